@@ -1,0 +1,14 @@
+"""The vocabulary and the rules of Interlock; imports none of the other packages.
+
+- `settings`       every option, read from INTERLOCK_* and a TOML file
+- `errors`, `exit_codes`  the few exceptions, and what a command exits with
+- `clock`          the only place that reads time for safety
+- `models`         frozen records that travel between the parts
+- `constants`      names that more than one part must agree on
+- `lease/`         the lease protocol: pure rules, and a thin store on Redis or Valkey
+- `control`        messages between a worker and the signing proxy on its host
+- `api_client`     the scheduler's HTTP API, one typed method for each endpoint
+- `celery_config`  the one set of Celery settings that every app on the broker uses
+- `health`, `log`  /healthz, /readyz and /metrics for processes without an API; one-line logs
+- `testing`        the fakes that ship with the code
+"""

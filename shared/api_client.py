@@ -1,0 +1,294 @@
+"""The scheduler's HTTP API, one typed method for each endpoint.
+
+Every method raises `ApiError` for an answer that is an error, `Unavailable` when there is no answer, and
+`PeerError` for an answer in another format than agreed. Nothing is retried here: the caller knows what may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from shared.errors import ApiError, PeerError, Unavailable
+from shared.lease.view import LeaseView
+from shared.models import (
+    Assignment,
+    Flock,
+    JournalIntent,
+    JournalOutcome,
+    JournalRecord,
+    LogChunk,
+    Recovery,
+    Run,
+    RunKind,
+    RunStatus,
+    Target,
+    TargetUpsert,
+)
+
+TIMEOUT_S: Final = 10.0
+BUNDLE_TIMEOUT_S: Final = 120.0
+
+
+class ApiClient:
+    """Synchronous client of the API at `base_url`, with one bearer token. Safe to share between threads."""
+
+    def __init__(
+        self, base_url: str, token: str, *, timeout_s: float = TIMEOUT_S, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """Connect lazily; `transport` replaces the network in tests."""
+        self._base_url = base_url
+        # trust_env off: a proxy meant for provisioners must not see the token.
+        self._http = httpx.Client(
+            base_url=base_url, headers=_headers(token), timeout=timeout_s, transport=transport, trust_env=False
+        )
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    # Bundles, flocks, targets
+
+    def upload_bundle(self, content: bytes) -> str:
+        """Store a configuration bundle (tar.gz) and return its digest."""
+        answer = self._send(
+            "POST",
+            "/v1/bundles",
+            content=content,
+            headers={"Content-Type": "application/gzip"},
+            timeout=BUNDLE_TIMEOUT_S,
+        )
+        return str(_member(_json(answer), "digest"))
+
+    def bundle(self, digest: str) -> bytes:
+        """Return the bundle with this digest."""
+        return self._send("GET", f"/v1/bundles/{digest}", timeout=BUNDLE_TIMEOUT_S).content
+
+    def put_flock(self, name: str, bundle_digest: str, targets: Sequence[TargetUpsert]) -> Flock:
+        """Create or replace a flock and its targets."""
+        body = {"bundle_digest": bundle_digest, "targets": [target.model_dump(mode="json") for target in targets]}
+        return self._call(Flock, "PUT", f"/v1/flocks/{name}", json=body)
+
+    def flocks(self) -> list[Flock]:
+        """Return all flocks."""
+        return self._call(list[Flock], "GET", "/v1/flocks")
+
+    def targets(self) -> list[Target]:
+        """Return all targets."""
+        return self._call(list[Target], "GET", "/v1/targets")
+
+    def target(self, target: str) -> Target:
+        """Return one target."""
+        return self._call(Target, "GET", f"/v1/targets/{target}")
+
+    # Runs
+
+    def create_run(self, target: str, kind: RunKind, *, argv: Sequence[str] = (), actor: str = "") -> Run:
+        """Ask for a run."""
+        body = {"target": target, "kind": str(kind), "argv": list(argv), "actor": actor}
+        return self._call(Run, "POST", "/v1/runs", json=body)
+
+    def runs(self, *, target: str | None = None, status: str | None = None, limit: int = 100) -> list[Run]:
+        """Return runs, newest first."""
+        return self._call(list[Run], "GET", "/v1/runs", params=_params(target=target, status=status, limit=limit))
+
+    def run(self, run_id: str) -> Run:
+        """Return one run."""
+        return self._call(Run, "GET", f"/v1/runs/{run_id}")
+
+    def cancel_run(self, run_id: str) -> Run:
+        """Ask that a run be canceled."""
+        return self._call(Run, "POST", f"/v1/runs/{run_id}/cancel")
+
+    def claim(self, run_id: str, *, node: str, holder: str) -> Assignment:
+        """Claim a run for this execution. ApiError with code `not_claimable` when it is not to be had."""
+        return self._call(Assignment, "POST", f"/v1/runs/{run_id}/claim", json={"node": node, "holder": holder})
+
+    def raise_epoch(self, run_id: str, *, holder: str, above: int) -> Assignment:
+        """Claim again, with an epoch above the one that Redis knows (after a restore of the database)."""
+        return self._call(Assignment, "POST", f"/v1/runs/{run_id}/raise_epoch", json={"holder": holder, "above": above})
+
+    def progress(self, run_id: str, *, holder: str, status: RunStatus) -> Run:
+        """Report that the run is planning or applying."""
+        return self._call(Run, "POST", f"/v1/runs/{run_id}/progress", json={"holder": holder, "status": str(status)})
+
+    def append_log(self, run_id: str, *, holder: str, offset: int, text: str) -> None:
+        """Append to the run's log at `offset` (bytes); repeating a piece is harmless."""
+        self._send("POST", f"/v1/runs/{run_id}/logs", json={"holder": holder, "offset": offset, "text": text})
+
+    def logs(self, run_id: str, *, offset: int = 0) -> LogChunk:
+        """Return the run's log from `offset` (bytes) on."""
+        return self._call(LogChunk, "GET", f"/v1/runs/{run_id}/logs", params={"offset": offset})
+
+    def finish(
+        self, run_id: str, *, holder: str, epoch: int, exit_code: int | None, status: RunStatus, reason: str = ""
+    ) -> Run:
+        """Report how the run ended. ApiError with code `lease_lost` when it was given up before."""
+        body = {"holder": holder, "epoch": epoch, "exit_code": exit_code, "status": str(status), "reason": reason}
+        return self._call(Run, "POST", f"/v1/runs/{run_id}/finish", json=body)
+
+    # Leases
+
+    def leases(self) -> list[LeaseView]:
+        """Return the leases of all targets."""
+        return self._call(list[LeaseView], "GET", "/v1/leases")
+
+    def lease(self, target: str) -> LeaseView:
+        """Return the lease of one target."""
+        return self._call(LeaseView, "GET", f"/v1/leases/{target}")
+
+    def revoke_lease(self, target: str, reason: str) -> LeaseView:
+        """Take the lease from its holder; durable, repeated by the observer until it took."""
+        return self._call(LeaseView, "POST", f"/v1/leases/{target}/revoke", json={"reason": reason})
+
+    # Journal
+
+    def journal_intent(self, intent: JournalIntent) -> None:
+        """Record a call before it is signed."""
+        self._send("POST", "/v1/journal", json=intent.model_dump(mode="json"))
+
+    def journal_outcome(self, outcome: JournalOutcome) -> None:
+        """Record what became of a call."""
+        self._send("POST", f"/v1/journal/{outcome.call_id}/outcome", json=outcome.model_dump(mode="json"))
+
+    def journal(
+        self, *, target: str | None = None, run: str | None = None, epoch: int | None = None, limit: int = 1000
+    ) -> list[JournalRecord]:
+        """Return journaled calls, oldest first."""
+        params = _params(target=target, run=run, epoch=epoch, limit=limit)
+        return self._call(list[JournalRecord], "GET", "/v1/journal", params=params)
+
+    # State that a cut left behind
+
+    def quarantine_state(self, target: str, *, epoch: int, run: str, state: bytes) -> None:
+        """Keep the state of a cut epoch, to be judged by the next holder."""
+        self._send("POST", f"/v1/targets/{target}/quarantine", params={"epoch": epoch, "run": run}, content=state)
+
+    def recovery(self, target: str, *, run: str, holder: str) -> Recovery:
+        """Return what earlier cuts left behind, for the holder of the live epoch."""
+        return self._call(Recovery, "GET", f"/v1/targets/{target}/recovery", params={"run": run, "holder": holder})
+
+    def accept_quarantine(self, target: str, *, epoch: int, run: str, holder: str) -> None:
+        """Make the quarantined state of `epoch` the target's current state."""
+        body = {"run": run, "holder": holder}
+        self._send("POST", f"/v1/targets/{target}/quarantine/{epoch}/accept", json=body)
+
+    def healthy(self) -> bool:
+        """Return whether /readyz says yes. Never raises."""
+        try:
+            return self._http.get("/readyz").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise _unavailable(self._base_url, error) from error
+        return _checked(answer)
+
+    def _call[T](self, kind: type[T], method: str, path: str, **options: Any) -> T:
+        return _parse(kind, self._send(method, path, **options))
+
+
+class AsyncApiClient:
+    """The few calls that the signing proxy makes."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Connect lazily; `transport` replaces the network in tests."""
+        self._base_url = base_url
+        self._http = httpx.AsyncClient(
+            base_url=base_url, headers=_headers(token), timeout=timeout_s, transport=transport, trust_env=False
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def journal_intent(self, intent: JournalIntent) -> None:
+        """Record a call before it is signed."""
+        await self._send("POST", "/v1/journal", json=intent.model_dump(mode="json"))
+
+    async def journal_outcome(self, outcome: JournalOutcome) -> None:
+        """Record what became of a call."""
+        await self._send("POST", f"/v1/journal/{outcome.call_id}/outcome", json=outcome.model_dump(mode="json"))
+
+    async def quarantine_state(self, target: str, *, epoch: int, run: str, state: bytes) -> None:
+        """Keep the state of a cut epoch, to be judged by the next holder."""
+        await self._send("POST", f"/v1/targets/{target}/quarantine", params={"epoch": epoch, "run": run}, content=state)
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = await self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise _unavailable(self._base_url, error) from error
+        return _checked(answer)
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+
+
+def _params(**values: object) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _unavailable(base_url: str, error: Exception) -> Unavailable:
+    what = str(error) or type(error).__name__
+    return Unavailable(f"the API at {base_url} did not answer: {what}", hint="is `interlock server` running there?")
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success:
+        return answer
+    try:
+        error = answer.json()["error"]
+        code, message, hint = str(error["code"]), str(error["message"]), str(error.get("hint", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        code, message, hint = "http", f"HTTP {answer.status_code}", "is this Interlock's API?"
+    raise ApiError(message, status=answer.status_code, code=code, hint=hint)
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise PeerError(f"{answer.request.url}: the answer is not JSON", hint="is this Interlock's API?") from error
+
+
+def _member(value: Any, name: str) -> Any:
+    if not isinstance(value, dict) or name not in value:
+        raise PeerError(f"the API's answer has no {name!r}", hint="are both of one version?")
+    return value[name]
+
+
+def _parse[T](kind: type[T], answer: httpx.Response) -> T:
+    try:
+        return TypeAdapter(kind).validate_json(answer.content)
+    except ValidationError as error:
+        raise PeerError(
+            f"{answer.request.url}: not in the agreed format: {error.error_count()} errors, first at "
+            f"{'.'.join(str(step) for step in error.errors(include_input=False)[0]['loc'])}",
+            hint="are both of one version?",
+        ) from error

@@ -1,0 +1,299 @@
+"""Records that travel between the parts. Frozen, strict about names, timezone-aware.
+
+Free text and collections are bounded here, at the edge, so that no part behind it has to ask.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from shared.errors import ConfigurationError
+from shared.lease.keys import TARGET_PATTERN
+from shared.lease.timing import LeaseTiming
+
+LABEL: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
+Label = Annotated[str, StringConstraints(pattern=LABEL)]
+TargetId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){1,2}$")]
+RunId = Annotated[str, StringConstraints(pattern=r"^run-[0-9a-f]{16}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Identifiers = Annotated[dict[str, str], Field(max_length=20)]
+
+MAX_FLOCK_FILE_BYTES: Final = 1024 * 1024
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunKind(StrEnum):
+    """What a run does."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+    DESTROY = "destroy"
+    EXEC = "exec"
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    PLANNING = "planning"
+    APPLYING = "applying"
+    SETTLING = "settling"
+    APPLIED = "applied"
+    PLANNED = "planned"
+    SUCCEEDED = "succeeded"
+    ERRORED = "errored"
+    CANCELED = "canceled"
+    LOST = "lost"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the run is over for good."""
+        return self in _TERMINAL
+
+
+_TERMINAL: Final = frozenset(
+    {
+        RunStatus.APPLIED,
+        RunStatus.PLANNED,
+        RunStatus.SUCCEEDED,
+        RunStatus.ERRORED,
+        RunStatus.CANCELED,
+        RunStatus.LOST,
+    }
+)
+
+
+def target_id(flock: str, region: str, name: str | None = None) -> str:
+    """Return `flock.region` or `flock.region.name`. Raises ConfigurationError for parts that make no valid id."""
+    result = ".".join((flock, region) if name is None else (flock, region, name))
+    if not TARGET_PATTERN.match(result):
+        raise ConfigurationError(
+            f"{result!r} is not a valid target id",
+            hint="flock, region and name: lower-case letters, digits and '-', at most 63 characters each",
+        )
+    return result
+
+
+class TargetSpec(_Record):
+    """One target as a flock file describes it."""
+
+    region: Label = Field(description="region to deploy to; the workers of that region take its runs")
+    name: Label | None = Field(default=None, description="tells two targets of one region apart")
+    provider_region: str | None = Field(default=None, max_length=64, description="the cloud's region; default: region")
+    variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables of this target")
+
+
+class FlockSpec(_Record):
+    """A flock file: one generic configuration and the targets that it is deployed to."""
+
+    name: Label = Field(description="the flock's name")
+    configuration: str = Field(min_length=1, max_length=1024, description="directory, relative to the flock file")
+    targets: tuple[TargetSpec, ...] = Field(min_length=1, max_length=1000, description="where to deploy it")
+    variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables of every target")
+
+    @model_validator(mode="after")
+    def _no_target_twice(self) -> FlockSpec:
+        seen: set[str] = set()
+        for target in self.targets:
+            name = self.target_id(target)
+            if name in seen:
+                raise ValueError(f"target {name} is listed twice; give each a `name` of its own")
+            seen.add(name)
+        return self
+
+    def target_id(self, target: TargetSpec) -> str:
+        """Return the id of one of this flock's targets."""
+        return target_id(self.name, target.region, target.name)
+
+    def target_variables(self, target: TargetSpec) -> dict[str, Any]:
+        """Return the variables of the flock, overridden by those of the target."""
+        return {**self.variables, **target.variables}
+
+
+def load_flock(path: Path) -> FlockSpec:
+    """Read and check a flock file (YAML). Raises ConfigurationError that names file and place."""
+    try:
+        if path.stat().st_size > MAX_FLOCK_FILE_BYTES:
+            raise ConfigurationError(f"{path}: larger than 1 MiB", hint="is this a flock file?")
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read: {error.strerror}", hint="give the path of a flock file"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}", hint="mend the file") from error
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{path}: must be a mapping", hint="with name, configuration and targets")
+    try:
+        return FlockSpec.model_validate(data)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}", hint=error.hint) from error
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {describe(error)}", hint="mend the file") from error
+
+
+def describe(error: ValidationError) -> str:
+    """Return a validation error as one line: `place: message; place: message`."""
+    parts = []
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        place = ".".join(str(step) for step in item["loc"])
+        parts.append(f"{place}: {item['msg']}" if place else item["msg"])
+    return "; ".join(parts)
+
+
+class TargetUpsert(_Record):
+    """One target as it is sent to the API."""
+
+    id: TargetId = Field(description="flock.region or flock.region.name")
+    region: Label = Field(description="region whose workers take its runs")
+    provider_region: str = Field(max_length=64, description="the cloud's region")
+    variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables")
+
+
+class Target(_Record):
+    """An execution target as the database knows it."""
+
+    id: TargetId = Field(description="flock.region or flock.region.name")
+    flock: Label = Field(description="flock that it belongs to")
+    region: Label = Field(description="region whose workers take its runs")
+    provider_region: str = Field(max_length=64, description="the cloud's region")
+    variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables")
+    bundle_digest: Digest = Field(description="bundle with the generic configuration")
+    epoch: int = Field(ge=0, description="last epoch claimed; 0: never")
+
+
+class Flock(_Record):
+    """A flock as the API returns it."""
+
+    name: Label = Field(description="the flock's name")
+    bundle_digest: Digest = Field(description="bundle with the generic configuration")
+    targets: tuple[Target, ...] = Field(default=(), description="its targets")
+
+
+class Run(_Record):
+    """One piece of work on one target."""
+
+    id: RunId = Field(description="run-<16 hex digits>")
+    target: TargetId = Field(description="what it works on")
+    region: Label = Field(description="whose workers take it")
+    kind: RunKind = Field(description="what it does")
+    status: RunStatus = Field(description="where it stands")
+    epoch: int | None = Field(default=None, description="fencing token, from the claim on")
+    node: str | None = Field(default=None, description="worker host that claimed it")
+    actor: str = Field(default="", max_length=256, description="who asked for it")
+    argv: tuple[str, ...] = Field(default=(), max_length=1024, description="command of an exec run")
+    reason: str = Field(default="", max_length=4096, description="why it ended as it did")
+    exit_code: int | None = Field(default=None, description="exit code of the provisioner")
+    attempt: int = Field(default=1, ge=1, description="1 for the first try, +1 for each follow-up of a lost run")
+    retry_of: str | None = Field(default=None, description="the lost run that this one follows")
+    created_at: AwareDatetime = Field(description="when it was asked for")
+    claimed_at: AwareDatetime | None = Field(default=None, description="when a worker claimed it")
+    finished_at: AwareDatetime | None = Field(default=None, description="when it was over")
+    cancel_requested: bool = Field(default=False, description="whether someone asked to cancel it")
+    revoke_requested: bool = Field(default=False, description="whether an operator revoked its lease")
+
+
+class Assignment(_Record):
+    """What a worker needs to carry out the run that it claimed."""
+
+    run: Run = Field(description="the run")
+    target: Target = Field(description="its target")
+    epoch: int = Field(ge=1, description="fencing token of this claim")
+    holder: str = Field(min_length=1, max_length=128, description="nonce of the execution that claimed")
+    timing: LeaseTiming = Field(description="durations of the lease protocol")
+    state_username: str = Field(description="user name for the state backend (the run id)")
+    state_password: str = Field(repr=False, description="password for the state backend, of this run only")
+    recovers: str | None = Field(default=None, description="run whose cut this one follows")
+
+
+class JournalIntent(_Record):
+    """A mutating (or read) call that the proxy is about to sign."""
+
+    run_id: RunId = Field(description="run that calls")
+    target: TargetId = Field(description="its target")
+    epoch: int = Field(ge=1, description="its epoch")
+    call_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="made by the proxy, 32 hex digits")
+    service: str = Field(max_length=128, description="signing name of the service")
+    operation: str = Field(max_length=256, description="operation, or empty when unknown")
+    access: Literal["read", "write"] = Field(description="unknown operations are writes")
+    host: str = Field(max_length=255, description="host that the client called")
+    method: str = Field(max_length=16, description="HTTP method")
+    path: str = Field(max_length=2048, description="path without query, cut at 2 KiB")
+    region: str = Field(max_length=64, description="region of the signature's scope")
+    resource: Identifiers = Field(default_factory=dict, description="identifying parameters of the request")
+    at_wall: AwareDatetime = Field(description="wall clock of the proxy, for people")
+
+
+class JournalOutcome(_Record):
+    """What became of a journaled call."""
+
+    call_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="the call")
+    outcome: Literal["answered", "refused", "unknown"] = Field(description="unknown: cut while in flight")
+    http_status: int | None = Field(default=None, ge=100, le=999, description="status of the answer")
+    resource: Identifiers = Field(default_factory=dict, description="identifiers in the answer")
+    error_code: str | None = Field(default=None, max_length=256, description="the service's own error code")
+
+
+class JournalRecord(JournalIntent):
+    """A call and its outcome; no outcome recorded means unknown."""
+
+    outcome: Literal["answered", "refused", "unknown"] | None = Field(default=None, description="None: unknown")
+    http_status: int | None = Field(default=None, description="status of the answer")
+    outcome_resource: Identifiers = Field(default_factory=dict, description="identifiers in the answer")
+    error_code: str | None = Field(default=None, description="the service's own error code")
+
+
+class StateVersion(_Record):
+    """One accepted version of a target's Terraform state."""
+
+    target: TargetId = Field(description="whose state")
+    epoch: int = Field(ge=0, description="epoch that wrote it")
+    serial: int = Field(ge=0, description="Terraform's serial; only grows")
+    lineage: str = Field(max_length=128, description="Terraform's lineage")
+    created_at: AwareDatetime = Field(description="when it was written")
+    size: int = Field(ge=0, description="bytes of plain text")
+
+
+class QuarantinedState(_Record):
+    """A state that a cut run delivered after its lease had ended."""
+
+    target: TargetId = Field(description="whose state")
+    epoch: int = Field(ge=1, description="epoch that was cut")
+    serial: int = Field(ge=0, description="Terraform's serial")
+    lineage: str = Field(max_length=128, description="Terraform's lineage")
+    run_id: RunId = Field(description="run that was cut")
+    created_at: AwareDatetime = Field(description="when it was delivered")
+
+
+class RecoveryState(_Record):
+    """The quarantined state that a take-over may accept, with its content."""
+
+    epoch: int = Field(ge=1, description="epoch that was cut")
+    serial: int = Field(ge=0, description="Terraform's serial")
+    lineage: str = Field(max_length=128, description="Terraform's lineage")
+    run_id: RunId = Field(description="run that was cut")
+    state: dict[str, Any] = Field(repr=False, description="the state itself")
+
+
+class Recovery(_Record):
+    """What a cut left behind, for the next holder."""
+
+    quarantine: RecoveryState | None = Field(default=None, description="state of the cut epoch, if one was delivered")
+    creates: tuple[JournalRecord, ...] = Field(default=(), description="creates not settled in any state")
+
+
+class LogChunk(_Record):
+    """A piece of a run's log."""
+
+    text: str = Field(description="the piece")
+    next_offset: int = Field(ge=0, description="offset to ask for next, in bytes")
+    complete: bool = Field(description="whether the run is over and nothing will follow")

@@ -1,0 +1,33 @@
+"""Fixtures for all tests: real Valkey servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.servers import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """One server for the whole session. Tests share it: use targets of your own, or `redis_server_factory`."""
+    server = ValkeyServer()
+    try:
+        yield server.url
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def redis_server_factory() -> Iterator[Callable[..., ValkeyServer]]:
+    """Start servers that end with the test: `factory("--appendonly", "yes", tcp=True)`."""
+    with ExitStack() as stack:
+
+        def factory(*options: str, tcp: bool = False) -> ValkeyServer:
+            server = ValkeyServer(*options, tcp=tcp)
+            stack.callback(server.close)
+            return server
+
+        yield factory

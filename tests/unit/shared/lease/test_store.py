@@ -1,0 +1,80 @@
+"""The store, on a Redis in memory."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from shared.errors import PeerError, Unavailable
+from shared.lease.commands import Granted
+from shared.lease.machine import State
+from shared.lease.store import LeaseStore, connect
+from shared.testing import FakeServer
+from tests.lease_contract import LeaseContract
+
+
+class TestFakeStore(LeaseContract):
+    @pytest.fixture
+    def backend(self) -> FakeServer:
+        return FakeServer()
+
+
+async def test_the_asynchronous_store_does_the_same() -> None:
+    server = FakeServer()
+    store = server.async_store()
+    seen = await store.view("web.eu")
+    await store.clear("web.eu", seen.incarnation, 0)
+    granted = await store.acquire(
+        "web.eu", epoch=1, acquire_id="a" * 32, ttl_ms=60_000, holder="h", run_id="r", node="n"
+    )
+    assert isinstance(granted, Granted)
+    lease_id = granted.lease_id
+    await store.renew("web.eu", lease_id)
+    assert await store.confirm("web.eu", lease_id, granted.incarnation, 2)
+    await store.attach("web.eu", lease_id, "p", "b" * 32)
+    assert await store.revoke("web.eu", lease_id, "x") is State.REVOKING
+    assert await store.release("web.eu", lease_id) is State.REVOKING
+    assert await store.acknowledge("web.eu", lease_id, "p", "b" * 32, 1) is State.REVOKING
+    assert await store.expire("web.eu", granted.incarnation, lease_id, 2) is State.EXPIRED
+    assert [view.state for view in await store.views(["web.eu", "web.us"])] == [State.EXPIRED, None]
+    await store.beat("n1", {"a": 1}, 60_000)
+    assert await store.nodes() == {"n1": {"a": 1}}
+    assert server.store().view("web.eu") == await store.view("web.eu")
+    await store.close()
+
+
+def test_a_server_that_is_not_there_is_unavailable(tmp_path: object) -> None:
+    store = LeaseStore(connect(f"unix://{tmp_path}/none"))
+    with pytest.raises(Unavailable, match="did not answer") as caught:
+        store.view("web.eu")
+    assert "INTERLOCK_REDIS_URL" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (redis.exceptions.ReadOnlyError("x"), Unavailable, "is a replica"),
+        (redis.exceptions.OutOfMemoryError("x"), Unavailable, "no memory"),
+        (redis.exceptions.TimeoutError("x"), Unavailable, "did not answer"),
+        (redis.exceptions.BusyLoadingError("x"), Unavailable, "did not answer"),
+        (redis.exceptions.ResponseError("x"), PeerError, "refused a command"),
+    ],
+)
+def test_errors_of_redis_become_ours(
+    error: Exception, kind: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FakeServer().store()
+
+    def fail(*args: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(store.client, "set", fail)
+    with pytest.raises(kind, match=message):
+        store.beat("n1", {}, 1)
+
+
+def test_a_node_that_says_no_json_is_a_peers_fault() -> None:
+    server = FakeServer()
+    server.client.set("interlock:1:node:n1", "oops")
+    with pytest.raises(PeerError, match="n1 does not hold JSON"):
+        server.store().nodes()

@@ -1,0 +1,233 @@
+"""The API's client: what is sent where, and what each kind of answer becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.api_client import ApiClient, AsyncApiClient
+from shared.errors import ApiError, PeerError, Unavailable
+from shared.lease.timing import LeaseTiming
+from shared.models import JournalIntent, JournalOutcome, RunKind, RunStatus, TargetUpsert
+
+RUN = {
+    "id": "run-0123456789abcdef",
+    "target": "web.eu",
+    "region": "eu",
+    "kind": "apply",
+    "status": "pending",
+    "created_at": "2026-01-01T00:00:00Z",
+}
+TARGET = {
+    "id": "web.eu",
+    "flock": "web",
+    "region": "eu",
+    "provider_region": "eu-west-1",
+    "bundle_digest": "sha256:" + "a" * 64,
+    "epoch": 0,
+}
+FLOCK = {"name": "web", "bundle_digest": "sha256:" + "a" * 64, "targets": [TARGET]}
+LEASE = {"target": "web.eu", "incarnation": "i", "cleared": True, "state": "held"}
+ASSIGNMENT = {
+    "run": RUN,
+    "target": TARGET,
+    "epoch": 1,
+    "holder": "h",
+    "timing": LeaseTiming().model_dump(),
+    "state_username": "u",
+    "state_password": "p",
+}
+R = "run-0123456789abcdef"
+INTENT = JournalIntent(
+    run_id=R, target="web.eu", epoch=1, call_id="a" * 32, service="s3", operation="X", access="write", host="h",
+    method="PUT", path="/", region="r", at_wall=datetime(2026, 1, 1, tzinfo=UTC),
+)  # fmt: skip
+OUTCOME = JournalOutcome(call_id="a" * 32, outcome="answered", http_status=200)
+
+
+def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
+    return ApiClient("http://api", "token", transport=httpx.MockTransport(handler))
+
+
+@pytest.mark.parametrize(
+    ("call", "request_line", "body", "answer"),
+    [
+        (lambda c: c.upload_bundle(b"x"), "POST /v1/bundles", b"x", {"digest": "sha256:1"}),
+        (lambda c: c.bundle("sha256:1"), "GET /v1/bundles/sha256:1", b"", {}),
+        (
+            lambda c: c.put_flock("web", "d", [TargetUpsert(id="web.eu", region="eu", provider_region="e")]),
+            "PUT /v1/flocks/web",
+            {
+                "bundle_digest": "d",
+                "targets": [{"id": "web.eu", "region": "eu", "provider_region": "e", "variables": {}}],
+            },
+            FLOCK,
+        ),
+        (lambda c: c.flocks(), "GET /v1/flocks", b"", [FLOCK]),
+        (lambda c: c.targets(), "GET /v1/targets", b"", [TARGET]),
+        (lambda c: c.target("web.eu"), "GET /v1/targets/web.eu", b"", TARGET),
+        (
+            lambda c: c.create_run("web.eu", RunKind.EXEC, argv=["true"], actor="me"),
+            "POST /v1/runs",
+            {"target": "web.eu", "kind": "exec", "argv": ["true"], "actor": "me"},
+            RUN,
+        ),
+        (lambda c: c.runs(target="web.eu", limit=5), "GET /v1/runs?target=web.eu&limit=5", b"", [RUN]),
+        (lambda c: c.run(R), f"GET /v1/runs/{R}", b"", RUN),
+        (lambda c: c.cancel_run(R), f"POST /v1/runs/{R}/cancel", b"", RUN),
+        (
+            lambda c: c.claim(R, node="n", holder="h"),
+            f"POST /v1/runs/{R}/claim",
+            {"node": "n", "holder": "h"},
+            ASSIGNMENT,
+        ),
+        (
+            lambda c: c.raise_epoch(R, holder="h", above=9),
+            f"POST /v1/runs/{R}/raise_epoch",
+            {"holder": "h", "above": 9},
+            ASSIGNMENT,
+        ),
+        (
+            lambda c: c.progress(R, holder="h", status=RunStatus.PLANNING),
+            f"POST /v1/runs/{R}/progress",
+            {"holder": "h", "status": "planning"},
+            RUN,
+        ),
+        (
+            lambda c: c.append_log(R, holder="h", offset=3, text="x"),
+            f"POST /v1/runs/{R}/logs",
+            {"holder": "h", "offset": 3, "text": "x"},
+            {},
+        ),
+        (
+            lambda c: c.logs(R, offset=3),
+            f"GET /v1/runs/{R}/logs?offset=3",
+            b"",
+            {"text": "x", "next_offset": 4, "complete": False},
+        ),
+        (
+            lambda c: c.finish(R, holder="h", epoch=1, exit_code=0, status=RunStatus.APPLIED),
+            f"POST /v1/runs/{R}/finish",
+            {"holder": "h", "epoch": 1, "exit_code": 0, "status": "applied", "reason": ""},
+            RUN,
+        ),
+        (lambda c: c.leases(), "GET /v1/leases", b"", [LEASE]),
+        (lambda c: c.lease("web.eu"), "GET /v1/leases/web.eu", b"", LEASE),
+        (lambda c: c.revoke_lease("web.eu", "x"), "POST /v1/leases/web.eu/revoke", {"reason": "x"}, LEASE),
+        (lambda c: c.journal_intent(INTENT), "POST /v1/journal", INTENT.model_dump(mode="json"), {}),
+        (
+            lambda c: c.journal_outcome(OUTCOME),
+            f"POST /v1/journal/{'a' * 32}/outcome",
+            OUTCOME.model_dump(mode="json"),
+            {},
+        ),
+        (
+            lambda c: c.journal(run=R, epoch=0),
+            f"GET /v1/journal?run={R}&epoch=0&limit=1000",
+            b"",
+            [INTENT.model_dump(mode="json")],
+        ),
+        (
+            lambda c: c.quarantine_state("web.eu", epoch=1, run=R, state=b"{}"),
+            f"POST /v1/targets/web.eu/quarantine?epoch=1&run={R}",
+            b"{}",
+            {},
+        ),
+        (
+            lambda c: c.recovery("web.eu", run=R, holder="h"),
+            f"GET /v1/targets/web.eu/recovery?run={R}&holder=h",
+            b"",
+            {"quarantine": None, "creates": []},
+        ),
+        (
+            lambda c: c.accept_quarantine("web.eu", epoch=1, run=R, holder="h"),
+            "POST /v1/targets/web.eu/quarantine/1/accept",
+            {"run": R, "holder": "h"},
+            {},
+        ),
+    ],
+)
+def test_each_method_calls_its_endpoint(
+    call: Callable[[ApiClient], object], request_line: str, body: Any, answer: object
+) -> None:
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=answer)
+
+    with client(handler) as api:
+        call(api)
+    (request,) = seen
+    assert f"{request.method} {request.url.raw_path.decode()}" == request_line
+    assert request.headers["Authorization"] == "Bearer token"
+    assert (request.content if isinstance(body, bytes) else json.loads(request.content)) == body
+
+
+def test_an_error_of_the_api_keeps_what_it_says() -> None:
+    error = {"error": {"code": "not_claimable", "message": "the run is over", "hint": "start another"}}
+    with (
+        client(lambda request: httpx.Response(409, json=error)) as api,
+        pytest.raises(ApiError, match="the run is over") as caught,
+    ):
+        api.run(R)
+    assert (caught.value.status, caught.value.code, caught.value.hint) == (409, "not_claimable", "start another")
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(502, text="bad gateway"), httpx.Response(500, json=["x"])])
+def test_an_error_of_something_else_is_an_error_too(answer: httpx.Response) -> None:
+    with client(lambda request: answer) as api, pytest.raises(ApiError, match="HTTP 50"):
+        api.run(R)
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200, text="hello"), httpx.Response(200, json={"id": "run-1"})])
+def test_an_answer_in_another_format_is_the_peers_fault(answer: httpx.Response) -> None:
+    with client(lambda request: answer) as api, pytest.raises(PeerError, match="agreed format"):
+        api.run(R)
+
+
+def test_an_upload_without_a_digest_is_the_peers_fault() -> None:
+    with client(lambda request: httpx.Response(200, json={})) as api, pytest.raises(PeerError, match="digest"):
+        api.upload_bundle(b"")
+
+
+def fail(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+def test_no_answer_is_unavailable() -> None:
+    with client(fail) as api:
+        with pytest.raises(Unavailable, match="http://api did not answer: refused"):
+            api.run(R)
+        assert not api.healthy()
+
+
+async def test_the_proxys_calls_are_the_same() -> None:
+    seen: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(f"{request.method} {request.url.path}")
+        return httpx.Response(201, json={})
+
+    api = AsyncApiClient("http://api", "token", transport=httpx.MockTransport(handler))
+    await api.journal_intent(INTENT)
+    await api.journal_outcome(OUTCOME)
+    await api.quarantine_state("web.eu", epoch=1, run=R, state=b"{}")
+    await api.close()
+    assert seen == [
+        "POST /v1/journal",
+        f"POST /v1/journal/{'a' * 32}/outcome",
+        "POST /v1/targets/web.eu/quarantine",
+    ]
+
+
+async def test_no_answer_is_unavailable_to_the_proxy_too() -> None:
+    api = AsyncApiClient("http://api", "token", transport=httpx.MockTransport(fail))
+    with pytest.raises(Unavailable):
+        await api.journal_intent(INTENT)
+    await api.close()
