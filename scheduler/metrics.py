@@ -1,0 +1,44 @@
+"""What the scheduler counts.
+
+Every process has its own registry, so that tests and two apps in one process never clash.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+_PREFIX = "interlock_scheduler"
+
+
+class SchedulerMetrics:
+    """The scheduler's metrics; the names are a public contract, hence listed in one place."""
+
+    def __init__(self) -> None:
+        """Register everything in a fresh registry."""
+        self.registry = CollectorRegistry()
+        self.runs = Gauge(
+            f"{_PREFIX}_runs", "Runs by status, read from the database", ["status"], registry=self.registry
+        )
+        self.grants = self._counter("grants", "Claims that were given a new epoch")
+        self.duplicates = self._counter("duplicate_claims", "Claims of runs that were no longer pending: no-ops")
+        self.refusals = self._counter("refused_claims", "Claims refused because another run has the target")
+        self.expirations = self._counter("expirations", "Leases expired by this observer")
+        self.clears = self._counter("clears", "Embargoes ended by this observer")
+        self.fences = self._counter("fences", "Epochs taken by the scheduler itself because their holder vanished")
+        self.publications = self._counter("publications", "Wake-up hints published")
+        self.publication_failures = self._counter("publication_failures", "Wake-up hints that could not be published")
+        self.state_refusals = self._counter("state_refusals", "State requests refused by the fence")
+        self.observer_errors = self._counter("observer_errors", "Passes of the observer that failed")
+        self.tick_errors = self._counter("tick_errors", "Ticks that failed")
+        self.settled = Counter(
+            f"{_PREFIX}_settled_runs", "Runs that became terminal, by status", ["status"], registry=self.registry
+        )
+        self.tick_age = Gauge(
+            f"{_PREFIX}_last_tick_age_seconds", "Seconds since beat last ticked", registry=self.registry
+        )
+        self.observer_age = Gauge(
+            f"{_PREFIX}_last_observation_age_seconds",
+            "Seconds since the observer last finished a pass",
+            registry=self.registry,
+        )
+
+    def _counter(self, name: str, documentation: str) -> Counter:
+        return Counter(f"{_PREFIX}_{name}", documentation, registry=self.registry)

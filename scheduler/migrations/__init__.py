@@ -1,0 +1,1 @@
+"""Alembic migrations; `scheduler.database.Database.migrate` runs them."""

@@ -1,0 +1,89 @@
+"""From rows to the records that travel, and the one way to take hold of a run.
+
+Every transition of a run happens while its target's row is locked. One lock per target, always taken first, means that
+claims, reports, state writes and settlements of a target are serial and cannot deadlock.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from scheduler.database import Database
+from scheduler.problems import lease_lost, not_found
+from scheduler.tables import ACTIVE_STATUSES, RunRow, TargetRow
+from shared.models import Run, RunKind, RunStatus, Target
+
+
+def run_record(row: RunRow) -> Run:
+    """The run as the API shows it."""
+    return Run(
+        id=row.id,
+        target=row.target,
+        region=row.region,
+        kind=RunKind(row.kind),
+        status=RunStatus(row.status),
+        epoch=row.epoch,
+        node=row.node,
+        actor=row.actor,
+        argv=tuple(row.argv),
+        reason=row.reason,
+        exit_code=row.exit_code,
+        attempt=row.attempt,
+        retry_of=row.retry_of,
+        created_at=row.created_at,
+        claimed_at=row.claimed_at,
+        finished_at=row.finished_at,
+        cancel_requested=row.cancel_requested,
+        revoke_requested=row.revoke_requested,
+    )
+
+
+def target_record(row: TargetRow) -> Target:
+    """The target as the API shows it."""
+    return Target(
+        id=row.id,
+        flock=row.flock,
+        region=row.region,
+        provider_region=row.provider_region,
+        variables=row.variables,
+        bundle_digest=row.bundle_digest,
+        epoch=row.epoch,
+    )
+
+
+def find_run(session: Session, run_id: str) -> RunRow:
+    """The run, as it is now, without a lock. Raises a 404."""
+    row = session.scalars(select(RunRow).where(RunRow.id == run_id)).one_or_none()
+    if row is None:
+        raise not_found("run", run_id, "`interlock run ls` shows all")
+    return row
+
+
+def find_target(session: Session, target: str) -> TargetRow:
+    """The target without a lock. Raises a 404."""
+    row = session.get(TargetRow, target)
+    if row is None:
+        raise not_found("target", target, "deploy its flock first; `interlock plan` registers it")
+    return row
+
+
+def lock_target(database: Database, session: Session, target: str) -> TargetRow:
+    """The target, locked until the transaction ends. Raises a 404."""
+    row = database.lock_target(session, target)
+    if row is None:
+        raise not_found("target", target, "deploy its flock first; `interlock plan` registers it")
+    return row
+
+
+def lock_run(database: Database, session: Session, run_id: str) -> tuple[RunRow, TargetRow]:
+    """The run and its target, the target locked, the run read after that. Raises a 404."""
+    target_id = session.scalar(select(RunRow.target).where(RunRow.id == run_id))
+    if target_id is None:
+        raise not_found("run", run_id, "`interlock run ls` shows all")
+    target = lock_target(database, session, target_id)
+    return find_run(session, run_id), target
+
+
+def require_holder(run: RunRow, holder: str) -> None:
+    """Refuse (409) whoever is not the holder of an active run."""
+    if run.holder != holder or run.status not in ACTIVE_STATUSES:
+        raise lease_lost(run.id, f"it is {run.status} and not held by {holder}")

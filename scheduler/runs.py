@@ -1,0 +1,185 @@
+"""Runs: submit, look up, cancel, and what their holders say about them."""
+
+import logging
+
+from sqlalchemy import select
+
+from scheduler.context import SchedulerContext
+from scheduler.dispatch import publish
+from scheduler.problems import conflict, invalid, lease_lost
+from scheduler.rows import find_run, find_target, lock_run, require_holder, run_record
+from scheduler.settlement import MAX_REASON, ActiveRun, Step, Waited, decide, effective_report, end_run, new_run_id
+from scheduler.tables import ACTIVE_STATUSES, RunRow
+from shared.errors import Unavailable
+from shared.lease.machine import State
+from shared.lease.view import LeaseView
+from shared.log import log_event
+from shared.models import Run, RunKind, RunStatus
+
+log = logging.getLogger(__name__)
+
+MAX_LISTED = 1000
+MAX_ARGV = 1024
+
+#: How a run may go on, and how each kind may end by its holder's report.
+_PROGRESS = {RunStatus.CLAIMED: 0, RunStatus.PLANNING: 1, RunStatus.APPLYING: 2}
+_REPORTS = {
+    RunKind.PLAN: {RunStatus.PLANNED},
+    RunKind.APPLY: {RunStatus.APPLIED},
+    RunKind.DESTROY: {RunStatus.APPLIED},
+    RunKind.EXEC: {RunStatus.SUCCEEDED},
+}
+_FAILURES = {RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.LOST}
+
+
+def submit(context: SchedulerContext, *, target: str, kind: RunKind, argv: list[str], actor: str) -> Run:
+    """Queue a run and wake a worker.
+
+    Raises `ApiError` 404 for an unknown target and 400 for arguments that do not fit.
+    """
+    if kind is RunKind.EXEC and not argv:
+        raise invalid("an exec run needs a command", "interlock exec --target T -- COMMAND ARGUMENT …")
+    if len(argv) > MAX_ARGV:
+        raise invalid(f"a command of {len(argv)} arguments is too long (at most {MAX_ARGV})", "put it in a script")
+    with context.database.write() as session:
+        row = RunRow(
+            id=new_run_id(),
+            target=target,
+            region=find_target(session, target).region,
+            kind=kind,
+            status=RunStatus.PENDING,
+            actor=actor,
+            argv=argv,
+            reason="",
+            attempt=1,
+            created_at=context.clock.wall(),
+        )
+        session.add(row)
+        session.flush()
+        record = run_record(row)
+    # After the commit: a worker that is faster than the commit would find no run.
+    publish(context, record.id, record.region)
+    return record
+
+
+def get(context: SchedulerContext, run_id: str) -> Run:
+    """One run. Raises a 404."""
+    with context.database.read() as session:
+        return run_record(find_run(session, run_id))
+
+
+def listed(context: SchedulerContext, *, target: str | None, status: RunStatus | None, limit: int) -> list[Run]:
+    """Runs, the newest first."""
+    query = select(RunRow).order_by(RunRow.sequence.desc()).limit(min(limit, MAX_LISTED))
+    if target is not None:
+        query = query.where(RunRow.target == target)
+    if status is not None:
+        query = query.where(RunRow.status == status)
+    with context.database.read() as session:
+        return [run_record(row) for row in session.scalars(query)]
+
+
+def cancel(context: SchedulerContext, run_id: str) -> Run:
+    """Cancel a run: a pending one at once, an active one through its holder, which sees the request and stops cleanly.
+
+    Canceling what is over changes nothing.
+    """
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        if run.status == RunStatus.PENDING:
+            run.status = RunStatus.CANCELED
+            run.reason = "canceled before it began"
+            run.finished_at = context.clock.wall()
+            run.cancel_requested = True
+            context.metrics.settled.labels(status=run.status).inc()
+        elif run.status in ACTIVE_STATUSES:
+            run.cancel_requested = True
+        return run_record(run)
+
+
+def progress(context: SchedulerContext, run_id: str, *, holder: str, status: RunStatus) -> Run:
+    """The holder says how far it is. Raises 409 `lease_lost` for anybody else, and for a step back."""
+    if status not in (RunStatus.PLANNING, RunStatus.APPLYING):
+        raise invalid(f"a run does not progress to {status}", "send planning or applying")
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        require_holder(run, holder)
+        now = _PROGRESS.get(RunStatus(run.status))
+        if now is None or _PROGRESS[status] < now:
+            raise conflict("illegal_transition", f"run {run_id} is {run.status} and cannot become {status}")
+        run.status = status
+        run.acquired = True
+        return run_record(run)
+
+
+def finish(
+    context: SchedulerContext,
+    run_id: str,
+    *,
+    holder: str,
+    epoch: int,
+    exit_code: int | None,
+    status: RunStatus,
+    reason: str,
+) -> Run:
+    """The holder's report. The run becomes terminal when Redis says that its lease ended; until then it is `settling`.
+
+    A repeated report answers with the run as it is. Raises `ApiError` 409 `lease_lost` when the run was lost meanwhile,
+    and 400 for a status that this kind of run cannot end with.
+    """
+    with context.database.read() as session:
+        run = find_run(session, run_id)
+    if run.holder != holder or run.epoch != epoch:
+        raise lease_lost(run_id, f"it is not held by {holder} under epoch {epoch}")
+    if status not in _REPORTS[RunKind(run.kind)] | _FAILURES:
+        raise invalid(f"a {run.kind} run cannot end as {status}")
+    view = _view(context, run.target)
+    if view is not None and run.reported_status is None and _was_cut(run, view):
+        # The observer would say the same in a moment; the report must not be taken for the outcome meanwhile.
+        _settle(context, run, view)
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        if run.status not in ACTIVE_STATUSES:
+            if run.reported_status is None:
+                raise lease_lost(run_id, f"it is {run.status} already: {run.reason}")
+            return run_record(run)
+        if run.reported_status is None:
+            run.status = RunStatus.SETTLING
+            run.reported_status = effective_report(status, view, epoch) if view is not None else status
+            run.exit_code = exit_code
+            run.reason = reason[:MAX_REASON]
+    if view is not None:
+        _settle(context, run, view)
+    return get(context, run_id)
+
+
+def _was_cut(run: RunRow, view: LeaseView) -> bool:
+    return view.lease_epoch == run.epoch and view.state in (State.SEVERED, State.EXPIRED)
+
+
+def _settle(context: SchedulerContext, run: RunRow, view: LeaseView) -> None:
+    """End the run now if Redis already allows it; whatever needs waiting or fencing is left to the observer."""
+    if run.epoch is None:
+        return
+    facts = ActiveRun(
+        id=run.id,
+        target=run.target,
+        epoch=run.epoch,
+        node=run.node or "",
+        acquired=run.acquired,
+        reported=run.reported_status is not None,
+        revoked=run.revoke_requested,
+    )
+    decision = decide(facts, view, Waited(holder_vanished=False, report_overdue=False))
+    if decision.step is Step.END:
+        for next_id, region in end_run(context, run.id, epoch=run.epoch, reason=decision.reason):
+            publish(context, next_id, region)
+
+
+def _view(context: SchedulerContext, target: str) -> LeaseView | None:
+    """The lease, or None when Redis is away: then the observer settles later."""
+    try:
+        return context.store.view(target)
+    except Unavailable as error:
+        log_event(log, "lease_not_seen", level=logging.WARNING, target=target, error=error)
+        return None

@@ -1,0 +1,273 @@
+"""The database's tables: one schema for SQLite and PostgreSQL.
+
+Rules that live in the schema rather than in code, so that no code path can forget them:
+
+* at most one active run per target (`uq_runs_active_target`, a partial unique index);
+* at most one run per (target, epoch), so that an epoch names exactly one holder (`uq_runs_target_epoch`);
+* at most one follow-up per run (`uq_runs_retry_of`), so that two observers settle the same loss once;
+* one row per (schedule, due) of a tick, so that of two beats one does the work.
+
+A target is never deleted: its epoch must outlive everything that could still act under an older one.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+#: The statuses in which a run occupies its target.
+ACTIVE_STATUSES = ("claimed", "planning", "applying", "settling")
+
+_ACTIVE = text("status IN ('claimed', 'planning', 'applying', 'settling')")
+
+#: SQLite numbers rows by itself only for a column declared exactly INTEGER PRIMARY KEY.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant for people. Naive values are refused; SQLite, which keeps no zone, gets and gives UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}: give it a zone (shared.clock's wall() does)")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Declarative base; constraint names are spelled out so that migrations name the same things on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class TokenRow(Base):
+    """A bearer token, of which only the SHA-256 is kept."""
+
+    __tablename__ = "tokens"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    #: The installation that holds the clear text; a new token of the same origin and role replaces this one.
+    origin: Mapped[str] = mapped_column(String(512))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MetaRow(Base):
+    """Facts about this database as a whole, such as the fingerprint of the key its states are encrypted with."""
+
+    __tablename__ = "meta"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class BundleRow(Base):
+    """A generic configuration, packed; content-addressed and immutable."""
+
+    __tablename__ = "bundles"
+
+    digest: Mapped[str] = mapped_column(String(80), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class FlockRow(Base):
+    """A service's infrastructure: the bundle that its targets deploy."""
+
+    __tablename__ = "flocks"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    bundle_digest: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class TargetRow(Base):
+    """One instance of a flock in a region: the unit of mutual exclusion. Never deleted."""
+
+    __tablename__ = "targets"
+
+    id: Mapped[str] = mapped_column(String(191), primary_key=True)
+    flock: Mapped[str] = mapped_column(ForeignKey("flocks.name"), index=True)
+    region: Mapped[str] = mapped_column(String(63))
+    provider_region: Mapped[str] = mapped_column(String(64))
+    variables: Mapped[dict[str, Any]] = mapped_column(JSON)
+    bundle_digest: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
+    #: The last epoch granted; 0 means that nothing was ever granted.
+    epoch: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class RunRow(Base):
+    """One piece of work on one target."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index(
+            "uq_runs_active_target",
+            "target",
+            unique=True,
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
+        ),
+        Index("uq_runs_target_epoch", "target", "epoch", unique=True),
+        Index("uq_runs_retry_of", "retry_of", unique=True),
+        Index("ix_runs_status", "status"),
+    )
+
+    #: Orders runs by submission; ids are random and clocks step.
+    sequence: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    region: Mapped[str] = mapped_column(String(63))
+    kind: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    actor: Mapped[str] = mapped_column(String(256))
+    argv: Mapped[list[str]] = mapped_column(JSON)
+    attempt: Mapped[int] = mapped_column(Integer, default=1)
+    retry_of: Mapped[str | None] = mapped_column(ForeignKey("runs.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    epoch: Mapped[int | None] = mapped_column(BigInteger)
+    node: Mapped[str | None] = mapped_column(String(255))
+    #: A nonce per execution, never the broker's task id: a redelivered message carries the same task id.
+    holder: Mapped[str | None] = mapped_column(String(255))
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    recovers: Mapped[str | None] = mapped_column(String(32))
+    state_password_hash: Mapped[str | None] = mapped_column(String(64))
+    #: Redis was seen to have granted this epoch, or the holder reported progress under it.
+    acquired: Mapped[bool] = mapped_column(default=False)
+
+    reported_status: Mapped[str | None] = mapped_column(String(16))
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    revoke_requested: Mapped[bool] = mapped_column(default=False)
+
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    publications: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class RunLogRow(Base):
+    """A piece of a run's log. Offsets count bytes (UTF-8) from the log's start, as its sender does."""
+
+    __tablename__ = "run_logs"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    offset: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    length: Mapped[int] = mapped_column(Integer)
+    text: Mapped[str] = mapped_column(Text)
+
+
+class RevocationRow(Base):
+    """An operator's revoke: repeated by the observer until Redis shows that it took."""
+
+    __tablename__ = "revocations"
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    #: Every lease of the target up to this epoch is revoked; a younger one is not touched.
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    took_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+class JournalRow(Base):
+    """One call that the proxy was about to sign, and what became of it. No outcome means unknown."""
+
+    __tablename__ = "journal"
+    __table_args__ = (Index("ix_journal_target_epoch", "target", "epoch"), Index("ix_journal_run_id", "run_id"))
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(64), unique=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    service: Mapped[str] = mapped_column(String(128))
+    operation: Mapped[str] = mapped_column(String(256))
+    access: Mapped[str] = mapped_column(String(8))
+    #: The whole intent as it was sent.
+    intent: Mapped[dict[str, Any]] = mapped_column(JSON)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    #: The whole outcome as it was sent.
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class StateVersionRow(Base):
+    """A version of a target's Terraform state, encrypted. The newest row is the current state; versions are kept."""
+
+    __tablename__ = "state_versions"
+    __table_args__ = (Index("ix_state_versions_target", "target", "id"),)
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    serial: Mapped[int] = mapped_column(BigInteger)
+    lineage: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    #: From here on there is no state, but the versions before it stay.
+    deleted: Mapped[bool] = mapped_column(default=False)
+    ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class StateLockRow(Base):
+    """Terraform's lock within one run. It counts only while its epoch holds the lease; an older one is void."""
+
+    __tablename__ = "state_locks"
+
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    lock_id: Mapped[str] = mapped_column(String(255))
+    info: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class QuarantineRow(Base):
+    """A state that came too late to be written: kept beside the target until a live epoch accepts it."""
+
+    __tablename__ = "quarantined_states"
+    __table_args__ = (Index("uq_quarantined_states_slot", "target", "epoch", "serial", "digest", unique=True),)
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    serial: Mapped[int] = mapped_column(BigInteger)
+    lineage: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    accepted_by: Mapped[str | None] = mapped_column(String(32))
+
+
+class TickRow(Base):
+    """Proof that somebody took on a tick: the unique row decides between beats."""
+
+    __tablename__ = "ticks"
+
+    schedule: Mapped[str] = mapped_column(String(64), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)

@@ -1,0 +1,117 @@
+"""Periodic work that several beats may attempt: the unique row (schedule, due) decides who does it.
+
+The wall clock only names the slots. A clock that is set back finds its slots taken for at most a few periods; a beat
+whose clock differs does the work once more, which is harmless: everything here may be repeated.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from scheduler import leases
+from scheduler.context import SchedulerContext
+from scheduler.dispatch import republish
+from scheduler.tables import ACTIVE_STATUSES, RunRow, TickRow
+from shared.errors import Unavailable
+from shared.log import log_event
+
+log = logging.getLogger(__name__)
+
+#: At the limit the worker interrupts its provisioner; it has this long to end in good order.
+HARD_LIMIT_MARGIN_S = 300
+#: Slots of a schedule that are remembered, before and after the present one.
+_KEPT_SLOTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Something to do every so often."""
+
+    name: str
+    """Names its rows."""
+    every_s: int
+    """Length of a slot, in seconds."""
+    work: Callable[[SchedulerContext], object]
+    """What to do; may be repeated and may raise."""
+
+
+def end_overlong_runs(context: SchedulerContext) -> int:
+    """Revoke the lease of every run that outlived the hard limit and did not end by itself. Returns how many."""
+    oldest = context.clock.wall() - timedelta(seconds=context.settings.run_hard_limit_s + HARD_LIMIT_MARGIN_S)
+    query = select(RunRow.target, RunRow.id).where(
+        RunRow.status.in_(ACTIVE_STATUSES), RunRow.claimed_at < oldest, RunRow.revoke_requested.is_(False)
+    )
+    with context.database.read() as session:
+        overlong = list(session.execute(query))
+    for target, run_id in overlong:
+        limit_s = context.settings.run_hard_limit_s
+        try:
+            leases.revoke(context, target, reason=f"{run_id} ran for more than {limit_s} s")
+        except Unavailable as error:
+            # The wish is recorded; the observer repeats it.
+            log_event(log, "overlong_run_not_revoked_yet", level=logging.WARNING, run=run_id, error=error)
+    return len(overlong)
+
+
+SCHEDULES = (
+    Schedule(name="dispatch", every_s=1, work=republish),
+    Schedule(name="end_overlong_runs", every_s=10, work=end_overlong_runs),
+)
+
+
+class Ticker:
+    """Runs what is due in this process, unless another beat took the slot."""
+
+    def __init__(self, context: SchedulerContext, schedules: Sequence[Schedule] = SCHEDULES) -> None:
+        """Nothing is due before the first `tick`."""
+        self._context = context
+        self._schedules = schedules
+        self._attempted: dict[str, datetime] = {}
+        self._ticked_ms = context.clock.boot_ms()
+
+    def tick(self) -> list[str]:
+        """Do what is due and return the names of what this process did. Raises nothing: a failed tick is counted."""
+        done = []
+        for schedule in self._schedules:
+            due = slot(self._context.clock.wall(), schedule.every_s)
+            if self._attempted.get(schedule.name) == due:
+                continue
+            self._attempted[schedule.name] = due
+            try:
+                if take(self._context, schedule, due):
+                    schedule.work(self._context)
+                    done.append(schedule.name)
+            except Exception as error:  # noqa: BLE001 - the other schedules and the next slot must go on
+                self._context.metrics.tick_errors.inc()
+                log_event(log, "tick_failed", level=logging.ERROR, schedule=schedule.name, error=repr(error))
+        self._ticked_ms = self._context.clock.boot_ms()
+        return done
+
+    def age_s(self) -> float:
+        """Seconds since the last tick ended: beat can hang silently, so it is exported."""
+        return (self._context.clock.boot_ms() - self._ticked_ms) / 1000
+
+
+def slot(now: datetime, every_s: int) -> datetime:
+    """The beginning of the slot that `now` lies in."""
+    return datetime.fromtimestamp(now.timestamp() // every_s * every_s, tz=UTC)
+
+
+def take(context: SchedulerContext, schedule: Schedule, due: datetime) -> bool:
+    """Whether this process is the first to take the slot. Far-away slots are forgotten on the way."""
+    kept = timedelta(seconds=schedule.every_s * _KEPT_SLOTS)
+    try:
+        with context.database.write() as session:
+            session.execute(
+                delete(TickRow).where(
+                    TickRow.schedule == schedule.name, or_(TickRow.due_at < due - kept, TickRow.due_at > due + kept)
+                )
+            )
+            session.add(TickRow(schedule=schedule.name, due_at=due))
+    except IntegrityError:
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""What earlier cuts left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler import journal, quarantine, runs
+from scheduler.recovery import may_have_happened, may_make, recovery, unsettled
+from scheduler.settlement import end_run
+from shared.errors import ApiError
+from shared.models import Assignment, JournalOutcome, JournalRecord, Recovery, RunKind, RunStatus
+from tests.unit.scheduler.support import TARGET, World, state
+
+CUT = "run-0000000000000001"
+
+
+def record(
+    operation: str = "CreateQueue", outcome: str | None = "answered", status: int | None = 200, **resource: str
+) -> JournalRecord:
+    return JournalRecord.model_validate(
+        {
+            "run_id": CUT,
+            "target": TARGET,
+            "epoch": 1,
+            "call_id": "0" * 32,
+            "service": "sqs",
+            "operation": operation,
+            "access": "write",
+            "host": "h",
+            "method": "POST",
+            "path": "/",
+            "region": "r",
+            "resource": resource,
+            "at_wall": "2026-01-01T00:00:00Z",
+            "outcome": outcome,
+            "http_status": status,
+        }
+    )
+
+
+def cut(world: World, assignment: Assignment) -> str:
+    """End the run as lost and return its follow-up's id."""
+    lease = world.store.view(assignment.run.target).lease_id
+    world.sever(assignment.run.target, lease)
+    return end_run(world.context, assignment.run.id, epoch=assignment.epoch, reason="severed")[0][0]
+
+
+def take_over(world: World, run_id: str, holder: str = "h2") -> tuple[Assignment, Recovery]:
+    assignment = world.claim(runs.get(world.context, run_id), holder=holder)
+    world.acquire(assignment)
+    return assignment, recovery(world.context, TARGET, run_id=run_id, holder=holder)
+
+
+def operations(found: Recovery) -> list[str]:
+    return [create.operation for create in found.creates]
+
+
+def test_the_creates_of_a_cut_run_are_handed_to_its_follower(world: World) -> None:
+    first, _ = world.begin()
+    world.journal(first, "CreateQueue", QueueName="q")
+    world.journal(first, "GetQueueUrl", access="read")
+    world.journal(first, "TagQueue")
+    _, found = take_over(world, cut(world, first))
+    assert operations(found) == ["CreateQueue"]
+    assert found.quarantine is None
+
+
+def test_a_recovering_run_that_is_cut_in_its_turn_hides_nothing(world: World) -> None:
+    first, _ = world.begin()
+    world.journal(first, "CreateQueue")
+    second, _ = take_over(world, cut(world, first))
+    world.journal(second, "CreateTopic")
+    _, found = take_over(world, cut(world, second), holder="h3")
+    assert operations(found) == ["CreateQueue", "CreateTopic"]
+
+
+def test_a_success_settles_what_came_before_it(world: World) -> None:
+    first, _ = world.begin()
+    world.journal(first, "CreateQueue")
+    second, _ = take_over(world, cut(world, first))
+    world.store.release(TARGET, world.store.view(TARGET).lease_id)
+    runs.finish(world.context, second.run.id, holder="h2", epoch=2, exit_code=0, status=RunStatus.APPLIED, reason="")
+    third = world.submit()
+    assignment, found = take_over(world, third.id, holder="h3")
+    assert operations(found) == []
+    assert assignment.recovers is None
+
+
+def test_a_plan_in_between_settles_nothing(world: World) -> None:
+    first, _ = world.begin(kind=RunKind.APPLY)
+    world.journal(first, "CreateQueue")
+    runs.cancel(world.context, cut(world, first))
+    plan = world.submit(kind=RunKind.PLAN)
+    second, _ = take_over(world, plan.id)
+    world.store.release(TARGET, world.store.view(TARGET).lease_id)
+    runs.finish(world.context, second.run.id, holder="h2", epoch=2, exit_code=0, status=RunStatus.PLANNED, reason="")
+    third, found = take_over(world, world.submit().id, holder="h3")
+    assert operations(found) == ["CreateQueue"]
+    assert third.recovers == first.run.id
+
+
+def test_a_quarantined_state_that_continues_the_stored_one_is_offered(world: World) -> None:
+    first, _ = world.begin()
+    quarantine.deliver(world.context, TARGET, epoch=1, run_id=first.run.id, body=state(4))
+    _, found = take_over(world, cut(world, first))
+    assert found.quarantine is not None
+    assert (found.quarantine.epoch, found.quarantine.serial, found.quarantine.run_id) == (1, 4, first.run.id)
+    assert found.quarantine.state["lineage"] == "lineage-a"
+
+
+def test_only_the_live_holder_is_told(world: World) -> None:
+    first, _ = world.begin()
+    with pytest.raises(ApiError) as refused:
+        recovery(world.context, TARGET, run_id=first.run.id, holder="someone")
+    assert refused.value.code == "lease_lost"
+    world.register("web.south")
+    with pytest.raises(ApiError) as elsewhere:
+        recovery(world.context, "web.south", run_id=first.run.id, holder="holder-1")
+    assert elsewhere.value.code == "lease_lost"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "happened"),
+    [
+        (None, None, True),
+        ("unknown", None, True),
+        ("answered", 200, True),
+        ("answered", 500, True),
+        ("answered", 400, False),
+        ("refused", None, False),
+    ],
+)
+def test_a_create_counts_unless_it_was_surely_refused(outcome: str | None, status: int | None, happened: bool) -> None:
+    assert may_have_happened(record(outcome=outcome, status=status)) is happened
+
+
+@pytest.mark.parametrize(
+    ("operation", "makes"),
+    [
+        ("CreateQueue", True),
+        ("PutParameter", True),
+        ("RunInstances", True),
+        ("", True),
+        ("SetupThing", True),
+        ("DeleteQueue", False),
+        ("SetQueueAttributes", False),
+        ("TagResource", False),
+    ],
+)
+def test_a_write_makes_something_unless_its_verb_says_otherwise(operation: str, makes: bool) -> None:
+    assert may_make(record(operation)) is makes
+
+
+def test_an_unknown_delete_by_method_makes_nothing() -> None:
+    assert not may_make(record("").model_copy(update={"method": "DELETE"}))
+
+
+def test_a_delete_that_succeeded_settles_its_create_and_no_other() -> None:
+    one, two = record(QueueName="one"), record(QueueName="two")
+    assert unsettled([one, two, record("DeleteQueue", QueueName="one")]) == [two]
+    assert unsettled([one, record("DeleteQueue", "unknown", None, QueueName="one")]) == [one]
+    assert unsettled([one, record("DeleteTopic", QueueName="one")]) == [one]
+    assert unsettled([one, record("DeleteQueue")]) == [one]
+
+
+def test_an_outcome_that_comes_late_settles_the_question(world: World) -> None:
+    first, _ = world.begin()
+    intent = world.journal(first, "CreateQueue")
+    follower = cut(world, first)
+    journal.record_outcome(
+        world.context,
+        JournalOutcome(call_id=intent.call_id, outcome="answered", http_status=403, error_code="AccessDenied"),
+    )
+    _, found = take_over(world, follower)
+    assert operations(found) == []
