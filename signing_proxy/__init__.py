@@ -1,0 +1,12 @@
+"""The signing proxy: the only way out for a provisioner, open while its lease is live.
+
+A map, in the order of a call's life:
+
+- ``main`` wires everything; ``control`` takes runs from the worker; ``core`` embeds mitmproxy and serves each run.
+- ``connection`` is the choke point: sockets that ask the gate before each byte, permits, hooks that fail closed.
+- ``addons/`` check a call, one concern a class; ``calls`` says which checks are needed; ``runs`` holds what belongs
+  to a lease; ``keeper`` polls, cuts and acknowledges, ``push`` makes that fast.
+- ``destination``, ``classify`` (with ``catalog`` and ``service_index``), ``identifiers``, ``denial`` and ``signers/``
+  are pure: values in, decisions out.
+- ``recorder`` settles every call once, in the ``journal``, the ``metrics`` and the log.
+"""

@@ -1,0 +1,201 @@
+"""What a request asks for: service, operation, read or write, and the protocol its answers are written in.
+
+Pure. The HTTP method says nothing: most IAM reads are POSTs. Read is only what a model knows and what is named like a
+read; everything else is a write, which costs a journal entry and never safety.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from signing_proxy.catalog import ServiceModel
+
+MAX_FORM_FIELDS = 5000
+MAX_NAME = 128
+UNKNOWN_OPERATION = "Unknown"
+
+
+class Protocol(StrEnum):
+    """How a service writes its answers, errors included."""
+
+    QUERY = "query"
+    EC2 = "ec2"
+    JSON = "json"
+    REST_JSON = "rest-json"
+    REST_XML = "rest-xml"
+    CBOR = "smithy-rpc-v2-cbor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A classified request."""
+
+    service: str
+    """The signing name, as in the credential scope: s3, iam, monitoring …"""
+    operation: str
+    """The operation's name in the API reference; Unknown where no model has it."""
+    access: Literal["read", "write"]
+    """write for everything that may change something, and for everything unknown."""
+    protocol: Protocol
+    """How an answer has to be written."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Values in the path: Bucket, Key, Id …"""
+
+
+_READ = re.compile(r"(Describe|List|Get|Head|BatchGet|Search|Lookup|Scan|Query|Select|TransactGet)([A-Z]\w*)?")
+# Named like reads, yet they mint something or start a process.
+_MINTS = re.compile(r"Get\w*(Token|Credentials|Session\w*|Jwt)|GetId|GetDataAccess|Select\w*Content\w*")
+# Answers that hold usable credentials: they must never reach a sandbox.
+_SECRET_ANSWERS = re.compile(
+    r"Assume\w+|Get(Cluster|Role|Temporary|Federated)?\w*Credentials\w*|GetTemporary\w+"
+    r"|Get(Session|Federation|Authorization|DelegatedAccess|WebIdentity|IdentityCenterAuth)Token"
+    r"|CreateAccessKey|(Create|Reset)ServiceSpecificCredential|CreateSession|CreateLoginProfile|GetDataAccess"
+    r"|GenerateDbAuthToken\w*"
+)
+_HARMLESS_STS = frozenset({"GetCallerIdentity", "GetAccessKeyInfo", "DecodeAuthorizationMessage"})
+_SECRET_SERVICES = frozenset(
+    [
+        "iam",
+        "ecr",
+        "ecr-public",
+        "codeartifact",
+        "cognito-identity",
+        "redshift",
+        "redshift-serverless",
+        "awsssoportal",
+        "sso",
+        "lakeformation",
+        "s3",
+        "s3express",
+        "rolesanywhere",
+        "iot",
+        "dsql",
+    ]
+)
+
+
+def classify(
+    *,
+    service: str,
+    models: tuple[ServiceModel, ...],
+    method: str,
+    host: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> Operation:
+    """Name the operation of a request. ``headers`` are by lower-case name; ``models`` are those of the signing name.
+
+    A request that names two operations (a target header and an Action, say) could be read one way here and another
+    way by the service: it is Unknown, hence a write.
+    """
+    found = _by_name(service, models, path, query, headers, body)
+    found += _by_route(service, models, method, host, path, query, headers)
+    if len({operation.operation for operation in found}) == 1:
+        return found[0]
+    protocol = found[0].protocol if found else (Protocol(models[0].protocol) if models else _guess(headers))
+    return Operation(service=service, operation=UNKNOWN_OPERATION, access="write", protocol=protocol)
+
+
+def _by_name(
+    service: str,
+    models: tuple[ServiceModel, ...],
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> list[Operation]:
+    """The operations that the request names, by target header, Action, or RPC path."""
+    if models and all(model.protocol.startswith("rest-") for model in models):
+        return []  # such a service looks at method and path only, whatever else a client may write
+    found: list[Operation] = []
+    target = headers.get("x-amz-target")
+    if target is not None:
+        found.append(_named(service, models, target.rpartition(".")[2], Protocol.JSON))
+    cbor = re.fullmatch(r"/service/[\w.]+/operation/(\w{1,128})", path)
+    if cbor is not None:
+        found.append(_named(service, models, cbor[1], Protocol.CBOR))
+    for action in _actions(query, headers, body):
+        found.append(_named(service, models, action, Protocol.EC2 if service == "ec2" else Protocol.QUERY))
+    return found
+
+
+def _by_route(
+    service: str,
+    models: tuple[ServiceModel, ...],
+    method: str,
+    host: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+) -> list[Operation]:
+    """The operation that method and path mean to a REST service; of two models the first that fits."""
+    if service == "s3":
+        path = s3_path(host, path)
+    for model in models:
+        if service == "s3" and (model.name == "s3control") != ("s3-control" in host):
+            continue
+        match = model.match(method, path, query, headers)
+        if match is not None:
+            operation, labels = match
+            read = method in ("GET", "HEAD", "POST") and _access(operation) == "read"
+            return [
+                Operation(
+                    service=service,
+                    operation=operation,
+                    access="read" if read else "write",
+                    protocol=Protocol(model.protocol),
+                    labels={name: value for name, value in labels.items() if value},
+                )
+            ]
+    return []
+
+
+def holds_secrets(operation: Operation) -> bool:
+    """Whether the answer of this operation would, or could, hand usable credentials to the caller."""
+    if operation.service == "sts":
+        return operation.operation not in _HARMLESS_STS
+    if operation.service not in _SECRET_SERVICES:
+        return False
+    if operation.operation == UNKNOWN_OPERATION and operation.protocol not in (Protocol.REST_XML, Protocol.REST_JSON):
+        return True  # two operations named: one of them might be CreateAccessKey
+    return _SECRET_ANSWERS.fullmatch(operation.operation) is not None
+
+
+def s3_path(host: str, path: str) -> str:
+    """The path-style path of an S3 request: a virtual-host bucket becomes the first segment."""
+    match = re.fullmatch(r"(?P<bucket>.+?)\.s3[.-][a-z0-9.-]+", host)
+    if match is None or host.startswith(("s3.", "s3-")):
+        return path
+    return f"/{match['bucket']}{path}"
+
+
+def _named(service: str, models: tuple[ServiceModel, ...], name: str, protocol: Protocol) -> Operation:
+    known = any(name in model.operations for model in models)
+    shown = name if re.fullmatch(rf"\w{{1,{MAX_NAME}}}", name) else UNKNOWN_OPERATION
+    access = _access(name) if known else "write"
+    return Operation(service=service, operation=shown, access=access, protocol=protocol)
+
+
+def _access(operation: str) -> Literal["read", "write"]:
+    return "read" if _READ.fullmatch(operation) and not _MINTS.fullmatch(operation) else "write"
+
+
+def _actions(query: str, headers: Mapping[str, str], body: bytes) -> list[str]:
+    """Every Action that a Query-protocol request names, in the query or in a form."""
+    found = [value for name, value in parse_qsl(query, max_num_fields=MAX_FORM_FIELDS) if name == "Action"]
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        text = body.decode("utf-8", "replace")
+        found += [value for name, value in parse_qsl(text, max_num_fields=MAX_FORM_FIELDS) if name == "Action"]
+    return found
+
+
+def _guess(headers: Mapping[str, str]) -> Protocol:
+    kind = headers.get("content-type", "")
+    if "cbor" in kind:
+        return Protocol.CBOR
+    return Protocol.JSON if "json" in kind else Protocol.QUERY

@@ -1,0 +1,414 @@
+"""The choke point: one client connection, and the only sockets over which anything leaves for the outside.
+
+mitmproxy's own dispatch fails open: an addon that raises is logged and the flow goes on. And it dials after the request
+hook, so that a slow name server or handshake would carry a call past its deadline. Hence three things here, none of
+which an addon can undo:
+
+- ``GatedSocket`` asks the gate directly before the system call, for every byte: handshake, head, body, and whatever
+  asyncio had buffered. After the deadline it raises, and asyncio throws its buffer away.
+- nothing is dialled or written without a ``Permit``, which is given only to a call that passed every check.
+- a hook that raises or hangs kills its flow and severs the connection.
+"""
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import Buffer, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mitmproxy import flow as mitm_flow
+from mitmproxy import http, options
+from mitmproxy.connection import Connection, ConnectionState, Server
+from mitmproxy.proxy import commands, events, layers, server_hooks
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.server import ConnectionIO
+
+from shared.clock import Clock
+from shared.log import log_event
+from signing_proxy.calls import Call, call_of
+from signing_proxy.destination import Kind, is_internal
+
+if TYPE_CHECKING:
+    from mitmproxy.master import Master
+
+    from signing_proxy.runs import AttachedRun
+
+logger = logging.getLogger(__name__)
+
+# RST instead of FIN, and nothing left behind in the kernel: what is buffered dies with the socket or the process.
+_LINGER_0 = struct.pack("ii", 1, 0)
+
+
+class GateClosed(ConnectionAbortedError):  # noqa: N818 -- named after what happened, as in shared.errors
+    """Bytes were about to leave that may not. An OSError, so that asyncio drops the connection with its buffer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of one client connection."""
+
+    max_body_bytes: int
+    """Largest body of a request or an answer."""
+    max_head_bytes: int = 256 * 1024
+    """Most bytes, as they arrive, before a head is complete; handshakes included."""
+    hook_timeout_s: float = 15.0
+    """Longest time that the addons may take over one hook."""
+    dial_timeout_s: float = 10.0
+    """Longest time to resolve a name and connect."""
+    state_timeout_s: float = 30.0
+    """Longest time for a state call: Terraform waits ten minutes for an answer that does not come."""
+
+    @property
+    def max_wire_bytes(self) -> int:
+        """Most bytes on the wire for one body: chunk framing and TLS records come on top of it."""
+        return 2 * self.max_body_bytes + self.max_head_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permit:
+    """Leave for one call to be sent to one address."""
+
+    call: Call
+    """The call."""
+    address: tuple[str, int]
+    """Host and port to dial."""
+    tls: bool
+    """Whether over TLS."""
+
+
+class ConnectionEvents(Protocol):
+    """What a connection tells the outside."""
+
+    def abandoned(self, call: Call, why: str) -> None:
+        """A call ended without an answer, whether it was released or not."""
+
+    def hook_failed(self, run: "AttachedRun", hook: str, why: str) -> None:
+        """An addon raised or hung; the connection has been severed."""
+
+    def refused_bytes(self, run: "AttachedRun", why: str) -> None:
+        """The client or the server sent more than is allowed, or the proxy's core crashed; severed."""
+
+
+class GatedSocket(socket.socket):
+    """A TCP socket that asks before each send. asyncio's selector transport sends with send() and sendmsg() only."""
+
+    def __init__(self, family: int, guard: Callable[[], None]) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self._guard = guard
+
+    def send(self, data: Buffer, flags: int = 0, /) -> int:
+        """Send, unless the guard raises."""
+        self._guard()
+        return super().send(data, flags)
+
+    def sendmsg(self, buffers: Iterable[Buffer], *args: Any) -> int:
+        """Send, unless the guard raises."""
+        self._guard()
+        return super().sendmsg(buffers, *args)
+
+    def sendall(self, data: Buffer, flags: int = 0, /) -> None:
+        """Not a way out."""
+        raise GateClosed("sendall is not gated")
+
+    def sendto(self, *args: Any) -> int:
+        """Not a way out."""
+        raise GateClosed("sendto is not gated")
+
+    def sendfile(self, *args: Any, **kwargs: Any) -> int:
+        """Not a way out."""
+        raise GateClosed("sendfile is not gated")
+
+
+class GatedTransports(dict[Connection, ConnectionIO]):
+    """The transports of a connection handler; a server may only be reached through a writer made over a GatedSocket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gated: set[asyncio.StreamWriter] = set()
+
+    def admit(self, writer: asyncio.StreamWriter) -> None:
+        """Note a writer that was made over a GatedSocket."""
+        self._gated.add(writer)
+
+    def __setitem__(self, connection: Connection, io: ConnectionIO) -> None:
+        if isinstance(connection, Server) and io.writer is not None and io.writer not in self._gated:
+            raise GateClosed("a server connection that no gate stands in front of")
+        super().__setitem__(connection, io)
+
+    def pop(self, connection: Connection, *default: Any) -> Any:
+        io = super().pop(connection, *default)
+        if isinstance(io, ConnectionIO):
+            self._gated.discard(io.writer)
+        return io
+
+
+class GatedConnectionHandler(ProxyConnectionHandler):
+    """One client connection of one run."""
+
+    def __init__(
+        self,
+        master: "Master",
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        opts: options.Options,
+        *,
+        run: "AttachedRun",
+        clock: Clock,
+        limits: Limits,
+        observer: ConnectionEvents,
+    ) -> None:
+        super().__init__(master, reader, writer, opts, ProxyMode.parse("regular"))  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
+        self.layer = layers.modes.HttpProxy(self.layer.context)
+        transports = GatedTransports()
+        transports.update(self.transports)
+        self.transports = transports
+        self.run = run
+        self.authenticated = False
+        """Whether the client has proven on this connection which run it belongs to."""
+        self.connect_host: str | None = None
+        """The host of the tunnel, once there is one."""
+        self.sni_matches = False
+        """Whether the TLS handshake named the host of the tunnel."""
+        self.severed = False
+        self._gated_transports = transports
+        self._clock = clock
+        self._limits = limits
+        self._observer = observer
+        self._permit: Permit | None = None
+        self._client_bytes = 0
+        self._client_limit = limits.max_head_bytes
+        self._server_bytes = 0
+        self._server_limit = limits.max_head_bytes
+
+    # --- the gate
+
+    def guard(self, connection: Server) -> None:
+        """Stands directly before each byte that leaves. Raises GateClosed unless this very call may go there now."""
+        objection = self.objection(connection)
+        if objection is not None:
+            raise GateClosed(objection)
+        if self._permit is not None and (not connection.tls or connection.tls_established):
+            self._permit.call.sent = True  # before that, it is the handshake and no part of the call
+
+    def objection(self, connection: Server) -> str | None:
+        """Why nothing may leave on this connection now; None while the permitted call may. A clock read, no more."""
+        permit = self._permit
+        if self.severed or permit is None:
+            return "no call is permitted on this connection"
+        if connection.address is None or connection.address[:2] != permit.address or connection.tls != permit.tls:
+            return "the permit is for another address"
+        decision = self.run.gate.check(self._clock.boot_ms())
+        return None if decision.allowed else f"the lease is not live: {decision.reason}"
+
+    def release(self, flow: http.HTTPFlow) -> None:
+        """Give the permit to a call that has passed every check. Kills every other flow that has no local answer."""
+        self._permit = None
+        if flow.response is not None or flow.error is not None:
+            return
+        call = call_of(flow)
+        request = flow.request
+        if call is not None and call.complete and call.run is self.run and call.upstream is not None:
+            upstream = call.upstream
+            if self.severed:
+                self._observer.abandoned(call, "severed before it was sent")
+            elif (request.host, request.port, request.scheme) == (upstream.host, upstream.port, upstream.scheme):
+                self._server_bytes, self._server_limit = 0, self._limits.max_head_bytes
+                call.released = True
+                self.run.calls[call.call_id] = call
+                self._permit = Permit(call=call, address=(upstream.host, upstream.port), tls=upstream.scheme == "https")
+                if upstream.kind is Kind.STATE:
+                    loop = asyncio.get_running_loop()
+                    loop.call_later(self._limits.state_timeout_s, self._end_call, call)
+                return
+        flow.kill()  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
+
+    def withdraw(self, why: str) -> None:
+        """Take the permit back; a released call that has no answer yet is abandoned."""
+        permit, self._permit = self._permit, None
+        if permit is not None and not permit.call.settled:
+            self._observer.abandoned(permit.call, why)
+
+    def _end_call(self, call: Call) -> None:
+        """Take too slow an answer for none: abort the upstream connection, which gives the client a 502."""
+        if self._permit is None or self._permit.call is not call:
+            return
+        for connection, io in list(self.transports.items()):
+            if isinstance(connection, Server) and isinstance(io.writer, asyncio.StreamWriter):
+                io.writer.transport.abort()
+
+    def sever(self, why: str) -> None:
+        """Cut everything at once: nothing more leaves, nothing more is parsed. The gate of a cut run is shut before."""
+        if self.severed:
+            return
+        self.severed = True
+        for io in list(self.transports.values()):
+            if isinstance(io.writer, asyncio.StreamWriter):
+                io.writer.transport.abort()
+            if io.handler is not None:
+                io.handler.cancel(why)
+        self.withdraw(why)
+
+    # --- dialling
+
+    async def open_connection(self, command: commands.OpenConnection) -> None:
+        """Dial, if there is a permit for exactly this; the socket is gated from its first byte."""
+        connection = command.connection
+        hook_data = server_hooks.ServerConnectionHookData(client=self.client, server=connection)
+        refusal = self._refuse_dial(connection)
+        if refusal is None:
+            await self.handle_hook(server_hooks.ServerConnectHook(hook_data))
+            refusal = connection.error or self._refuse_dial(connection)
+        if refusal is None:
+            try:
+                connection.timestamp_start = self._clock.wall().timestamp()
+                async with asyncio.timeout(self._limits.dial_timeout_s):
+                    reader, writer = await self._dial(connection)
+            except TimeoutError:
+                refusal = f"no connection within {self._limits.dial_timeout_s} s"
+            except OSError as error:
+                refusal = str(error) or type(error).__name__
+            except asyncio.CancelledError:
+                connection.error = "connection cancelled"
+                await self.server_event(events.OpenConnectionCompleted(command, connection.error))
+                raise
+        if refusal is not None:
+            connection.error = refusal
+            await self.handle_hook(server_hooks.ServerConnectErrorHook(hook_data))
+            await self.server_event(events.OpenConnectionCompleted(command, refusal))
+            return
+        connection.timestamp_tcp_setup = self._clock.wall().timestamp()
+        connection.state = ConnectionState.OPEN
+        connection.peername = writer.get_extra_info("peername")
+        connection.sockname = writer.get_extra_info("sockname")
+        self._gated_transports.admit(writer)
+        self.transports[connection] = ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
+        await self.handle_hook(server_hooks.ServerConnectedHook(hook_data))
+        await self.server_event(events.OpenConnectionCompleted(command, None))
+        try:
+            await self.handle_connection(connection)
+        finally:
+            connection.timestamp_end = self._clock.wall().timestamp()
+            await self.handle_hook(server_hooks.ServerDisconnectedHook(hook_data))
+
+    def _refuse_dial(self, connection: Server) -> str | None:
+        if connection.transport_protocol != "tcp" or connection.via is not None:
+            return "only plain TCP is dialled"
+        return self.objection(connection)
+
+    async def _dial(self, connection: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Resolve, refuse internal addresses that configuration does not name, connect. Raises OSError."""
+        permit = self._permit
+        if permit is None or permit.call.upstream is None:
+            raise GateClosed("no call is permitted on this connection")
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(*permit.address, type=socket.SOCK_STREAM)
+        problem: OSError = OSError(f"{permit.address[0]} has no address")
+        for family, _, _, _, address in found[:8]:
+            if not permit.call.upstream.overridden and is_internal(str(address[0])):
+                problem = OSError(f"{permit.address[0]} resolves to {address[0]}, which is not a public address")
+                continue
+            if (refusal := self._refuse_dial(connection)) is not None:
+                raise GateClosed(refusal)
+            sock = GatedSocket(family, lambda: self.guard(connection))
+            try:
+                sock.setblocking(False)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                # Retransmission must not deliver later than the time kept free before the lease's end.
+                delta_ms = self.run.attach.timing.delta_ms
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, delta_ms)
+                await loop.sock_connect(sock, address)
+                return await asyncio.open_connection(sock=sock)
+            except OSError as error:
+                sock.close()
+                problem = error
+            except BaseException:
+                sock.close()
+                raise
+        raise problem
+
+    # --- hooks
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        """Run the addons, strictly: whatever goes wrong in one of them ends the flow and the connection."""
+        (data,) = hook.args()
+        if hook.name == "request":
+            self._client_bytes, self._client_limit = 0, self._limits.max_head_bytes
+        with self.timeout_watchdog.disarm():
+            try:
+                async with asyncio.timeout(self._limits.hook_timeout_s):
+                    for addon in self.master.addons.chain:
+                        await self.master.addons.invoke_addon(addon, hook)
+                self._after_hook(hook.name, data)
+            except asyncio.CancelledError:
+                self._fail(hook.name, data, "cancelled")
+                raise
+            except Exception as error:  # noqa: BLE001 -- an addon may raise anything, and all of it must fail closed
+                self._fail(hook.name, data, "timed out" if isinstance(error, TimeoutError) else repr(error))
+
+    def _after_hook(self, name: str, data: object) -> None:
+        if name == "requestheaders":
+            self._client_bytes, self._client_limit = 0, self._limits.max_wire_bytes
+        elif name == "request" and isinstance(data, http.HTTPFlow):
+            self.release(data)
+        elif name == "responseheaders":
+            self._server_bytes, self._server_limit = 0, self._limits.max_wire_bytes
+        elif name in ("response", "error"):
+            if name == "error" and isinstance(data, http.HTTPFlow):
+                self._abandon(data, data.error.msg if data.error else "ended")
+            self._client_bytes = self._server_bytes = 0
+            self._client_limit = self._server_limit = self._limits.max_head_bytes
+            self.withdraw(f"ended in {name}")
+        elif name == "http_connected":
+            self._client_bytes = 0
+
+    def _abandon(self, flow: http.HTTPFlow, why: str) -> None:
+        """Settle a call that will not be sent, so that its intent does not stand in the journal as unknown."""
+        call = call_of(flow)
+        if call is not None and not call.settled:
+            self._observer.abandoned(call, why)
+
+    def _fail(self, name: str, data: object, why: str) -> None:
+        if isinstance(data, mitm_flow.Flow):
+            if isinstance(data, http.HTTPFlow):
+                data.response = None
+                self._abandon(data, f"hook {name} failed")
+            if data.killable:
+                data.kill()  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
+        if isinstance(data, server_hooks.ServerConnectionHookData):
+            data.server.error = data.server.error or "an addon failed"
+        first = not self.severed
+        self.sever(f"hook {name} failed")
+        if first and why != "cancelled":
+            self._observer.hook_failed(self.run, name, why)
+
+    # --- bounds
+
+    async def server_event(self, event: events.Event) -> None:
+        """Feed an event to the layers, unless it breaks a bound or the connection has been severed."""
+        if isinstance(event, events.DataReceived):
+            if self.severed:
+                return
+            if event.connection is self.client:
+                self._client_bytes += len(event.data)
+                over = self._client_bytes > self._client_limit
+            else:
+                self._server_bytes += len(event.data)
+                over = self._server_bytes > self._server_limit
+            if over:
+                self._observer.refused_bytes(self.run, "head or body over its bound")
+                self.sever("bytes over a bound")
+                return
+        await super().server_event(event)
+
+    def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
+        """mitmproxy's chatter at DEBUG; an error there means that its core gave up on this connection: sever it."""
+        if level >= logging.ERROR and not self.severed:
+            log_event(logger, "core_crashed", level=logging.ERROR, run=self.run.attach.run_id, message=message)
+            self._observer.refused_bytes(self.run, "the proxy's core crashed")
+            asyncio.get_running_loop().call_soon(self.sever, "the proxy's core crashed")
+        else:
+            logger.debug("%s", message)

@@ -1,0 +1,97 @@
+"""What a call names: the identifiers that let a human, or the recovery after a cut, find the resource again.
+
+Only names, ids, ARNs and URLs are kept, never values: no password, no policy text. Pure and bounded.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree
+
+MAX_ENTRIES = 20
+MAX_NAME = 64
+MAX_VALUE = 512
+MAX_BODY_BYTES = 1 << 20
+MAX_DEPTH = 6
+MAX_FIELDS = 5000
+
+_IDENTIFYING = re.compile(r"([A-Za-z0-9]*?)(Name|Id|Arn|ARN|Url|URL|Bucket|Key|Alias|Protocol|Endpoint)", re.ASCII)
+_PLAIN = frozenset({"name", "id", "arn", "bucket", "key", "repositoryname", "loggroupname"})
+_NEVER = re.compile(
+    r"(?i)secret(access|string|binary)|password|token|requestid|hostid|accesskeyid|idempot|ownerid|callerref"
+)
+
+
+def request_identifiers(labels: Mapping[str, str], query: str, content_type: str, body: bytes) -> dict[str, str]:
+    """The identifying parameters of a request: path labels first, then the query, then the body."""
+    found = _Collector()
+    for name, value in labels.items():
+        found.add(name, value, always=True)
+    for name, value in parse_qsl(query, max_num_fields=MAX_FIELDS):
+        found.add(name, value)
+    if len(body) <= MAX_BODY_BYTES:
+        if content_type.startswith("application/x-www-form-urlencoded"):
+            for name, value in parse_qsl(body.decode("utf-8", "replace"), max_num_fields=MAX_FIELDS):
+                found.add(name, value)
+        else:
+            found.add_document(content_type, body)
+    return found.entries
+
+
+def response_identifiers(content_type: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    """The identifiers that a response names: those of the resource just made, among others."""
+    found = _Collector()
+    location = headers.get("location")
+    if location:
+        found.add("Location", location, always=True)
+    if len(body) <= MAX_BODY_BYTES:
+        found.add_document(content_type, body)
+    return found.entries
+
+
+class _Collector:
+    """Keeps the first MAX_ENTRIES identifiers; the first of a name wins."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, str] = {}
+
+    def add(self, name: str, value: str, *, always: bool = False) -> None:
+        leaf = name.rpartition(".")[2]
+        wanted = always or leaf.lower() in _PLAIN or _IDENTIFYING.fullmatch(leaf[:1].upper() + leaf[1:])
+        if wanted and value and not _NEVER.search(leaf) and len(self.entries) < MAX_ENTRIES:
+            self.entries.setdefault(name[:MAX_NAME], value[:MAX_VALUE])
+
+    def add_document(self, content_type: str, body: bytes) -> None:
+        stripped = body.lstrip()[:1]
+        if "json" in content_type or stripped == b"{":
+            try:
+                document = json.loads(body)
+            except (ValueError, RecursionError):
+                return
+            for name, value in _json_leaves(document, MAX_DEPTH):
+                self.add(name, value)
+        elif stripped == b"<":
+            try:
+                root = ElementTree.fromstring(body)  # noqa: S314 -- expat bounds entity expansion; body is bounded
+            except ElementTree.ParseError:
+                return
+            for element in root.iter():
+                if len(element) == 0 and element.text:
+                    self.add(element.tag.rpartition("}")[2], element.text.strip())
+
+
+def _json_leaves(node: Any, depth: int) -> Iterator[tuple[str, str]]:
+    """Scalars of a JSON document with their names, outermost first."""
+    if depth == 0:
+        return
+    if isinstance(node, list):
+        for item in node[:MAX_ENTRIES]:
+            yield from _json_leaves(item, depth - 1)
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+                yield str(name), str(value)
+        for value in node.values():
+            yield from _json_leaves(value, depth - 1)

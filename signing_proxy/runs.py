@@ -1,0 +1,69 @@
+"""The runs that are attached to this proxy, each with its gate, its connections and its calls."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from shared.control import Attach
+from shared.lease.gate import ProxyGate
+from signing_proxy.calls import Call
+
+
+class Severable(Protocol):
+    """A client connection, as far as a cut is concerned."""
+
+    def sever(self, why: str) -> None:
+        """Cut it at once."""
+
+
+class AttachedRun:
+    """One lease on this proxy. Its gate decides; everything else here is bookkeeping for the cut."""
+
+    def __init__(self, attach: Attach, gate: ProxyGate) -> None:
+        self.attach = attach
+        self.gate = gate
+        self.open = False
+        """Whether a poll has opened the gate and nothing has shut it since."""
+        self.cut_reason: str | None = None
+        """Why it was cut; None while it was not."""
+        self.handlers: set[Severable] = set()
+        """Its client connections."""
+        self.calls: dict[str, Call] = {}
+        """Released calls whose outcome is not decided, by call id."""
+        self.on_cut: Callable[[str, int], None] | None = None
+        """Tells the worker: reason, mutating calls of unknown outcome."""
+        self.closed = False
+        """Whether the worker's connection is gone."""
+        self.over = False
+        """Whether Redis showed that the lease has ended or is another's."""
+        self.told = asyncio.Event()
+        """Set once Redis knows that this boot was cut."""
+        self.told_in_flight = 0
+        """The number of calls of unknown outcome that Redis was told last."""
+        self.handing_over: asyncio.Task[None] | None = None
+        """The attempt to tell Redis that is under way."""
+        self._unknown: dict[str, int] = {}
+
+    @property
+    def mutating_in_flight(self) -> int:
+        """Mutating calls that are on their way now."""
+        return sum(1 for call in self.calls.values() if call.mutating and call.sent)
+
+    def in_flight(self, now_ms: int) -> int:
+        """Mutating calls whose outcome is not known: on their way, or abandoned less than Q ago."""
+        horizon = now_ms - self.attach.timing.unknown_ms
+        self._unknown = {call_id: at_ms for call_id, at_ms in self._unknown.items() if at_ms > horizon}
+        return self.mutating_in_flight + len(self._unknown)
+
+    def settle(self, call: Call, *, unknown: bool, now_ms: int) -> None:
+        """Take a call off the list; a mutating one of unknown outcome is remembered for Q."""
+        self.calls.pop(call.call_id, None)
+        if unknown:
+            self._unknown[call.call_id] = now_ms
+
+    def sever_all(self, why: str) -> int:
+        """Cut every connection; the number of them. The gate is shut before, or clients would be let in again."""
+        handlers = list(self.handlers)
+        for handler in handlers:
+            handler.sever(why)
+        return len(handlers)

@@ -1,0 +1,1 @@
+"""How a call is signed, one module a cloud. Signers are pure: values in, headers out."""

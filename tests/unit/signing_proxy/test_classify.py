@@ -1,0 +1,197 @@
+"""Service, operation, read or write."""
+
+from __future__ import annotations
+
+import pytest
+
+from signing_proxy.catalog import ServiceModel, load_model
+from signing_proxy.classify import UNKNOWN_OPERATION, Operation, Protocol, classify, holds_secrets, s3_path
+from signing_proxy.service_index import service_index
+
+FORM = "application/x-www-form-urlencoded"
+MODELS: dict[str, tuple[ServiceModel, ...]] = {}
+
+
+def models(service: str) -> tuple[ServiceModel, ...]:
+    if service not in MODELS:
+        entry = service_index().get(service)
+        MODELS[service] = tuple(load_model(name) for name in entry.models) if entry else ()
+    return MODELS[service]
+
+
+def classified(
+    service: str,
+    method: str = "POST",
+    path: str = "/",
+    query: str = "",
+    *,
+    host: str = "h.amazonaws.com",
+    body: bytes = b"",
+    **headers: str,
+) -> Operation:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return classify(
+        service=service,
+        models=models(service),
+        method=method,
+        host=host,
+        path=path,
+        query=query,
+        headers=named,
+        body=body,
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "access"),
+    [
+        ("iam", "GetRole", "read"),
+        ("iam", "ListRoles", "read"),
+        ("iam", "CreateRole", "write"),
+        ("iam", "GenerateCredentialReport", "write"),
+        ("ec2", "DescribeVpcs", "read"),
+        ("ec2", "RunInstances", "write"),
+        ("sts", "GetCallerIdentity", "read"),
+        ("sts", "GetSessionToken", "write"),
+        ("sns", "Publish", "write"),
+        ("iam", "GetNothingOfTheKind", "write"),
+    ],
+)
+def test_query_services_say_it_in_the_action(service: str, action: str, access: str) -> None:
+    body = f"Version=1&Action={action}&X=1".encode()
+    operation = classified(service, body=body, content_type=FORM + "; charset=utf-8")
+    assert (operation.operation, operation.access) == (action, access)
+    assert operation.protocol is (Protocol.EC2 if service == "ec2" else Protocol.QUERY)
+    assert classified(service, "GET", query=f"Action={action}").operation == action
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "access"),
+    [
+        ("dynamodb", "DynamoDB_20120810.CreateTable", "write"),
+        ("dynamodb", "DynamoDB_20120810.Query", "read"),
+        ("dynamodb", "DynamoDB_20120810.ExecuteStatement", "write"),
+        ("ssm", "AmazonSSM.GetParameter", "read"),
+        ("sqs", "AmazonSQS.ReceiveMessage", "write"),
+        ("logs", "Logs_20140328.DescribeLogGroups", "read"),
+    ],
+)
+def test_json_services_say_it_in_the_target(service: str, target: str, access: str) -> None:
+    operation = classified(service, x_amz_target=target, content_type="application/x-amz-json-1.1")
+    assert (operation.operation, operation.access) == (target.rpartition(".")[2], access)
+    assert operation.protocol is Protocol.JSON
+
+
+def test_a_cbor_service_says_it_in_the_path() -> None:
+    operation = classified("monitoring", path="/service/GraniteServiceVersion20100801/operation/PutMetricAlarm")
+    assert (operation.operation, operation.access, operation.protocol) == ("PutMetricAlarm", "write", Protocol.CBOR)
+
+
+VIRTUAL = "b.s3.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "path", "query", "operation", "access"),
+    [
+        ("GET", "s3.amazonaws.com", "/", "", "ListBuckets", "read"),
+        ("PUT", VIRTUAL, "/", "", "CreateBucket", "write"),
+        ("PUT", "s3.eu-west-1.amazonaws.com", "/b", "", "CreateBucket", "write"),
+        ("PUT", VIRTUAL, "/k/x", "", "PutObject", "write"),
+        ("PUT", VIRTUAL, "/k", "partNumber=1&uploadId=2", "UploadPart", "write"),
+        ("GET", VIRTUAL, "/k", "x-id=GetObject", "GetObject", "read"),
+        ("GET", VIRTUAL, "/", "policy", "GetBucketPolicy", "read"),
+        ("GET", VIRTUAL, "/", "policy=", "GetBucketPolicy", "read"),
+        ("DELETE", VIRTUAL, "/", "policy", "DeleteBucketPolicy", "write"),
+        ("POST", VIRTUAL, "/", "delete", "DeleteObjects", "write"),
+        ("GET", VIRTUAL, "/", "list-type=2&prefix=", "ListObjectsV2", "read"),
+        ("HEAD", VIRTUAL, "/", "", "HeadBucket", "read"),
+        ("OPTIONS", VIRTUAL, "/", "", UNKNOWN_OPERATION, "write"),
+    ],
+)
+def test_s3_says_it_in_method_path_and_query(
+    method: str, host: str, path: str, query: str, operation: str, access: str
+) -> None:
+    found = classified("s3", method, path, query, host=host)
+    assert (found.operation, found.access, found.protocol) == (operation, access, Protocol.REST_XML)
+
+
+def test_a_copy_is_told_from_a_put_by_its_header() -> None:
+    assert classified("s3", "PUT", "/k", host=VIRTUAL, x_amz_copy_source="x/y").operation == "CopyObject"
+
+
+def test_path_labels_are_decoded() -> None:
+    operation = classified("s3", "PUT", "/a%20b/c", host=VIRTUAL)
+    assert operation.labels == {"Bucket": "b", "Key": "a b/c"}
+    zone = classified("route53", "GET", "/2013-04-01/hostedzone/Z1/rrset")
+    assert (zone.operation, zone.access, zone.labels) == ("ListResourceRecordSets", "read", {"Id": "Z1"})
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda: classified("iam", body=b"Action=CreateRole", content_type=FORM, x_amz_target="x.GetRole"),
+        lambda: classified("iam", query="Action=GetRole", body=b"Action=CreateRole", content_type=FORM),
+        lambda: classified("iam", query="Action=GetRole&Action=CreateRole"),
+        lambda: classified("dynamodb", x_amz_target="D.Query,D.DeleteTable"),
+        lambda: classified("sqs", path="/service/S/operation/ListQueues", x_amz_target="AmazonSQS.DeleteQueue"),
+    ],
+    ids=["target-and-action", "query-and-form", "twice-in-query", "two-targets", "path-and-target"],
+)
+def test_a_request_that_names_two_operations_is_a_write(request_of: object) -> None:
+    assert callable(request_of)
+    assert request_of().access == "write"
+
+
+def test_a_rest_service_is_not_fooled_by_a_target_header() -> None:
+    operation = classified("lambda", "DELETE", "/2015-03-31/functions/f", x_amz_target="x.GetFunction")
+    assert (operation.operation, operation.access) == ("DeleteFunction", "write")
+
+
+def test_a_service_that_nobody_knows_is_a_write_in_the_shape_its_content_suggests() -> None:
+    assert classified("nonesuch", content_type="application/json").access == "write"
+    assert classified("nonesuch", content_type="application/x-amz-json-1.0").protocol is Protocol.JSON
+    assert classified("nonesuch", content_type="application/cbor").protocol is Protocol.CBOR
+    assert classified("nonesuch").protocol is Protocol.QUERY
+
+
+def test_an_absurd_name_is_not_repeated() -> None:
+    assert classified("dynamodb", x_amz_target="D." + "x" * 500).operation == UNKNOWN_OPERATION
+    assert classified("iam", query="Action=%3Cscript%3E").operation == UNKNOWN_OPERATION
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "secret"),
+    [
+        ("sts", "AssumeRole", True),
+        ("sts", "GetSessionToken", True),
+        ("sts", "SomethingNew", True),
+        ("sts", "GetCallerIdentity", False),
+        ("iam", "CreateAccessKey", True),
+        ("iam", "CreateRole", False),
+        ("iam", UNKNOWN_OPERATION, True),
+        ("ecr", "GetAuthorizationToken", True),
+        ("ecr", "CreateRepository", False),
+        ("s3", "CreateSession", True),
+        ("s3", "PutObject", False),
+        ("redshift", "GetClusterCredentials", True),
+        ("ssm", "GetParameter", False),
+    ],
+)
+def test_answers_with_credentials_are_known(service: str, operation: str, secret: bool) -> None:
+    asked = Operation(service=service, operation=operation, access="write", protocol=Protocol.QUERY)
+    assert holds_secrets(asked) is secret
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "wanted"),
+    [
+        ("b.s3.amazonaws.com", "/k", "/b/k"),
+        ("my.dotted.bucket.s3.eu-west-1.amazonaws.com", "/", "/my.dotted.bucket/"),
+        ("b.s3-eu-west-1.amazonaws.com", "/k", "/b/k"),
+        ("b.s3.dualstack.eu-west-1.amazonaws.com", "/k", "/b/k"),
+        ("s3.eu-west-1.amazonaws.com", "/b/k", "/b/k"),
+        ("s3-eu-west-1.amazonaws.com", "/b/k", "/b/k"),
+    ],
+)
+def test_a_virtual_host_bucket_becomes_the_first_segment(host: str, path: str, wanted: str) -> None:
+    assert s3_path(host, path) == wanted

@@ -1,0 +1,68 @@
+"""What names a resource is kept, and nothing that could be secret."""
+
+from __future__ import annotations
+
+import json
+
+from signing_proxy.identifiers import MAX_ENTRIES, MAX_VALUE, request_identifiers, response_identifiers
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def test_path_labels_come_first() -> None:
+    assert request_identifiers({"Bucket": "b", "Key": "k"}, "", "", b"") == {"Bucket": "b", "Key": "k"}
+
+
+def test_a_forms_identifying_parameters_are_kept() -> None:
+    body = b"Action=AddUserToGroup&Version=1&GroupName=g&UserName=u&Path=%2Fx%2F"
+    assert request_identifiers({}, "", FORM, body) == {"GroupName": "g", "UserName": "u"}
+
+
+def test_a_json_bodys_identifying_members_are_kept() -> None:
+    body = json.dumps({"TableName": "t", "name": "n", "logGroupName": "l", "BillingMode": "x", "Count": 3}).encode()
+    assert request_identifiers({}, "", "application/x-amz-json-1.0", body) == {
+        "TableName": "t",
+        "name": "n",
+        "logGroupName": "l",
+    }
+
+
+def test_secrets_are_not_kept() -> None:
+    body = json.dumps(
+        {"Name": "n", "SecretString": "s", "MasterUserPassword": "p", "ClientRequestToken": "t", "AccessKeyId": "a"}
+    ).encode()
+    assert request_identifiers({}, "", "application/json", body) == {"Name": "n"}
+
+
+def test_an_xml_answers_identifiers_are_kept_without_namespaces() -> None:
+    body = (
+        b'<CreateVpcResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><vpc>'
+        b"<vpcId>vpc-1</vpcId><ownerId>1</ownerId><cidrBlock>10.0.0.0/16</cidrBlock></vpc></CreateVpcResponse>"
+    )
+    assert response_identifiers("text/xml", {}, body) == {"vpcId": "vpc-1"}
+
+
+def test_a_json_answers_identifiers_are_kept_outermost_first() -> None:
+    body = json.dumps({"KeyMetadata": {"KeyId": "k", "Arn": "arn:k"}, "QueueUrl": "https://q"}).encode()
+    assert list(response_identifiers("application/json", {}, body).items()) == [
+        ("QueueUrl", "https://q"),
+        ("KeyId", "k"),
+        ("Arn", "arn:k"),
+    ]
+
+
+def test_the_location_of_a_new_resource_is_kept() -> None:
+    assert response_identifiers("text/xml", {"location": "/hostedzone/Z1"}, b"") == {"Location": "/hostedzone/Z1"}
+
+
+def test_everything_is_bounded() -> None:
+    many = json.dumps({f"X{index}Name": "v" * 5000 for index in range(100)}).encode()
+    found = request_identifiers({}, "", "application/json", many)
+    assert len(found) == MAX_ENTRIES
+    assert max(map(len, found.values())) == MAX_VALUE
+
+
+def test_what_does_not_parse_names_nothing() -> None:
+    for kind, body in (("application/json", b"{"), ("text/xml", b"<a>"), ("", b"\x00\xff"), ("text/xml", b"")):
+        assert response_identifiers(kind, {}, body) == {}
+    assert response_identifiers("application/json", {}, b"[" * 100_000) == {}
