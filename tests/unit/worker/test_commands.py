@@ -1,0 +1,107 @@
+"""Running commands and ending them; with a real Terraform: tests/integration/test_worker_terraform.py."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shared.clock import SystemClock
+from worker.commands import SandboxCommands
+from worker.sandbox import Sandbox, launch_unconfined
+from worker.stop import Cause, Stop, StopRequested
+
+
+@dataclass
+class World:
+    sandbox: Sandbox
+    stop: Stop
+    log: Path
+    commands: SandboxCommands
+
+    def stop_once_it_says(self, word: str, cause: Cause) -> threading.Thread:
+        def later() -> None:
+            for _ in range(3000):
+                if word in self.log.read_text():
+                    self.stop.request(cause, "asked by the test")
+                    return
+                threading.Event().wait(0.02)
+
+        thread = threading.Thread(target=later)
+        thread.start()
+        return thread
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    stop, log = Stop(), tmp_path / "log"
+    log.touch()
+    with launch_unconfined(tmp_path) as sandbox:
+        env = {"PATH": "/usr/bin:/bin", "WORD": "hello"}
+        yield World(sandbox, stop, log, SandboxCommands(sandbox, stop, log=log, env=env, clock=SystemClock()))
+    stop.close()
+
+
+def test_output_goes_to_the_log_in_order_and_the_exit_code_comes_back(world: World) -> None:
+    assert world.commands.run(["sh", "-c", "echo $WORD; echo err >&2"]) == 0
+    world.commands.note("between")
+    assert world.commands.run(["sh", "-c", "echo two; exit 4"]) == 4
+    assert world.log.read_text() == "hello\nerr\ninterlock: between\ntwo\n"
+
+
+def test_captured_output_stays_out_of_the_log(world: World, tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    capture.write_text("something longer from before")
+    assert world.commands.run(["sh", "-c", "echo out; echo err >&2"], capture=capture) == 0
+    assert capture.read_text() == "out\n"
+    assert world.log.read_text() == "err\n"
+
+
+def test_nothing_is_started_once_the_run_has_to_stop(world: World) -> None:
+    world.stop.request(Cause.CANCELED, "before")
+    with pytest.raises(StopRequested):
+        world.commands.run(["touch", "made"])
+    assert not (world.log.parent / "made").exists()
+
+
+def test_a_stop_interrupts_and_is_raised_when_the_command_has_ended(world: World) -> None:
+    asker = world.stop_once_it_says("begun", Cause.LEASE_LOST)
+    with pytest.raises(StopRequested):
+        world.commands.run(["sh", "-c", "trap 'echo saved; exit 1' INT; echo begun; while :; do sleep 0.05; done"])
+    asker.join(60)
+    assert world.log.read_text() == "begun\nsaved\n"
+
+
+def test_what_ends_well_in_spite_of_a_cancel_has_ended_well(world: World) -> None:
+    asker = world.stop_once_it_says("begun", Cause.CANCELED)
+    assert world.commands.run(["sh", "-c", "trap 'exit 0' INT; echo begun; while :; do sleep 0.05; done"]) == 0
+    asker.join(60)
+    with pytest.raises(StopRequested):
+        world.commands.run(["true"])
+
+
+def test_what_does_not_end_is_killed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.commands.LOST_GRACE_MS", 50)
+    monkeypatch.setattr("worker.commands._SLICE_MS", 50)
+    asker = world.stop_once_it_says("begun", Cause.LEASE_LOST)
+    with pytest.raises(StopRequested):
+        world.commands.run(["sh", "-c", "trap '' INT; echo begun; while :; do sleep 0.05; done"])
+    asker.join(60)
+    assert world.sandbox.interrupted
+
+
+def test_a_loss_shortens_the_patience_with_a_canceled_command(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The long grace is for a live lease."""
+    monkeypatch.setattr("worker.commands.CANCEL_GRACE_MS", 10**9)
+    monkeypatch.setattr("worker.commands.LOST_GRACE_MS", 50)
+    monkeypatch.setattr("worker.commands._SLICE_MS", 50)
+    first = world.stop_once_it_says("begun", Cause.CANCELED)
+    second = world.stop_once_it_says("heard", Cause.LEASE_LOST)
+    with pytest.raises(StopRequested) as caught:
+        world.commands.run(["sh", "-c", "trap 'echo heard' INT; echo begun; while :; do sleep 0.05; done"])
+    first.join(60)
+    second.join(60)
+    assert caught.value.reason.cause is Cause.LEASE_LOST

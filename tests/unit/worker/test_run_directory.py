@@ -1,0 +1,127 @@
+"""Files of a run: what goes in, and what may come back out."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ConfigurationError, PeerError
+from worker.run_directory import RunDirectory
+
+RUN = "run-0123456789abcdef"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    made = RunDirectory(tmp_path / "home", RUN)
+    made.create()
+    return made
+
+
+def bundle(*members: tuple[tarfile.TarInfo, bytes]) -> tuple[bytes, str]:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue(), "sha256:" + hashlib.sha256(packed.getvalue()).hexdigest()
+
+
+def test_it_is_private_and_starts_empty(directory: RunDirectory) -> None:
+    assert directory.root.stat().st_mode & 0o777 == 0o700
+    (directory.work / "left").touch()
+    directory.create()
+    assert list(directory.work.iterdir()) == []
+
+
+def test_a_bundle_is_unpacked_into_work(directory: RunDirectory) -> None:
+    directory.unpack(*bundle((tarfile.TarInfo("main.tf"), b"# a"), (tarfile.TarInfo("modules/m/x.tf"), b"# b")))
+    assert (directory.work / "modules/m/x.tf").read_bytes() == b"# b"
+    assert directory.has_terraform_files()
+
+
+def test_other_bytes_than_the_named_ones_are_refused(directory: RunDirectory) -> None:
+    content, _ = bundle((tarfile.TarInfo("main.tf"), b""))
+    with pytest.raises(PeerError, match="arrived as"):
+        directory.unpack(content, "sha256:" + "0" * 64)
+    assert list(directory.work.iterdir()) == []
+
+
+def link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    member = tarfile.TarInfo(name)
+    member.type = tarfile.SYMTYPE
+    member.linkname = target
+    return member, b""
+
+
+@pytest.mark.parametrize(
+    "member",
+    [(tarfile.TarInfo("../escaped"), b"x"), link("out", "/etc/passwd"), link("out", "../../x")],
+    ids=["path", "absolute link", "relative link"],
+)
+def test_a_bundle_cannot_reach_out_of_work(directory: RunDirectory, member: tuple[tarfile.TarInfo, bytes]) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be unpacked"):
+        directory.unpack(*bundle(member))
+    assert not (directory.root / "escaped").exists()
+
+
+def test_what_is_no_archive_is_refused(directory: RunDirectory) -> None:
+    content = b"no archive"
+    with pytest.raises(ConfigurationError, match="cannot be unpacked"):
+        directory.unpack(content, "sha256:" + hashlib.sha256(content).hexdigest())
+
+
+def test_too_many_files_are_refused(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.run_directory.MAX_BUNDLE_FILES", 1)
+    with pytest.raises(ConfigurationError, match="more than 1 files"):
+        directory.unpack(*bundle((tarfile.TarInfo("a"), b""), (tarfile.TarInfo("b"), b"")))
+
+
+def test_a_link_in_work_is_replaced_not_followed_by_a_write(directory: RunDirectory, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (directory.work / "ours.tf").symlink_to(precious)
+    directory.write("ours.tf", "new")
+    assert precious.read_text() == "kept"
+    assert (directory.work / "ours.tf").read_text() == "new"
+    directory.discard("ours.tf")
+    directory.discard("ours.tf")
+    assert not (directory.work / "ours.tf").exists()
+
+
+def test_a_state_that_links_to_a_secret_is_not_read(directory: RunDirectory, tmp_path: Path) -> None:
+    secret = tmp_path / "worker.token"
+    secret.write_text("secret")
+    (directory.work / "errored.tfstate").symlink_to(secret)
+    with pytest.raises(PeerError, match="no regular file"):
+        directory.keep_errored_state()
+    assert not directory.kept.exists()
+
+
+def test_a_pipe_in_place_of_a_state_does_not_hang(directory: RunDirectory) -> None:
+    os.mkfifo(directory.work / "errored.tfstate")
+    with pytest.raises(PeerError, match="no regular file"):
+        directory.keep_errored_state()
+
+
+def test_a_state_is_bounded(directory: RunDirectory) -> None:
+    (directory.work / "x").write_bytes(b"12345")
+    assert directory.read("x", 5) == b"12345"
+    with pytest.raises(PeerError, match="larger than 4"):
+        directory.read("x", 4)
+
+
+def test_an_errored_state_is_kept_when_the_rest_is_removed(directory: RunDirectory) -> None:
+    assert directory.keep_errored_state() is None
+    (directory.work / "errored.tfstate").write_text("{}")
+    assert directory.keep_errored_state() == b"{}"
+    directory.remove()
+    directory.remove()
+    assert not directory.root.exists()
+    assert (directory.kept / "errored.tfstate").read_text() == "{}"
+    assert (directory.kept / "errored.tfstate").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,49 @@
+"""Finding bubblewrap. The processes themselves: tests/integration/test_sandbox_processes.py and _confinement.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ConfigurationError, PeerError
+from worker.sandbox import find_bwrap, launch_unconfined
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("version", ["0.8.0", "0.11.0", "1.0"])
+def test_the_setting_is_taken_when_it_is_new_enough(tmp_path: Path, version: str) -> None:
+    own = script(tmp_path / "bwrap", f"echo bubblewrap {version}")
+    assert find_bwrap(own) == own
+
+
+def test_one_on_the_path_that_is_too_old_gives_way_to_the_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(tmp_path / "bwrap", "echo bubblewrap 0.4.1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert find_bwrap(None).is_relative_to(tmp_path) is False
+
+
+@pytest.mark.parametrize(
+    ("says", "why"), [("echo bubblewrap 0.7.9", "too old"), ("exit 1", "does not run"), ("echo what", "does not run")]
+)
+def test_a_setting_that_cannot_be_used_is_refused_not_replaced(tmp_path: Path, says: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        find_bwrap(script(tmp_path / "bwrap", says))
+
+
+def test_a_shim_that_dies_is_reported_with_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "shim.py"
+    broken.write_text("raise SystemExit('no shim today')")
+    monkeypatch.setattr("worker.sandbox.shim.__file__", str(broken))
+    with launch_unconfined(tmp_path) as box:
+        box._process.wait(60)
+        with pytest.raises(PeerError, match="no shim today"):
+            box.start(["true"], {}, stdout=1, stderr=1)

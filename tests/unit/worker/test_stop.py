@@ -1,0 +1,54 @@
+"""The decision to end a run."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+
+import pytest
+
+from worker.stop import Cause, Stop, StopRequested
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    latch = Stop()
+    yield latch
+    latch.close()
+
+
+def readable(stop: Stop) -> bool:
+    return bool(select.select([stop.fileno()], [], [], 0)[0])
+
+
+def test_nobody_asked_nothing_happens(stop: Stop) -> None:
+    stop.check()
+    stop.wait(1)
+    assert stop.reason is None
+    assert not readable(stop)
+
+
+def test_the_first_reason_is_kept_and_wakes_a_poll(stop: Stop) -> None:
+    stop.request(Cause.CANCELED, "first")
+    stop.request(Cause.TIME_LIMIT, "second")
+    assert readable(stop)
+    with pytest.raises(StopRequested, match="first") as caught:
+        stop.wait(60_000)
+    assert caught.value.reason.cause is Cause.CANCELED
+
+
+def test_a_lost_lease_overrides_a_users_wish_and_nothing_overrides_it(stop: Stop) -> None:
+    stop.request(Cause.CANCELED, "wish")
+    stop.request(Cause.LEASE_LOST, "lost")
+    stop.request(Cause.REVOKED, "late")
+    stop.request(Cause.CANCELED, "late")
+    assert stop.reason is not None
+    assert stop.reason.detail == "lost"
+
+
+def test_asking_a_closed_one_is_recorded() -> None:
+    latch = Stop()
+    latch.close()
+    latch.close()
+    latch.request(Cause.CANCELED, "late")
+    assert latch.reason is not None

@@ -1,0 +1,216 @@
+"""A take-over step by step, with a Terraform and an API that say what the test wants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import ApiError
+from shared.models import JournalRecord, Recovery, RecoveryState, Run, RunKind
+from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment, record, run
+from worker.provisioners.terraform import Terraform, TerraformFailed, TerraformJob
+from worker.run_directory import RunDirectory
+from worker.take_over import IMPORTS_FILE, OrphansLeft, TakeOver
+
+
+def plan_json(creates: dict[str, dict[str, Any]], held: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+    return {
+        "format_version": "1.2",
+        "resource_changes": [
+            {
+                "address": address,
+                "mode": "managed",
+                "type": address.split(".")[0],
+                "change": {"actions": ["create"], "after": values},
+            }
+            for address, values in creates.items()
+        ],
+        "prior_state": {
+            "values": {
+                "root_module": {
+                    "resources": [
+                        {"address": address, "mode": "managed", "type": address.split(".")[0], "values": values}
+                        for address, values in (held or {}).items()
+                    ]
+                }
+            }
+        },
+    }
+
+
+class FakeTerraform:
+    """`Commands` that plan by reading the import blocks in the work directory."""
+
+    def __init__(self, directory: RunDirectory, wanted: dict[str, dict[str, Any]], exists: dict[str, str]) -> None:
+        self.directory = directory
+        self.wanted = wanted
+        self.exists = exists
+        self.commands: list[str] = []
+
+    def run(self, argv: Sequence[str], *, capture: Path | None = None) -> int:
+        self.commands.append(" ".join(argv[1:2]))
+        imports = self.directory.work / IMPORTS_FILE
+        text = imports.read_text() if imports.exists() else ""
+        asked = [line.split('"')[1] for line in text.splitlines() if "id =" in line]
+        addresses = [line.split("= ")[1] for line in text.splitlines() if "to =" in line]
+        if argv[1] == "plan":
+            missing = [(a, i) for a, i in zip(addresses, asked, strict=True) if self.exists.get(a) != i]
+            if capture is not None:
+                error = {"severity": "error", "summary": "Cannot import non-existent remote object"}
+                lines = [
+                    {"type": "diagnostic", "diagnostic": {**error, "detail": f'to "{address}"'}}
+                    for address, _ in missing
+                ]
+                capture.write_text("\n".join(json.dumps(line) for line in lines) + "\nnoise\n")
+            return 1 if missing else 2
+        if argv[1] == "show":
+            assert capture is not None
+            held = {a: {**self.wanted[a], "id": i} for a, i in zip(addresses, asked, strict=True)}
+            creates = {a: values for a, values in self.wanted.items() if a not in held}
+            capture.write_text(json.dumps(plan_json(creates, held)))
+            return 0
+        if argv[1] == "import":
+            return 0
+        return 1  # the questions to the cloud are not answered here
+
+
+class FakeApi:
+    """What the take-over asks of the API."""
+
+    def __init__(self, *creates: JournalRecord, quarantine: RecoveryState | None = None) -> None:
+        self.left = Recovery(quarantine=quarantine, creates=creates)
+        self.accepted: list[int] = []
+        self.refusal: ApiError | None = None
+        self.kind = RunKind.APPLY
+
+    def recovery(self, target: str, *, run: str, holder: str) -> Recovery:
+        assert (target, run, holder) == (TARGET, RUN, HOLDER)
+        return self.left
+
+    def accept_quarantine(self, target: str, *, epoch: int, run: str, holder: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.accepted.append(epoch)
+
+    def run(self, run_id: str) -> Run:
+        return run(id=run_id, kind=self.kind)
+
+
+class World:
+    def __init__(
+        self, tmp_path: Path, api: FakeApi, wanted: dict[str, dict[str, Any]], exists: dict[str, str], kind: RunKind
+    ) -> None:
+        self.directory = RunDirectory(tmp_path, RUN)
+        self.directory.create()
+        self.fake = FakeTerraform(self.directory, wanted, exists)
+        job = TerraformJob(terraform=("terraform",), state_address="", variables={}, provider_region="eu-west-1")
+        self.notes: list[str] = []
+        self.counts: list[str] = []
+        self.terraform = Terraform(self.fake, self.directory, job)
+        self.take_over = TakeOver(
+            api,  # type: ignore[arg-type]  # the part of the client that is used
+            assignment(kind=kind),
+            self.fake,
+            confined=True,
+            note=self.notes.append,
+            count=self.counts.append,
+        )
+
+    def carry_out(self) -> bool | None:
+        return self.take_over.carry_out(self.terraform)
+
+    @property
+    def imports(self) -> str:
+        path = self.directory.work / IMPORTS_FILE
+        return path.read_text() if path.exists() else ""
+
+
+BUCKET = {"aws_s3_bucket.b": {"bucket": "b"}}
+
+
+def test_nothing_left_behind_costs_no_plan(tmp_path: Path) -> None:
+    world = World(tmp_path, FakeApi(), BUCKET, {}, RunKind.APPLY)
+    assert world.carry_out() is None
+    assert world.fake.commands == []
+
+
+def test_a_create_becomes_an_import_and_its_plan_is_the_runs(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}, {}))
+    world = World(tmp_path, api, BUCKET, {"aws_s3_bucket.b": "b"}, RunKind.APPLY)
+    assert world.carry_out() is True
+    assert 'id = "b"' in world.imports
+    assert world.counts == ["import"]
+    assert any("importing aws_s3_bucket.b" in note for note in world.notes)
+    # Once without and once with the import; the last is the plan to apply.
+    assert world.fake.commands.count("plan") == 2
+
+
+def test_a_create_without_an_answer_that_made_nothing_is_dropped(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}), record("iam", "CreateRole", {"RoleName": "r"}))
+    wanted = {**BUCKET, "aws_iam_role.r": {"name": "r"}}
+    world = World(tmp_path, api, wanted, {"aws_iam_role.r": "r"}, RunKind.APPLY)
+    assert world.carry_out() is True
+    assert "aws_s3_bucket.b" not in world.imports
+    assert "aws_iam_role.r" in world.imports
+    assert any("made nothing" in note for note in world.notes)
+
+
+def test_an_answered_create_that_is_not_there_fails_in_plain_sight(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}, {}))
+    with pytest.raises(TerraformFailed):
+        World(tmp_path, api, BUCKET, {}, RunKind.APPLY).carry_out()
+
+
+def test_what_cannot_be_imported_is_listed_and_stops_the_run(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "other"}, {}), record("ec2", "RunInstances", {}, {}))
+    world = World(tmp_path, api, BUCKET, {}, RunKind.APPLY)
+    with pytest.raises(OrphansLeft, match="2 resources") as caught:
+        world.carry_out()
+    assert "s3:CreateBucket (Bucket=other)" in str(caught.value)
+    assert "ec2:RunInstances" in str(caught.value)
+    assert sum("not accounted for" in note for note in world.notes) == 2
+
+
+def test_what_an_exec_run_made_is_named_and_does_not_stop(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "other"}, {}))
+    api.kind = RunKind.EXEC
+    world = World(tmp_path, api, BUCKET, {}, RunKind.APPLY)
+    assert world.carry_out() is True
+    assert any("left by an exec run" in note for note in world.notes)
+
+
+def test_a_destroy_imports_one_by_one_and_makes_its_own_plan(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}, {}))
+    world = World(tmp_path, api, BUCKET, {"aws_s3_bucket.b": "b"}, RunKind.DESTROY)
+    assert world.carry_out() is None
+    assert world.imports == "", "import blocks are not read by a destroy"
+    assert world.fake.commands[-1] == "import"
+
+
+QUARANTINED = RecoveryState(epoch=3, serial=7, lineage="l", run_id=RUN, state={})
+
+
+def test_a_quarantined_state_is_accepted(tmp_path: Path) -> None:
+    api = FakeApi(quarantine=QUARANTINED)
+    world = World(tmp_path, api, BUCKET, {}, RunKind.APPLY)
+    assert world.carry_out() is None
+    assert api.accepted == [3]
+
+
+def test_a_state_that_does_not_continue_stays_in_quarantine(tmp_path: Path) -> None:
+    api = FakeApi(quarantine=QUARANTINED)
+    api.refusal = ApiError("another lineage", status=409, code="lineage")
+    world = World(tmp_path, api, BUCKET, {}, RunKind.APPLY)
+    assert world.carry_out() is None
+    assert any("another lineage" in note for note in world.notes)
+
+
+def test_a_lost_lease_ends_the_take_over(tmp_path: Path) -> None:
+    api = FakeApi(quarantine=QUARANTINED)
+    api.refusal = ApiError("lost", status=409, code="lease_lost")
+    with pytest.raises(ApiError):
+        World(tmp_path, api, BUCKET, {}, RunKind.APPLY).carry_out()

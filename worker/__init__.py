@@ -1,0 +1,16 @@
+"""The worker: attempts runs under a lease, with a provisioner that can reach nothing but the signing proxy.
+
+A newcomer reads in this order:
+
+- `main`            the entry point: checks the platform, starts Celery
+- `celery_app`      the Celery app; a message is only a hint with a run id
+- `node`            the bootstep that says: this host is alive and attempts these runs
+- `supervisor`      the life of one run, from the claim to the report
+- `acquisition`     claim and ACQUIRE; `renewal` keeps the lease, `watcher` sees a cancel, `stop` is the decision to end
+- `proxy_client`    the control socket of this host's proxy
+- `sandbox_layout`  what is visible inside; `sandbox` the processes, `shim` the first one inside, `seccomp` the filter
+- `sandbox_setup`   puts sandbox and `environment` together; `cli_config`, `terraform_binary` find Terraform's parts
+- `commands`        runs one command, with one SIGINT at its end;  `provisioners/` what to run
+- `take_over`       what an earlier, cut run left; `recovery`, `recovery_rules`, `cloud_queries` are its rules
+- `run_directory`, `log_shipper`, `metrics`   files, log, counts
+"""

@@ -1,0 +1,106 @@
+"""Runs the commands of one run in its sandbox and ends them when the run has to stop.
+
+Stopping is one SIGINT, a bounded wait, then the death of the whole sandbox. Terraform needs the wait: it finishes the
+operations that it has begun and saves its state.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from shared.clock import Clock
+from worker.sandbox import Exited, Sandbox
+from worker.stop import Cause, Stop, StopRequested
+
+# While the lease lives, operations in progress may complete: AWS takes minutes to make some resources.
+CANCEL_GRACE_MS = 120_000
+# Without it every call is refused: a cut Terraform was measured to end after 0.4 s; a stuck one saves nothing anyway.
+LOST_GRACE_MS = 20_000
+_SLICE_MS = 1_000
+
+
+class Commands(Protocol):
+    """What a provisioner needs to run its commands."""
+
+    def run(self, argv: Sequence[str], *, capture: Path | None = None) -> int:
+        """Run one command to its end.
+
+        Args:
+            argv: the command, as seen from inside.
+            capture: file on the host that takes its standard output; default: the run's log.
+
+        Returns:
+            Its exit code; 128 + n when signal n ended it.
+
+        Raises:
+            StopRequested: the run has to stop; nothing of the command is running any more.
+        """
+        ...
+
+
+class SandboxCommands:
+    """`Commands` in a real sandbox."""
+
+    def __init__(self, sandbox: Sandbox, stop: Stop, *, log: Path, env: dict[str, str], clock: Clock) -> None:
+        """Bind the parts of one run.
+
+        Args:
+            sandbox: where commands run.
+            stop: says when the run has to stop.
+            log: takes what the commands say.
+            env: the whole environment of each command.
+            clock: for the bounded waits.
+        """
+        self._sandbox = sandbox
+        self._stop = stop
+        self._log = log
+        self._env = env
+        self._clock = clock
+
+    def note(self, text: str) -> None:
+        """Put a line of our own into the run's log."""
+        with self._log.open("ab") as file:
+            file.write(f"interlock: {text}\n".encode())
+
+    def run(self, argv: Sequence[str], *, capture: Path | None = None) -> int:
+        """See `Commands.run`."""
+        self._stop.check()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        log = os.open(self._log, flags | os.O_APPEND, 0o600)
+        out = log if capture is None else os.open(capture, flags | os.O_TRUNC, 0o600)
+        try:
+            self._sandbox.start(list(argv), self._env, stdout=out, stderr=log)
+        finally:
+            os.close(log)
+            if capture is not None:
+                os.close(out)
+        while True:
+            exited = self._sandbox.wait(_SLICE_MS, self._stop.fileno())
+            if exited is not None:
+                break
+            if self._stop.reason is not None:
+                exited = self._end()
+                break
+        reason = self._stop.reason
+        # A command that a user's wish came too late for is done; whatever would follow it is not begun.
+        if reason is not None and not (exited.code == 0 and reason.cause is Cause.CANCELED):
+            raise StopRequested(reason)
+        return exited.code
+
+    def _end(self) -> Exited:
+        """One SIGINT, a bounded wait, then SIGKILL to everything."""
+        self._sandbox.interrupt()
+        asked_at_ms = self._clock.boot_ms()
+        while True:
+            exited = self._sandbox.wait(_SLICE_MS)
+            if exited is not None:
+                return exited
+            # Read anew each time: the lease may be lost while a canceled run is still finishing.
+            reason = self._stop.reason
+            gentle = reason is not None and reason.cause in (Cause.CANCELED, Cause.TIME_LIMIT)
+            if self._clock.boot_ms() - asked_at_ms >= (CANCEL_GRACE_MS if gentle else LOST_GRACE_MS):
+                self._sandbox.kill()
+                return Exited(code=128 + 9)

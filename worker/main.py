@@ -1,0 +1,122 @@
+"""Starts a worker: finds out what this platform allows, says what is not enforced, then hands over to Celery."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from shared.api_client import ApiClient
+from shared.celery_config import queue_name
+from shared.clock import SystemClock
+from shared.health import serve_health
+from shared.lease.store import LeaseStore
+from shared.log import configure_logging, log_event
+from shared.settings import Settings
+from worker import supervisor
+from worker.celery_app import create_app, keep_our_logging, tie_children_to
+from worker.metrics import WorkerMetrics
+from worker.node import NodeBeat, beat_step
+from worker.sandbox_setup import Confinement, decide_confinement
+
+_log = logging.getLogger(__name__)
+
+
+class _Child:
+    """What a pool child has of its own: connections are not shared across a fork."""
+
+    def __init__(self, settings: Settings, confinement: Confinement, metrics: WorkerMetrics) -> None:
+        self._settings = settings
+        self._confinement = confinement
+        self._metrics = metrics
+        self._parts: supervisor.Parts | None = None
+
+    def connect(self) -> None:
+        """Make the child's own connections; they are lazy, so nothing has to be there yet."""
+        self._parts = supervisor.Parts(
+            settings=self._settings,
+            api=ApiClient(self._settings.api_url, self._settings.read_token("worker")),
+            store=LeaseStore.from_settings(self._settings),
+            clock=SystemClock(),
+            confinement=self._confinement,
+            metrics=self._metrics,
+        )
+
+    def attempt(self, run_id: str) -> None:
+        """Attempt a run."""
+        if self._parts is None:
+            self.connect()
+        assert self._parts is not None
+        supervisor.attempt(self._parts, run_id)
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker until it is told to stop.
+
+    Args:
+        settings: all options.
+
+    Returns:
+        Exit code for the process.
+
+    Raises:
+        ConfigurationError: the platform forbids the sandbox, Redis must not hold leases, a part that was named is
+            missing, or the port for health is taken. Nothing is left running.
+        Unavailable: Redis does not answer.
+    """
+    settings.prepare()
+    configure_logging(settings.log_level, component="worker")
+    settings.read_token("worker")  # refuses now, not with the first run
+    confinement = decide_confinement(settings)
+    for note in confinement.notes:
+        log_event(_log, "note", level=logging.WARNING, text=note)
+    store = LeaseStore.from_settings(settings)
+    store.check_server()
+    metrics = WorkerMetrics()
+    metrics.start()
+    beat = NodeBeat(settings, store)
+    child = _Child(settings, confinement, metrics)
+    keep_our_logging()
+    tie_children_to(os.getpid(), child.connect)
+    app = create_app(settings, child.attempt)
+    app.steps["worker"].add(beat_step(beat, metrics.active.set))
+    api = ApiClient(settings.api_url, settings.read_token("worker"))
+
+    def ready() -> dict[str, bool]:
+        return {"beat": beat.fresh, "api": api.healthy(), "proxy": settings.proxy_socket.exists()}
+
+    health = None
+    if settings.http_port is not None:
+        health = serve_health(settings.http_host, settings.http_port, ready, metrics.registry)
+    log_event(
+        _log,
+        "worker_starting",
+        node=settings.node,
+        regions=",".join(settings.regions),
+        concurrency=settings.worker_concurrency,
+        sandbox=confinement.bwrap or "none",
+        terraform=confinement.terraform.path if confinement.terraform else "none",
+    )
+    try:
+        return _celery(app, settings)
+    finally:
+        if health is not None:
+            health.close()
+        api.close()
+        store.close()
+
+
+def _celery(app: Any, settings: Settings) -> int:
+    worker = app.Worker(
+        hostname=f"interlock@{settings.node}",
+        pool="prefork",
+        concurrency=settings.worker_concurrency,
+        queues=[queue_name(region) for region in settings.regions],
+        loglevel=settings.log_level,
+        optimization="fair",
+        without_mingle=True,
+        without_gossip=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)

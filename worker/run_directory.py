@@ -1,0 +1,170 @@
+"""The files of one run on the worker's disk.
+
+    <home>/runs/<run id>/      mode 0700
+        work/                  the sandbox's /work, all that the provisioner can write: nothing in it is trusted
+        etc/                   stand-ins for /etc
+        run.log                everything the provisioner says; it holds a descriptor, never a path
+        captures/              standard output of commands that the worker itself reads
+    <home>/kept/<run id>/      errored.tfstate of a run that could not deliver it; kept until an operator removes it
+
+What comes back out of work/ is opened without following links: a link named errored.tfstate that points to the
+worker's token would otherwise be read by a worker that is root, and offered to the state backend.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import shutil
+import stat
+import tarfile
+from pathlib import Path
+
+from shared.errors import ConfigurationError, PeerError
+
+MAX_BUNDLE_FILES = 20_000
+MAX_BUNDLE_CONTENT_BYTES = 512 * 1024**2
+MAX_STATE_BYTES = 256 * 1024**2
+ERRORED_STATE = "errored.tfstate"
+
+
+class RunDirectory:
+    """Creates, reads and removes the directory of one run."""
+
+    def __init__(self, home: Path, run_id: str) -> None:
+        """Name the paths; nothing is created yet.
+
+        Args:
+            home: the worker's own directory.
+            run_id: names the run's directory below it.
+        """
+        self.root = home / "runs" / run_id
+        self.work = self.root / "work"
+        self.etc = self.root / "etc"
+        self.log = self.root / "run.log"
+        self.captures = self.root / "captures"
+        self.kept = home / "kept" / run_id
+
+    def create(self) -> None:
+        """Make it, empty. Leftovers of an execution that was killed are removed first: its lease is gone."""
+        self.remove()
+        for folder in (self.root, self.work, self.etc, self.captures):
+            folder.mkdir(mode=0o700, parents=True)
+        self.log.touch(mode=0o600)
+
+    def remove(self) -> None:
+        """Delete everything but what was kept."""
+        if self.root.exists():
+            shutil.rmtree(self.root)
+
+    def unpack(self, bundle: bytes, digest: str) -> None:
+        """Put the flock's configuration into work/.
+
+        Args:
+            bundle: tar.gz.
+            digest: `sha256:…` of exactly these bytes.
+
+        Raises:
+            PeerError: the bytes are not the ones named.
+            ConfigurationError: the archive holds links out of it, devices, or more than the bounds allow.
+        """
+        actual = "sha256:" + hashlib.sha256(bundle).hexdigest()
+        if actual != digest:
+            raise PeerError(f"bundle {digest} arrived as {actual}", hint="upload the configuration again")
+        try:
+            with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
+                content_bytes = 0
+                for files, member in enumerate(archive, start=1):
+                    content_bytes += member.size
+                    if files > MAX_BUNDLE_FILES or content_bytes > MAX_BUNDLE_CONTENT_BYTES:
+                        raise ConfigurationError(
+                            f"bundle {digest} holds more than {MAX_BUNDLE_FILES} files or "
+                            f"{MAX_BUNDLE_CONTENT_BYTES // 1024**2} MiB",
+                            hint="keep artifacts and provider binaries out of the configuration directory",
+                        )
+                    archive.extract(member, self.work, filter="data")
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise ConfigurationError(
+                f"bundle {digest} cannot be unpacked: {error}", hint="upload the configuration again"
+            ) from error
+
+    def write(self, name: str, text: str) -> None:
+        """Put a file of our own into work/, replacing whatever has that name there, a link included.
+
+        Args:
+            name: plain file name.
+            text: its content.
+        """
+        path = self.work / name
+        path.unlink(missing_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def discard(self, name: str) -> None:
+        """Remove a file of our own from work/ again; it may be gone already."""
+        (self.work / name).unlink(missing_ok=True)
+
+    def read(self, name: str, limit_bytes: int) -> bytes | None:
+        """Read a file that the provisioner left directly in work/.
+
+        Args:
+            name: plain file name.
+            limit_bytes: bound on its size.
+
+        Returns:
+            Its content; None when there is no such file.
+
+        Raises:
+            PeerError: it is a link, no regular file, or too large.
+        """
+        try:
+            # O_NONBLOCK: opening a pipe left under that name must not wait for a writer.
+            fd = os.open(self.work / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise _suspicious(name) from error
+            raise
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _suspicious(name)
+            content = file.read(limit_bytes + 1)
+        if len(content) > limit_bytes:
+            raise PeerError(f"{name} is larger than {limit_bytes} bytes", hint="look at the run's directory")
+        return content
+
+    def keep_errored_state(self) -> bytes | None:
+        """Copy errored.tfstate to kept/, durably.
+
+        Returns:
+            The state, or None when the provisioner left none.
+
+        Raises:
+            PeerError: what has that name is not a state file.
+        """
+        state = self.read(ERRORED_STATE, MAX_STATE_BYTES)
+        if state is None:
+            return None
+        self.kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.kept / ERRORED_STATE
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(state)
+            file.flush()
+            os.fsync(file.fileno())
+        return state
+
+    def has_terraform_files(self) -> bool:
+        """Whether the configuration's root holds anything that Terraform would read."""
+        return any(path.name.endswith((".tf", ".tf.json", ".tofu", ".tofu.json")) for path in self.work.iterdir())
+
+
+def _suspicious(name: str) -> PeerError:
+    return PeerError(
+        f"{name} in the run's work directory is no regular file",
+        hint="a provisioner that makes links or pipes there is hostile or broken; the file was not read",
+    )

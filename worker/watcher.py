@@ -1,0 +1,67 @@
+"""Watches what may end a run from outside while its supervisor waits: a cancel, an operator's revoke, a time limit."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from shared.api_client import ApiClient
+from shared.clock import Clock
+from shared.errors import InterlockError
+from shared.log import log_event
+from worker.stop import Cause, Stop
+
+INTERVAL_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """A thread that asks the API about one run every second."""
+
+    def __init__(self, api: ApiClient, run_id: str, stop: Stop, clock: Clock, *, limit_ms: int) -> None:
+        """Prepare; `start` begins, and the time limit counts from here.
+
+        Args:
+            api: the scheduler.
+            run_id: the run.
+            stop: is told.
+            clock: boot clock.
+            limit_ms: longest life of the run.
+        """
+        self._api = api
+        self._run_id = run_id
+        self._stop = stop
+        self._clock = clock
+        self._limit_ms = limit_ms
+        self._ends_at_ms = clock.boot_ms() + limit_ms
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._ending.set()
+        self._thread.join(30)
+
+    def look(self) -> None:
+        """Look once. An API that does not answer ends nothing: the lease decides, not the API."""
+        if self._clock.boot_ms() >= self._ends_at_ms:
+            self._stop.request(Cause.TIME_LIMIT, f"longer than the limit of {self._limit_ms // 1000} s")
+        try:
+            run = self._api.run(self._run_id)
+        except InterlockError as error:
+            log_event(_log, "watch_failed", level=logging.DEBUG, run=self._run_id, error=error)
+            return
+        if run.revoke_requested:
+            self._stop.request(Cause.REVOKED, "an operator revoked the lease")
+        elif run.cancel_requested:
+            self._stop.request(Cause.CANCELED, "canceled")
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self.look()
+            self._ending.wait(INTERVAL_S)
