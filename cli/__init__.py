@@ -1,0 +1,15 @@
+"""The `interlock` command: the only place that wires the parts together.
+
+Reading order:
+
+- `main`: the Typer application, the global options and the one handler that turns every error into two lines.
+- `output`: where words go (data to stdout, everything else to stderr) and what `--json` means.
+- `context`: settings as a command sees them, including what a running `interlock up` recorded.
+- `runs`, `leases`, `journal`, `flocks`, `deployments`: commands that talk to the API; `follow` streams a run and
+  `outcome` turns how it ended into an exit code.
+- `processes`: `server`, `beat`, `worker`, `proxy`, each one process in the foreground.
+- `up_command`, `up`, `up_plan`, `up_record`: everything on one machine under one supervisor.
+- `doctor` and `checks*`: what is missing here, and how to mend it.
+
+Command modules import nothing heavy at module level, so that `interlock --help` and shell completion stay quick.
+"""

@@ -1,0 +1,128 @@
+"""`interlock plan | apply | destroy`: make a run, follow it to its end, exit as it ended."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import JsonFlag, Output, examples
+
+if TYPE_CHECKING:
+    from shared.api_client import ApiClient
+    from shared.models import Run, RunKind
+
+PLAN_EXAMPLES = examples(
+    "interlock plan -f flock.yaml             # every target of the file",
+    "interlock plan shop.eu-west-1            # exit code 2: there are changes",
+)
+APPLY_EXAMPLES = examples(
+    "interlock apply shop.eu-west-1 -f flock.yaml",
+    "interlock apply shop.eu-west-1 --detach --json | jq -r '.runs[].id'",
+)
+DESTROY_EXAMPLES = examples("interlock destroy shop.eu-west-1", "interlock destroy shop.eu-west-1 --yes")
+
+TargetArgument = Annotated[
+    str | None,
+    typer.Argument(help="Target id, flock.region or flock.region.name. Left out: all of --file.", metavar="[TARGET]"),
+]
+FileOption = Annotated[
+    Path | None, typer.Option("--file", "-f", help="Flock file: registered first, as by `interlock flock register`.")
+]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")]
+
+
+def plan(
+    target: TargetArgument = None, file: FileOption = None, detach: DetachOption = False, json_output: JsonFlag = False
+) -> None:
+    """Show what an apply would change. Exit code 0: nothing, 2: something, 1: it failed."""
+    _carry_out("plan", target, file, detach=detach, out=Output(as_json=json_output))
+
+
+def apply(
+    target: TargetArgument = None, file: FileOption = None, detach: DetachOption = False, json_output: JsonFlag = False
+) -> None:
+    """Plan and apply. Should a worker die on the way, the run that takes over is followed."""
+    _carry_out("apply", target, file, detach=detach, out=Output(as_json=json_output))
+
+
+def destroy(
+    target: TargetArgument = None,
+    file: FileOption = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
+    ] = False,
+    detach: DetachOption = False,
+    json_output: JsonFlag = False,
+) -> None:
+    """Destroy everything that the target's state holds."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Destroy all resources of {target or f'every target of {file}'}?", abort=True, err=True)
+    _carry_out("destroy", target, file, detach=detach, out=Output(as_json=json_output))
+
+
+def _carry_out(kind_name: str, target: str | None, file: Path | None, *, detach: bool, out: Output) -> None:
+    from cli.context import api
+    from shared.models import RunKind
+
+    with api() as client:
+        chosen = choose_targets(client, target, file)
+        runs = [create_run(client, one, RunKind(kind_name), argv=()) for one in chosen]
+        raise typer.Exit(finish(client, out, runs, detach=detach))
+
+
+def choose_targets(client: ApiClient, target: str | None, file: Path | None) -> list[str]:
+    """The target ids a command is about, registering `file` first.
+
+    Raises BadParameter when neither says which, and when `target` is not one of `file`'s.
+    """
+    from cli.flocks import register
+
+    if file is None:
+        if target is None:
+            raise typer.BadParameter("name a TARGET, or a flock file with -f; `interlock flock ls` lists targets")
+        return [target]
+    declared = [one.id for one in register(client, file)]
+    if target is None:
+        return declared
+    if target not in declared:
+        raise typer.BadParameter(f"{file} declares no target {target!r}; it declares {', '.join(declared)}")
+    return [target]
+
+
+def create_run(client: ApiClient, target: str, kind: RunKind, *, argv: tuple[str, ...]) -> Run:
+    """Ask the API for a run. An unknown target is answered with those that there are."""
+    from cli.context import actor
+    from shared.errors import ApiError, ConfigurationError
+
+    try:
+        return client.create_run(target=target, kind=kind, argv=argv, actor=actor())
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        known = [one.id for one in client.targets()]
+        listed = f"known targets: {', '.join(known)}" if known else "no target is registered yet"
+        raise ConfigurationError(
+            f"unknown target {target!r}", hint=f"{listed}; `interlock flock register FILE` declares them"
+        ) from error
+
+
+def finish(client: ApiClient, out: Output, runs: list[Run], *, detach: bool) -> int:
+    """Follow `runs` to their end (unless `detach`), report how they ended, and return the exit code."""
+    from cli.follow import Follower
+    from cli.outcome import describe, exit_code_of, worst
+    from shared import exit_codes
+
+    if detach:
+        out.data({"runs": runs, "exit_code": exit_codes.OK})
+        for run in runs:
+            out.say(run.id)
+        return exit_codes.OK
+    ended = Follower(client, out, runs).to_the_end()
+    code = worst(exit_code_of(run) for run in ended)
+    out.data({"runs": ended, "exit_code": code})
+    for run in ended:
+        out.note(describe(run))
+    return code

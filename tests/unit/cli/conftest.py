@@ -1,0 +1,206 @@
+"""A command in this process against an API that is a plain object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cli.main import main
+from shared.errors import ApiError
+from shared.lease.view import LeaseView
+from shared.models import Flock, JournalRecord, LogChunk, Run, RunKind, RunStatus, Target, TargetUpsert
+
+CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+DIGEST = "sha256:" + "a" * 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def make_run(**changes: Any) -> Run:
+    values: dict[str, Any] = {
+        "id": "run-0123456789abcdef",
+        "target": "shop.local",
+        "region": "local",
+        "kind": RunKind.APPLY,
+        "status": RunStatus.PENDING,
+        "actor": "ann@desk",
+        "created_at": CREATED,
+    }
+    return Run(**{**values, **changes})
+
+
+@dataclass
+class FakeApi:
+    """The API as scripted by a test: each read of a run takes the next of its `stages`, the last one for ever."""
+
+    known: list[Target] = field(default_factory=list)
+    stages: dict[str, list[Run]] = field(default_factory=dict)
+    log: dict[str, str] = field(default_factory=dict)
+    views: list[LeaseView] = field(default_factory=list)
+    records: list[JournalRecord] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    outcome: RunStatus = RunStatus.APPLIED
+    exit_code: int | None = 0
+
+    def upload_bundle(self, content: bytes) -> str:
+        self.asked.append(("upload", len(content) > 0))
+        return DIGEST
+
+    def put_flock(self, name: str, bundle_digest: str, targets: list[TargetUpsert]) -> Flock:
+        self.asked.append(("put_flock", name, bundle_digest, tuple(targets)))
+        self.known = [Target(**one.model_dump(), flock=name, bundle_digest=bundle_digest, epoch=0) for one in targets]
+        return Flock(name=name, bundle_digest=bundle_digest, targets=tuple(self.known))
+
+    def targets(self) -> list[Target]:
+        return self.known
+
+    def create_run(self, target: str, kind: RunKind, *, argv: tuple[str, ...] = (), actor: str = "") -> Run:
+        self.asked.append(("create_run", target, kind, argv))
+        if target not in [one.id for one in self.known]:
+            raise ApiError(f"no target {target}", status=404, code="not_found")
+        run = make_run(id=f"run-{len(self.stages):016x}", target=target, kind=kind, argv=argv, actor=actor)
+        ended = run.model_copy(update={"status": self.outcome, "epoch": 1, "node": "n1", "exit_code": self.exit_code})
+        self.stages[run.id] = [run, ended]
+        self.log[run.id] = f"log of {target}\n"
+        return run
+
+    def run(self, run_id: str) -> Run:
+        if run_id not in self.stages:
+            raise ApiError(f"no run {run_id}", status=404, code="not_found", hint="`interlock run ls` lists runs")
+        stages = self.stages[run_id]
+        return stages.pop(0) if len(stages) > 1 else stages[0]
+
+    def runs(self, *, target: str | None = None, status: str | None = None, limit: int = 100) -> list[Run]:
+        self.asked.append(("runs", target, status, limit))
+        return [stages[-1] for stages in self.stages.values()][:limit]
+
+    def cancel_run(self, run_id: str) -> Run:
+        self.asked.append(("cancel", run_id))
+        return self.run(run_id)
+
+    def logs(self, run_id: str, *, offset: int = 0) -> LogChunk:
+        content = self.log.get(run_id, "").encode()
+        piece = content[offset : offset + 8]
+        return LogChunk(
+            text=piece.decode(), next_offset=offset + len(piece), complete=offset + len(piece) >= len(content)
+        )
+
+    def leases(self) -> list[LeaseView]:
+        return self.views
+
+    def lease(self, target: str) -> LeaseView:
+        return next(view for view in self.views if view.target == target)
+
+    def revoke_lease(self, target: str, reason: str) -> LeaseView:
+        self.asked.append(("revoke", target, reason))
+        return self.lease(target)
+
+    def journal(self, **choice: Any) -> list[JournalRecord]:
+        self.asked.append(("journal", choice))
+        return self.records
+
+
+@pytest.fixture
+def fake_api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    fake = FakeApi()
+
+    @contextmanager
+    def api(settings: object = None) -> Iterator[FakeApi]:
+        yield fake
+
+    monkeypatch.setattr("cli.context.api", api)
+    monkeypatch.setattr("cli.follow.POLL_S", 0.0)
+    return fake
+
+
+@pytest.fixture
+def interlock(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> Callable[..., Said]:
+    """Run one command in this process, with a home of its own and nothing configured."""
+    monkeypatch.setenv("INTERLOCK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("INTERLOCK_DEBUG", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv: str) -> Said:
+        capsys.readouterr()
+        code = main(argv)
+        said = capsys.readouterr()
+        return Said(code=code, out=said.out, err=said.err)
+
+    return run
+
+
+@pytest.fixture
+def run_like() -> Callable[..., Run]:
+    """Make a run; named values replace the defaults."""
+    return make_run
+
+
+@pytest.fixture
+def target_like() -> Callable[..., Target]:
+    """Make a target; named values replace the defaults."""
+
+    def make(**changes: Any) -> Target:
+        values: dict[str, Any] = {
+            "id": "shop.local",
+            "flock": "shop",
+            "region": "local",
+            "provider_region": "eu-west-1",
+            "bundle_digest": DIGEST,
+            "epoch": 3,
+        }
+        return Target(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def view_like() -> Callable[..., LeaseView]:
+    """Make a view of a held lease; named values replace the defaults."""
+
+    def make(**changes: Any) -> LeaseView:
+        values: dict[str, Any] = {
+            "target": "shop.local",
+            "incarnation": "i:r",
+            "cleared": True,
+            "state": "held",
+            "lease_id": "3-" + "b" * 32,
+            "epoch": 3,
+            "seq": 7,
+            "ttl_ms": 10_000,
+            "pttl_ms": 8_500,
+            "run_id": "run-0123456789abcdef",
+            "node": "n1",
+            "since_ms": 1_767_323_045_000,
+        }
+        return LeaseView(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def flock_file(tmp_path: Any) -> Any:
+    """A flock of two targets with one Terraform file."""
+    (tmp_path / "tf").mkdir()
+    (tmp_path / "tf" / "main.tf").write_text('resource "null_resource" "x" {}\n')
+    path = tmp_path / "flock.yaml"
+    path.write_text(
+        "name: shop\nconfiguration: tf\nvariables: {size: 1, tier: a}\n"
+        "targets:\n- region: local\n"
+        "- {region: eu-west-1, name: blue, provider_region: eu-west-3, variables: {size: 2}}\n"
+    )
+    return path

@@ -1,0 +1,94 @@
+"""docs/cli.md and docs/operations.md say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from typer.main import get_command
+
+from cli.main import app
+from cli.outcome import exit_code_of
+from scheduler.metrics import SchedulerMetrics
+from shared import exit_codes
+from shared.models import load_flock
+from shared.settings import Settings
+from signing_proxy.metrics import ProxyMetrics
+from worker.metrics import WorkerMetrics
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+CLI = (DOCS / "cli.md").read_text()
+OPERATIONS = (DOCS / "operations.md").read_text()
+
+
+def settings_rows() -> list[str]:
+    """The table of settings as it must stand in the page."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default_factory is not None or field.default is None else shown(field.default)
+        rows.append(f"| `INTERLOCK_{name.upper()}` | {default} | {field.description} |")
+    return rows
+
+
+def shown(value: Any) -> str:
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    return f"`{text}`"
+
+
+def metrics_rows(registries: list[CollectorRegistry]) -> list[str]:
+    """The table of metrics as it must stand in the page."""
+    rows = ["| metric | type | meaning |", "|---|---|---|"]
+    for registry in registries:
+        for metric in registry.collect():
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            rows.append(f"| `{name}` | {metric.type} | {metric.documentation.rstrip('.')} |")
+    return rows
+
+
+def all_registries() -> list[CollectorRegistry]:
+    return [SchedulerMetrics().registry, WorkerMetrics().registry, ProxyMetrics().registry]
+
+
+@pytest.mark.parametrize("row", settings_rows())
+def test_each_setting_is_documented_with_its_default(row: str) -> None:
+    assert row in OPERATIONS.splitlines()
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    documented = set(re.findall(r"^\| `INTERLOCK_(\w+)`", OPERATIONS, re.MULTILINE))
+    assert documented == {name.upper() for name in Settings.model_fields}
+
+
+def test_each_metric_is_documented_and_no_other() -> None:
+    documented = [line for line in OPERATIONS.splitlines() if line.startswith("| `interlock_")]
+    assert documented == metrics_rows(all_registries())[2:]
+    named = set(re.findall(r"`(interlock_\w+)`", OPERATIONS))
+    assert named == {re.match(r"\| `(\w+)`", line).group(1) for line in documented}  # type: ignore[union-attr]  # matched
+
+
+def test_each_exit_code_is_documented_and_no_other_of_ours() -> None:
+    documented = {int(number) for number in re.findall(r"^\| (\d+) \|", CLI, re.MULTILINE)}
+    ours = {value for name, value in vars(exit_codes).items() if name.isupper()}
+    assert documented == ours
+    assert exit_code_of.__doc__ is not None
+
+
+def test_each_command_is_documented() -> None:
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # it is a group
+        members = list(command.commands) if hasattr(command, "commands") else [""]
+        assert f"`interlock {name}" in CLI or f"`{name}`" in CLI, name
+        for member in members:
+            assert member in CLI, f"{name} {member}"
+
+
+def test_the_example_flock_file_is_one(tmp_path: Path) -> None:
+    example = re.search(r"```yaml\n(.*?)```", CLI, re.DOTALL)
+    assert example is not None
+    path = tmp_path / "flock.yaml"
+    path.write_text(example.group(1))
+    spec = load_flock(path)
+    assert [spec.target_id(target) for target in spec.targets] == ["shop.eu-west-1", "shop.eu-west-1.blue"]
+    assert [spec.target_variables(target)["retention_days"] for target in spec.targets] == [7, 30]
