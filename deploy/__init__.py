@@ -1,0 +1,1 @@
+"""What ships Interlock to where it runs: for now the demo (`deploy.demo`)."""
