@@ -1,0 +1,66 @@
+# `make demo` and `make test` need Python 3.13 and make, nothing else. Everything lands in .venv and build/.
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint types imports mirrors integration requirements clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# uv installs from the same hash-pinned file in a tenth of the time; where it can't (a mirror that only pip knows), pip does.
+define install
+	@python=$$(./deploy/find-python) && { [ -x $(PY) ] || "$$python" -m venv $(VENV); }
+	@echo "installing requirements/$(1).txt (hash-pinned) into $(VENV)" >&2
+	@{ $(VENV)/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt \
+	  && $(VENV)/bin/uv pip install -q --python $(PY) --require-hashes -r requirements/$(1).txt 2>build/uv.log; } \
+	  || $(VENV)/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/$(1).txt
+	@$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+endef
+
+build:
+	@mkdir -p build
+
+build/demo.installed: requirements/demo.txt requirements/bootstrap.txt pyproject.toml | build
+	$(call install,demo)
+
+build/dev.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.toml | build
+	$(call install,dev)
+	@touch build/demo.installed
+
+demo: build/demo.installed ## Freeze and kill workers in the middle of a real apply and judge what the cloud saw
+	@$(VENV)/bin/interlock demo $(ARGS)
+
+test: build/dev.installed ## Every test that needs nothing but Python packages
+	@$(PY) -m pytest -m "not debian and not terraform and not provider" $(ARGS)
+
+check: lint types imports mirrors test ## test, ruff, mypy --strict and the import contract
+
+lint: build/dev.installed
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+types: build/dev.installed
+	@$(VENV)/bin/mypy
+
+imports: build/dev.installed
+	@$(VENV)/bin/lint-imports
+
+mirrors: build/dev.installed
+	@$(PY) tests/mirrors.py
+
+integration: build/dev.installed ## The tests that need Debian's packages, Terraform or the real provider; nothing is skipped
+	@INTERLOCK_REQUIRE_POSTGRES=1 $(PY) -m pytest -m "debian or terraform or provider" $(ARGS)
+
+requirements: build/dev.installed ## Pin the requirement files again from pyproject.toml
+	@set -e; compile="$(VENV)/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.13 $(ARGS)"; \
+	$$compile --extra demo --extra dev pyproject.toml -o requirements/dev.txt; \
+	$$compile --extra demo -c requirements/dev.txt pyproject.toml -o requirements/demo.txt; \
+	$$compile -c requirements/dev.txt pyproject.toml -o requirements/run.txt; \
+	$$compile --extra terraform -c requirements/dev.txt pyproject.toml -o requirements/terraform.txt; \
+	printf 'uv\nsetuptools\n' | $$compile -c requirements/dev.txt - -o requirements/bootstrap.txt
+
+clean: ## Remove .venv and build
+	rm -rf $(VENV) build

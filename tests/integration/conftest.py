@@ -1,0 +1,40 @@
+"""Fixtures of the integration tests: a real PostgreSQL, and databases on either."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler.database import Database
+from tests.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for the session. Tests that use it are marked `debian`; they fail, never skip, where it is missing."""
+    server = PostgresServer()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.debian)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, on SQLite and, where .ci/run made sure of it, on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/interlock.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create_database(f"test_{secrets.token_hex(8)}")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database of the test's own, on both kinds."""
+    database = Database(database_url)
+    database.migrate()
+    yield database
+    database.close()
