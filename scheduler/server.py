@@ -1,7 +1,9 @@
 """The API's process."""
 
 import errno
+import signal
 import socket
+from types import FrameType
 
 import uvicorn
 
@@ -33,11 +35,18 @@ def run_api(settings: Settings) -> None:
                 timeout_graceful_shutdown=SHUTDOWN_S,
                 server_header=False,
             )
+            # uvicorn stops on these signals and then raises them again, for handlers that were there before it.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, _already_stopped)
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             close_context(context)
     finally:
         listener.close()
+
+
+def _already_stopped(_signal: int, _frame: FrameType | None) -> None:
+    """The signal has been obeyed when uvicorn passes it on."""
 
 
 def bind(host: str, port: int) -> socket.socket:

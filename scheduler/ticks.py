@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from scheduler import leases
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 #: At the limit the worker interrupts its provisioner; it has this long to end in good order.
 HARD_LIMIT_MARGIN_S = 300
-#: Slots of a schedule that are remembered, before and after the present one.
+#: Slots of a schedule that are remembered: a clock that is set back finds no more than these taken.
 _KEPT_SLOTS = 5
 
 
@@ -102,15 +102,11 @@ def slot(now: datetime, every_s: int) -> datetime:
 
 
 def take(context: SchedulerContext, schedule: Schedule, due: datetime) -> bool:
-    """Whether this process is the first to take the slot. Far-away slots are forgotten on the way."""
+    """Whether this process is the first to take the slot. Old slots are forgotten on the way."""
     kept = timedelta(seconds=schedule.every_s * _KEPT_SLOTS)
     try:
         with context.database.write() as session:
-            session.execute(
-                delete(TickRow).where(
-                    TickRow.schedule == schedule.name, or_(TickRow.due_at < due - kept, TickRow.due_at > due + kept)
-                )
-            )
+            session.execute(delete(TickRow).where(TickRow.schedule == schedule.name, TickRow.due_at < due - kept))
             session.add(TickRow(schedule=schedule.name, due_at=due))
     except IntegrityError:
         return False

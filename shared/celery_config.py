@@ -41,7 +41,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
     """Return the Celery configuration for `settings`; the same in every app, or their time-outs would disagree."""
     transport_options = {
         # Longer than any run: a message that is delivered again in the middle is a no-op, but a noisy one.
-        "visibility_timeout": settings.run_hard_limit_s + VISIBILITY_MARGIN_S,
+        "visibility_timeout": settings.broker_visibility_timeout_s or settings.run_hard_limit_s + VISIBILITY_MARGIN_S,
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": SOCKET_TIMEOUT_S,
         "socket_keepalive": True,
@@ -62,7 +62,8 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "task_create_missing_queues": False,
         "task_serializer": "json",
         "accept_content": ["json"],
-        "task_acks_late": False,
+        # Acknowledged late, a worker reserves no more than it attempts: no run waits behind a busy or frozen one.
+        "task_acks_late": True,
         "task_reject_on_worker_lost": False,
         "enable_utc": True,
         "timezone": "UTC",

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         default=0, ge=0, le=16, description="replicas that may be promoted; a renewal counts once all of them have it"
     )
     broker_url: str = Field(default_factory=_default_broker, description="Celery's broker; default: redis_url")
+    broker_visibility_timeout_s: int | None = Field(
+        default=None,
+        gt=0,
+        description="a message not acknowledged by then is delivered again; default: hard limit + 600",
+    )
     database_url: str = Field(
         default_factory=_default_database, description="SQLAlchemy URL; default: SQLite below home"
     )

@@ -369,7 +369,7 @@ class LeaseContract:
             store.revoke(T, lease_id, "x")
             store.revoke(T, lease_id, "x")
             store.acknowledge(T, lease_id, "p", BOOT, 0)
-            seen = []
+            seen: list[dict[str, object]] = []
             while len(seen) < 3:
                 message = events.get_message(timeout=30)
                 assert message is not None, "an event is missing"

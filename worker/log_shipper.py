@@ -49,7 +49,9 @@ class LogShipper:
         self._thread.start()
 
     def finish(self) -> None:
-        """Ship what is left, within the bound, and end."""
+        """Ship what is left, within the bound, and end; may be called again."""
+        if self._ending.is_set():
+            return
         self._give_up_at_ms = self._clock.boot_ms() + LAST_SHIPMENT_MS
         self._ending.set()
         self._thread.join((LAST_SHIPMENT_MS + 15_000) / 1000)

@@ -204,6 +204,8 @@ class _Books:
         held = [resource for resource in self._view.held if resource.type == rule.type]
         if any(_same(rule, names, resource.values) or _is(resource, identifier) for resource in held):
             return
+        if rule.adopts and not self._destroying and not any(names.get(name.lower()) for name, _ in rule.same):
+            return  # written in a protocol that the journal cannot read; repeating it converges
         known = self._candidates.get(rule.type)
         if known is not None:
             found = [item for item in known if item.id == identifier or _same(rule, names, item.attributes)]

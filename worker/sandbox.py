@@ -45,6 +45,10 @@ _USERNS_HINT = (
 )
 
 
+class Undead(PeerError):  # noqa: N818  # named after what happened, as in shared.errors
+    """A process of a run outlived SIGKILL (it hangs in the kernel): its lease is not released as if it had ended."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exited:
     """How a command ended."""
@@ -314,7 +318,7 @@ class Sandbox:
         """End everything inside and wait for it; may be called again.
 
         Raises:
-            PeerError: something did not die within the bound (it hangs in the kernel); the lease must not be released.
+            Undead: something did not die within the bound.
         """
         if self._killed:
             return
@@ -339,7 +343,7 @@ class Sandbox:
             _kill_group(self._process.pid)
         self._words.close()
         if not dead:
-            raise PeerError(
+            raise Undead(
                 f"a process of the sandbox (bwrap pid {self._process.pid}) did not die within {KILL_LIMIT_MS} ms",
                 hint="it hangs in the kernel, mostly on storage; look at /proc/PID/stack. The lease stays to expire",
             )

@@ -2,7 +2,7 @@
 
     claim (API) -> acquire, durable, confirm (Redis) -> sandbox, its listener comes back -> attach (proxy)
     -> renew, confirm -> the gate opens -> the provisioner runs
-    -> everything in the sandbox is dead -> errored.tfstate is kept -> release -> proxy done -> released -> report
+    -> everything in the sandbox is dead -> errored.tfstate is kept -> report -> release -> proxy done -> released
 
 Whatever goes wrong on the way, in this order: the provisioner gets one SIGINT and a bounded time, everything in its
 sandbox dies, its state is kept, and only then is the lease given up. An exception that is no error of a run (SystemExit
@@ -40,7 +40,7 @@ from worker.provisioners.terraform import Terraform, TerraformJob, run_terraform
 from worker.proxy_client import ProxyClient
 from worker.renewal import Renewal
 from worker.run_directory import RunDirectory
-from worker.sandbox import Sandbox
+from worker.sandbox import Sandbox, Undead
 from worker.sandbox_setup import Confinement
 from worker.stop import Cause, Stop, StopReason, StopRequested
 from worker.take_over import TakeOver
@@ -105,36 +105,54 @@ class _Attempt:
         self._placeholders = make_placeholders(assignment.run.id)
         self._directory = RunDirectory(parts.settings.home, assignment.run.id)
         self._renewal: Renewal | None = None
+        self._concluded = False
+        self._shipper = LogShipper(
+            self._directory.log,
+            lambda offset, text: parts.api.append_log(
+                assignment.run.id, holder=assignment.holder, offset=offset, text=text
+            ),
+            parts.clock,
+        )
+        self._watcher = Watcher(
+            parts.api, assignment.run.id, stop, parts.clock, limit_ms=parts.settings.run_hard_limit_s * 1000
+        )
 
     def carry_out(self) -> None:
         """Run it and report."""
         run = self._claimed.run
         self._directory.create()
-        shipper = LogShipper(
-            self._directory.log,
-            lambda offset, text: self._parts.api.append_log(
-                run.id, holder=self._claimed.holder, offset=offset, text=text
-            ),
-            self._parts.clock,
-        )
-        watcher = Watcher(
-            self._parts.api,
-            run.id,
-            self._stop,
-            self._parts.clock,
-            limit_ms=self._parts.settings.run_hard_limit_s * 1000,
-        )
         log_event(_log, "run_claimed", run=run.id, target=run.target, kind=run.kind, epoch=self._claimed.epoch)
-        shipper.start()
-        watcher.start()
+        self._shipper.start()
+        self._watcher.start()
         try:
             outcome = self._outcome()
-            self._note(f"{outcome.status}" + (f": {outcome.reason}" if outcome.reason else ""))
+            self._conclude(outcome)
         finally:
-            watcher.stop()
-            shipper.finish()
+            # Also when this process is being shut down: the threads must not outlive the attempt.
+            self._end_threads()
         self._report(outcome)
         self._directory.remove()
+
+    def _conclude(self, outcome: Outcome) -> None:
+        """Say in log and metrics how it ended and ship the rest of the log; once."""
+        if self._concluded:
+            return
+        self._concluded = True
+        self._note(f"{outcome.status}" + (f": {outcome.reason}" if outcome.reason else ""))
+        self._end_threads()
+        self._parts.metrics.ended(outcome.status)
+        log_event(
+            _log,
+            "run_ended",
+            run=self._claimed.run.id,
+            status=outcome.status,
+            exit_code=outcome.exit_code,
+            reason=outcome.reason,
+        )
+
+    def _end_threads(self) -> None:
+        self._watcher.stop()
+        self._shipper.finish()
 
     def _outcome(self) -> Outcome:
         """Hold the lease around the work; every error of the run becomes its outcome."""
@@ -180,12 +198,20 @@ class _Attempt:
                 outcome = self._stopped(stopped.reason)
             except LeaseLost as error:
                 outcome = self._stopped(StopReason(cause=Cause.LEASE_LOST, detail=str(error)))
+            except Undead as error:
+                # Not released: the proxy sees this connection close, cuts, and says so.
+                log_event(_log, "provisioner_undead", level=logging.ERROR, run=self._claimed.run.id, error=error)
+                return _errored(error)
             except InterlockError as error:
                 log_event(_log, "run_failed", level=logging.WARNING, run=self._claimed.run.id, error=error)
                 outcome = _errored(error)
             # Looked at anew: a worker that was stopped learns here at the latest that it lost.
             if (lost := self._renewal.lost_because) is not None:
                 return self._stopped(StopReason(cause=Cause.LEASE_LOST, detail=lost))
+            # Reported while the lease is still held: a released one without a report would count as lost after a
+            # while, and a run that ended well would be done again, should the API be away just now.
+            self._conclude(outcome)
+            self._report(outcome)
             self._hand_back(hold, proxy)
             return outcome
 
@@ -308,12 +334,11 @@ class _Attempt:
             log_event(_log, "release_failed", level=logging.WARNING, target=target, lease=hold.lease_id, error=error)
 
     def _report(self, outcome: Outcome) -> None:
-        """Say how it ended; a run that was given up meanwhile is told so, and that is all."""
+        """Say how it ended; again after the release, whereupon the API ends the run at once.
+
+        A run that was given up meanwhile is told so, and that is all.
+        """
         run, clock = self._claimed.run, self._parts.clock
-        self._parts.metrics.ended(outcome.status)
-        log_event(
-            _log, "run_ended", run=run.id, status=outcome.status, exit_code=outcome.exit_code, reason=outcome.reason
-        )
         try:
             _until(
                 lambda: self._parts.api.finish(

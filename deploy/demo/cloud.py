@@ -131,6 +131,10 @@ class Recorder:
         self._issue_keys = issue_keys
         self._keys = {access_key: IssuedKey(secret_key=secret_key, caller=None)}
 
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
     def answer(
         self, environ: dict[str, Any], headers: dict[str, str], body: bytes, received_ns: int
     ) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -325,7 +329,10 @@ def main(argv: list[str] | None = None) -> None:
     )
     with CloudServer(("127.0.0.1", options.port), recorder) as server:
         print(json.dumps({"port": server.server_address[1]}), flush=True)
-        server.serve_forever()
+        try:
+            server.serve_forever()
+        finally:
+            recorder.close()
 
 
 if __name__ == "__main__":

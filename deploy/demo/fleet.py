@@ -160,7 +160,8 @@ class Fleet:
 
     def stop(self) -> None:
         """End every part with all below it: SIGTERM, a bounded time for all together, then SIGKILL."""
-        below = {pid for part in self.parts.values() for pid in descendants(part.process.pid)}
+        # With the time at which each began: a pid that is another process's by then is not ours to signal.
+        below = {pid: began(pid) for part in self.parts.values() for pid in descendants(part.process.pid)}
         for part in self.parts.values():
             for pid in worker_processes(part.process.pid):
                 _signal(pid, signal.SIGCONT)
@@ -173,9 +174,8 @@ class Fleet:
             except subprocess.TimeoutExpired:
                 part.process.kill()
                 part.process.wait()
-        for pid in below:
-            # A child that outlived its parent has another one now; only then is it still the one that we saw.
-            if is_alive(pid) and parent_of(pid) == 1:
+        for pid, since in below.items():
+            if since is not None and began(pid) == since and is_alive(pid):
                 _signal(pid, signal.SIGKILL)
         self.parts.clear()
 
@@ -270,10 +270,10 @@ def is_alive(pid: int) -> bool:
     return bool(fields) and fields[0] not in {"Z", "X"}
 
 
-def parent_of(pid: int) -> int | None:
-    """The parent's pid, or None for a process that is gone."""
+def began(pid: int) -> int | None:
+    """When a process began, in the kernel's ticks since boot; None for one that is gone. See proc(5), `starttime`."""
     fields = _stat(pid)
-    return int(fields[1]) if fields else None
+    return int(fields[19]) if fields else None
 
 
 def _stat(pid: int) -> list[str]:

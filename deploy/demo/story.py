@@ -41,6 +41,8 @@ from shared.models import Run, RunKind, RunStatus
 # "In the middle": so many mutating calls have arrived, and for so long no further one.
 FREEZE_AFTER_CALLS, FREEZE_QUIET_MS = 30, 1_500
 KILL_AFTER_CALLS, KILL_QUIET_MS = 30, 700
+# Without a gate nothing depends on a quiet instant, and the earlier the freeze the more is left to overlap.
+UNFENCED_AFTER_CALLS = 10
 CLAIM_LIMIT_S = 60
 MIDDLE_LIMIT_S = 120
 GRANT_LIMIT_S = 90
@@ -180,7 +182,10 @@ class Story:
         # Only now, so that the first run is host-a's; from here on either host could take it.
         self._stage.start_worker("worker-b", "host-b", (region,), concurrency=2)
         self._wait_for_worker("worker-b")
-        self._wait_for_the_middle(run, FREEZE_AFTER_CALLS, FREEZE_QUIET_MS)
+        if self._unfenced:
+            self._wait_for_the_middle(run, UNFENCED_AFTER_CALLS, quiet_ms=0)
+        else:
+            self._wait_for_the_middle(run, FREEZE_AFTER_CALLS, FREEZE_QUIET_MS)
         struck = self._fleet.freeze("worker-a")
         self._say("host-a", "SIGSTOP to the worker; its Terraform runs on", "strike", at=struck)
         self._wait_for_grant(run, struck, "freeze")
@@ -287,10 +292,10 @@ class Story:
         epoch = run.epoch or 0
 
         def in_the_middle() -> bool | None:
-            self._must_go_on(run.id)
-            enough = self.ear.count(run.target, epoch) >= calls
-            quiet = enough and self.ear.quiet_for_ms(run.target) >= quiet_ms
-            return True if quiet and self._stage.in_flight(HOSTS[0], run.target) == 0 else None
+            if self.ear.count(run.target, epoch) < calls or self.ear.quiet_for_ms(run.target) < quiet_ms:
+                self._must_go_on(run.id)
+                return None
+            return self._stage.in_flight(HOSTS[0], run.target) == 0 or None
 
         self._fleet.wait_until(f"{run.target} is in the middle of its apply", in_the_middle, limit_s=MIDDLE_LIMIT_S)
         self._say(run.target, f"in the middle: {self.ear.count(run.target, epoch)} mutating calls have arrived")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -102,14 +103,18 @@ class System:
     def environment(self, host: str | None = None, **more: str) -> dict[str, str]:
         """What a process of `host` (or of the control host) gets; nothing of the test's own INTERLOCK_ settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-        environment = kept | self.extra | {
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "INTERLOCK_HOME": str(self.home if host is None else self.directory / host),
-            "INTERLOCK_REDIS_URL": self.redis_url,
-            "INTERLOCK_API_URL": self.api_url,
-            "INTERLOCK_API_PORT": str(self.api_port),
-        }
+        environment = (
+            kept
+            | self.extra
+            | {
+                "PYTHONPATH": str(ROOT),
+                "PYTHONUNBUFFERED": "1",
+                "INTERLOCK_HOME": str(self.home if host is None else self.directory / host),
+                "INTERLOCK_REDIS_URL": self.redis_url,
+                "INTERLOCK_API_URL": self.api_url,
+                "INTERLOCK_API_PORT": str(self.api_port),
+            }
+        )
         if host is not None:
             environment["INTERLOCK_NODE"] = host
         return environment | more
@@ -149,9 +154,15 @@ class System:
         """Start the proxy of `host`."""
         port = free_port()
         self.start(
-            f"{host}-proxy", "proxy", host=host, INTERLOCK_HTTP_PORT=str(port),
-            INTERLOCK_TOKEN=self.token("proxy"), AWS_ACCESS_KEY_ID="AKIAREALREALREALREAL",
-            AWS_SECRET_ACCESS_KEY="real-secret-of-the-proxy-only", AWS_EC2_METADATA_DISABLED="true", **more,
+            f"{host}-proxy",
+            "proxy",
+            host=host,
+            INTERLOCK_HTTP_PORT=str(port),
+            INTERLOCK_TOKEN=self.token("proxy"),
+            AWS_ACCESS_KEY_ID="AKIAREALREALREALREAL",
+            AWS_SECRET_ACCESS_KEY="real-secret-of-the-proxy-only",
+            AWS_EC2_METADATA_DISABLED="true",
+            **more,
         )
         self.ready(f"{host}-proxy", f"http://127.0.0.1:{port}/readyz")
 
@@ -160,8 +171,13 @@ class System:
         port = free_port()
         name = name or f"{host}-worker"
         self.start(
-            name, "worker", host=host, INTERLOCK_HTTP_PORT=str(port), INTERLOCK_REGIONS=region,
-            INTERLOCK_TOKEN=self.token("worker"), **more,
+            name,
+            "worker",
+            host=host,
+            INTERLOCK_HTTP_PORT=str(port),
+            INTERLOCK_REGIONS=region,
+            INTERLOCK_TOKEN=self.token("worker"),
+            **more,
         )
         self.ready(name, f"http://127.0.0.1:{port}/readyz")
 
@@ -192,6 +208,13 @@ class System:
         if self._redis is None:
             self._redis = redis.Redis.from_url(self.redis_url)
         return LeaseStore(self._redis)
+
+    def duplicate_claims(self) -> float:
+        """How often the API was asked for a run that was no longer to be had."""
+        page = httpx.get(f"{self.api_url}/metrics", timeout=10).text
+        found = re.search(r"^interlock_scheduler_duplicate_claims_total (\S+)$", page, re.MULTILINE)
+        assert found is not None
+        return float(found[1])
 
     def run_until(self, run_id: str, accept: Callable[[Run], bool], what: str) -> Run:
         """Wait until the run is as wanted."""

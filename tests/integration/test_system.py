@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def begin(system: System, *argv: str) -> Run:
     return system.api().run(run.id)
 
 
+@contextmanager
+def hints(system: System) -> Iterator[Celery]:
+    """An application on the system's broker, with the settings that all of them share."""
+    settings = Settings(home=system.home, redis_url=system.redis_url, broker_visibility_timeout_s=5)
+    app = Celery("hints", set_as_current=False)
+    app.conf.update(celery_settings(settings))
+    declare_queues(app, ["here"])
+    with app:
+        yield app
+
+
 def over(system: System, run: Run) -> Run:
     return system.run_until(run.id, lambda seen: seen.status.terminal, "is over")
 
@@ -52,7 +64,8 @@ def provisioners(system: System, name: str) -> list[int]:
     return [
         pid
         for pid in descendants(system.processes[name].pid)
-        if b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes() or b"bwrap" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        or b"bwrap" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
 
@@ -86,16 +99,36 @@ def test_two_runs_of_one_target_never_run_side_by_side(system: System) -> None:
 
 
 def test_a_hint_delivered_three_times_runs_once(system: System) -> None:
-    hints = Celery("hints", set_as_current=False)
-    hints.conf.update(celery_settings(Settings(home=system.home, redis_url=system.redis_url)))
-    declare_queues(hints, ["here"])
     run = begin(system, "sh", "-c", "echo begun; sleep 5; echo ended")
-    for _ in range(3):
-        hints.send_task(TASK_RUN, args=[run.id], queue=queue_name("here"))
-    hints.close()
+    with hints(system) as broker:
+        for _ in range(3):
+            broker.send_task(TASK_RUN, args=[run.id], queue=queue_name("here"))
     done = over(system, run)
     text = system.api().logs(run.id).text
     assert (done.status, done.epoch, text.count("begun"), text.count("ended")) == (RunStatus.SUCCEEDED, 1, 1, 1)
+
+
+def test_a_broker_that_delivers_again_in_the_middle_runs_once(
+    tmp_path: Path, redis_server_factory: Callable[..., ValkeyServer]
+) -> None:
+    visibility = {"INTERLOCK_BROKER_VISIBILITY_TIMEOUT_S": 5}
+    with running(tmp_path, redis_server_factory().url, **visibility) as system:
+        system.start_proxy("host-a")
+        system.start_worker("host-a")
+        register_empty_flock(system)
+        run = begin(system, "sh", "-c", "echo begun; sleep 15; echo ended")
+        with hints(system) as broker, broker.connection_for_write() as connection:
+            # What every consumer does now and then; asked for here so that it falls into these fifteen seconds.
+            restorer = connection.default_channel.qos
+
+            def delivered_again() -> bool:
+                restorer.restore_visible(interval=1)
+                return system.duplicate_claims() > 0
+
+            eventually(delivered_again, "the broker delivers the message a second time")
+        done = over(system, run)
+        text = system.api().logs(run.id).text
+        assert (done.status, done.epoch, text.count("begun"), text.count("ended")) == (RunStatus.SUCCEEDED, 1, 1, 1)
 
 
 def test_a_killed_pool_child_leaves_no_provisioner_and_no_run_stuck(system: System) -> None:
@@ -116,7 +149,9 @@ def test_a_killed_worker_leaves_no_provisioner_and_its_target_moves_on(system: S
     _kill(system.processes["host-a-worker"].pid)
     nothing_left(pids)
     assert over(system, run).status is RunStatus.LOST
-    assert system.store().view("job.here").state is State.SEVERED, "the proxy saw the worker die: no window was waited for"
+    assert system.store().view("job.here").state is State.SEVERED, (
+        "the proxy saw the worker die: no window was waited for"
+    )
     system.start_worker("host-a", name="host-a-worker-again")
     assert over(system, system.api().create_run("job.here", RunKind.EXEC, argv=("true",))).epoch == 2
 
@@ -218,4 +253,10 @@ def _kill(pid: int) -> None:
 def test_the_fast_lease_is_still_a_valid_timing() -> None:
     from shared.lease.timing import LeaseTiming
 
-    LeaseTiming(**{name.removeprefix("INTERLOCK_").lower(): int(value) for name, value in FAST_LEASE.items() if "OBSERVE" not in name})
+    LeaseTiming(
+        **{
+            name.removeprefix("INTERLOCK_").lower(): int(value)
+            for name, value in FAST_LEASE.items()
+            if "OBSERVE" not in name
+        }
+    )

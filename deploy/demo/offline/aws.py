@@ -38,10 +38,6 @@ class Aws:
                 )
             return self._clients[service]
 
-    def account(self) -> str:
-        """The account's number."""
-        return str(self.client("sts").get_caller_identity()["Account"])
-
 
 def unless_absent(call: Callable[..., Any], *absent: str, **arguments: Any) -> dict[str, Any] | None:
     """The answer to a read, or None if the cloud says that the thing does not exist.

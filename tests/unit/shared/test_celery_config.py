@@ -24,6 +24,7 @@ def app(*regions: str) -> Celery:
         ("result_backend", None),
         ("task_create_missing_queues", False),
         ("worker_prefetch_multiplier", 1),
+        ("task_acks_late", True),
         ("worker_cancel_long_running_tasks_on_connection_loss", False),
         ("task_reject_on_worker_lost", False),
         ("broker_connection_max_retries", None),

@@ -162,6 +162,12 @@ def test_what_a_second_create_adopts_is_left_to_the_plan_but_imported_before_a_d
     assert len(imports_of(reconcile([made], plan, {}, destroying=True))) == 1
 
 
+def test_an_adopted_create_without_any_name_in_the_journal_is_left_to_the_plan_but_stops_a_destroy() -> None:
+    made = record("monitoring", "PutMetricAlarm", {}, {})
+    assert imports_of(reconcile([made], view(), {})) == []
+    assert len(reconcile([made], view(), {}, destroying=True).deferred) == 1
+
+
 def test_two_subnets_are_told_apart_by_what_the_cloud_says_of_them() -> None:
     made = [record("ec2", "CreateSubnet", {"VpcId": "vpc-1"}, {"subnetId": f"subnet-{n}"}) for n in "ab"]
     plan = view(

@@ -25,6 +25,7 @@ from tests.unit.worker.fake_proxy import FakeProxy
 from tests.unit.worker.support import RUN, TARGET, assignment, run
 from worker import supervisor
 from worker.metrics import WorkerMetrics
+from worker.sandbox import Sandbox, Undead
 from worker.sandbox_setup import CA_NAME, Confinement
 
 TIMING = LeaseTiming(ttl_ms=60_000, renew_ms=1_000, poll_ms=100, delta_ms=1_000)
@@ -53,6 +54,8 @@ class FakeApi:
         self.logs: dict[int, str] = {}
         self.raised: list[int] = []
         self.away = 0
+        self.finish_away = 0
+        self.reported_in: list[State | None] = []
 
     def _assignment(self, argv: tuple[str, ...]) -> Assignment:
         plain = assignment(kind=RunKind.EXEC, argv=argv)
@@ -99,7 +102,12 @@ class FakeApi:
         if self.finish_refusal is not None:
             raise self.finish_refusal
         assert (holder, epoch) == (self.assignment.holder, self.assignment.epoch)
-        self.reports.append((status, exit_code, reason))
+        if self.finish_away:
+            self.finish_away -= 1
+            raise Unavailable("away", hint="")
+        self.reported_in.append(self.world.state)
+        if (status, exit_code, reason) not in self.reports:
+            self.reports.append((status, exit_code, reason))
         return run()
 
     @property
@@ -179,6 +187,50 @@ def test_a_run_goes_from_the_claim_to_the_report_and_the_lease_is_given_back(wor
     assert "begun\nhere\n" in world.api.log, "the command runs in the flock's configuration"
     assert [type(message) for message in world.proxy.received] == [Attach, Poll, Done]
     assert not (world.settings.home / "runs" / RUN).exists()
+
+
+def test_a_report_is_made_under_the_lease_and_again_once_it_is_released(world: World) -> None:
+    """A lease released without a report counts as lost after a while, and the run would be done again."""
+    world.attempt()
+    assert world.api.reported_in == [State.HELD, State.RELEASED]
+
+
+def test_an_api_that_is_away_at_the_end_gets_the_report_before_the_lease_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_PAUSE_MS", 10)
+    world.api.finish_away = 5
+    world.attempt()
+    assert world.api.reported_in == [State.HELD, State.RELEASED]
+
+
+def test_the_whole_log_is_there_when_the_report_comes(world: World) -> None:
+    logs: list[str] = []
+    original = world.api.finish
+
+    def finish(*arguments: Any, **named: Any) -> Run:
+        logs.append(world.api.log)
+        return original(*arguments, **named)
+
+    world.api.finish = finish  # type: ignore[method-assign]  # to look at the order
+    world.attempt()
+    assert logs[0].endswith("interlock: succeeded\n")
+
+
+def test_an_undead_provisioner_keeps_the_lease_from_being_released(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Sandbox.kill
+
+    def kill(box: Sandbox) -> None:
+        original(box)
+        raise Undead("hangs in the kernel", hint="")
+
+    monkeypatch.setattr(Sandbox, "kill", kill)
+    world.attempt()
+    assert "hangs in the kernel" in world.api.reports[0][2]
+    assert world.state is State.HELD
+    assert not any(isinstance(message, Done) for message in world.proxy.received)
 
 
 def test_the_gate_is_asked_only_after_a_confirmed_renewal(world: World) -> None:

@@ -41,11 +41,15 @@ def event(at_ms: float, text: str) -> Event:
     return Event(at_ms=at_ms, subject="orders.eu", text=text)
 
 
-def test_in_a_pipe_each_event_is_a_line_as_it_happens() -> None:
+def test_in_a_pipe_what_begins_is_a_line_and_events_wait_for_the_end() -> None:
     console, stream = piped()
     with Timeline(console, started_ms=1000, targets=["orders.eu"]) as timeline:
+        timeline.act("applying orders.eu")
         timeline.add(event(3500, "epoch 1 granted"))
-        assert stream.getvalue().split() == ["2.50", "orders.eu", "epoch", "1", "granted"]
+        (line,) = stream.getvalue().splitlines()
+    assert line.endswith("applying orders.eu …")
+    timeline.finish(verdict())
+    assert "2.50    orders.eu    epoch 1 granted" in stream.getvalue()
 
 
 def test_the_final_timeline_is_in_the_order_in_which_things_happened() -> None:
@@ -104,8 +108,10 @@ def test_on_a_terminal_the_live_table_shows_where_each_target_stands() -> None:
         timeline.act("applying orders.eu")
         timeline.lease("orders.eu", "held", 1)
         timeline.call("orders.eu", 1)
+        timeline.add(event(1000, "epoch 1 granted"))
         console.print(timeline._picture())
     text = stream.getvalue()
+    assert "epoch 1 granted" in text
     assert "applying orders.eu" in text
     assert "held" in text
     assert "1: 1" in text
