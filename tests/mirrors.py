@@ -1,7 +1,7 @@
-"""Fail when a source file has no mirrored unit test: `worker/recovery.py` is tested by `tests/unit/worker/test_recovery.py`.
+"""Fail when a source file has no mirrored unit test.
 
-Files that only wire parts together are proven by a test that runs them for real; each is named here with that test, and a name that
-no longer exists fails too, so the list cannot rot.
+`worker/recovery.py` is tested by `tests/unit/worker/test_recovery.py`. Files that only wire parts together are proven
+by a test that runs them for real; each is named here with that test, and a name that no longer exists fails too.
 """
 
 from __future__ import annotations

@@ -266,10 +266,10 @@ class Sandbox:
         try:
             self._control.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError as error:
-            raise self._launch_error(f"the sandbox is gone: {error.strerror}") from error
+            raise self._gone(f"the sandbox is gone: {error.strerror}") from error
         event, _ = self._receive(LAUNCH_LIMIT_MS)
         if event is None:
-            raise self._launch_error(f"the sandbox ended before it started {argv[0]}")
+            raise self._gone(f"the sandbox ended before it started {argv[0]}")
         if event.get("event") == "failed":
             raise ConfigurationError(
                 f"cannot start {event.get('message')}",
@@ -372,12 +372,20 @@ class Sandbox:
         return event, list(fds)
 
     def _launch_error(self, what: str) -> ConfigurationError | PeerError:
-        """The reason in bubblewrap's or the shim's own words."""
-        self._words.seek(0)
-        words = self._words.read(_DIAGNOSTIC_BYTES).decode(errors="replace").strip()
+        """Why the sandbox did not come up, in bubblewrap's own words."""
+        words = self._said()
         if words.startswith("bwrap:") or not words:
             return ConfigurationError(f"{what}: {words or 'no reason given'}", hint=_USERNS_HINT)
-        return PeerError(f"{what}: {words}", hint="report this with the worker's log")
+        return self._gone(what)
+
+    def _gone(self, what: str) -> PeerError:
+        """A sandbox that had come up is gone."""
+        words = self._said() or "it was killed"
+        return PeerError(f"{what}: {words}", hint="look for the kernel's out-of-memory killer in the system log")
+
+    def _said(self) -> str:
+        self._words.seek(0)
+        return self._words.read(_DIAGNOSTIC_BYTES).decode(errors="replace").strip()
 
     def _readable(self, fd: int, timeout_ms: int) -> bool:
         """Whether `fd` becomes readable within the bound; signals do not shorten it."""

@@ -156,7 +156,7 @@ class Recorder:
                 if keep_length or name.lower() != "content-length"
             ]
         else:
-            status, sent, answer = _refusal(arrived)
+            status, sent, answer = _refusal(arrived, as_json="x-amz-target" in headers)
         self._write(Done(seq=arrived.seq, status=status, done_ns=_realtime_ns()))
         return status, sent, answer
 
@@ -219,13 +219,15 @@ class Recorder:
         self._log.flush()
 
 
-def _refusal(arrived: Arrived) -> tuple[int, list[tuple[str, str]], bytes]:
-    """A 403 in the shape of the query services; JSON services get theirs."""
+def _refusal(arrived: Arrived, *, as_json: bool) -> tuple[int, list[tuple[str, str]], bytes]:
+    """A 403 in the shape in which the service would say it, so that every SDK reads the reason."""
     message = f"The request signature was not accepted: {arrived.signature}."
-    if "json" in arrived.service or arrived.path == "/":
+    if as_json:
         text = json.dumps({"__type": "InvalidSignatureException", "message": message})
         return 403, [("Content-Type", "application/x-amz-json-1.1")], text.encode()
-    text = f"<Error><Code>SignatureDoesNotMatch</Code><Message>{escape(message)}</Message></Error>"
+    error = f"<Error><Code>SignatureDoesNotMatch</Code><Message>{escape(message)}</Message></Error>"
+    shapes = {"s3": error, "ec2": f"<Response><Errors>{error}</Errors></Response>"}
+    text = shapes.get(arrived.service, f"<ErrorResponse>{error}</ErrorResponse>")
     return 403, [("Content-Type", "text/xml")], text.encode()
 
 

@@ -18,7 +18,8 @@ from shared.errors import ConfigurationError, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY_LIMIT_S = 90
-STOP_LIMIT_S = 15
+# A worker waits for its runs; the demo does not: what is left then dies with its sandbox.
+STOP_LIMIT_S = 6
 LOG_TAIL_LINES = 15
 _LOOK_S = 0.05
 # Settings of the user's that the demo keeps: where programs are. Everything else is the demo's own.

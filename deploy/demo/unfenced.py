@@ -148,6 +148,7 @@ class Control:
         self._loop = loop
         self._cloud = cloud
         self._secret = secret
+        self.servers: list[asyncio.Server] = []
 
     def accept_for_ever(self, path: Path) -> None:
         """Take workers' connections, each in a thread of its own."""
@@ -181,9 +182,8 @@ class Control:
                 port = None if fds else int(listener.getsockname()[1])
                 listener.setblocking(False)
                 # Kept when the worker goes: nobody here ever takes a way out from a provisioner.
-                asyncio.run_coroutine_threadsafe(
-                    asyncio.start_server(self._relay.serve, sock=listener, limit=MAX_HEAD_BYTES), self._loop
-                ).result(timeout=10)
+                serving = asyncio.start_server(self._relay.serve, sock=listener, limit=MAX_HEAD_BYTES)
+                self.servers.append(asyncio.run_coroutine_threadsafe(serving, self._loop).result(timeout=10))
                 return Attached(seq=1, port=port)
             case Poll():
                 return Open(deadline_ms=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000 + _FOREVER_MS)

@@ -179,8 +179,10 @@ def test_a_command_writes_on_while_nobody_reads(tmp_path: Path) -> None:
 
 def test_a_death_of_the_whole_sandbox_is_an_exit_not_a_hang(tmp_path: Path) -> None:
     with start(tmp_path) as box:
-        begin(box, ["sh", "-c", "kill -9 -1; sleep 3600"], tmp_path / "log")
-        # Everything it may signal, the shim included.
+        # Everything that it may signal, the shim included, once its start has been reported.
+        wait_then_kill = "while [ ! -e end ]; do sleep 0.02; done; kill -9 -1; sleep 3600"
+        begin(box, ["sh", "-c", wait_then_kill], tmp_path / "log")
+        (tmp_path / "work" / "end").touch()
         assert finish(box).code == 128 + signal.SIGKILL
         assert alive(os.getpid())
 

@@ -75,12 +75,21 @@ def test_an_unfenced_demo_fails_as_it_should_and_leaves_nothing_behind(
     assert list(homes.iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [Unavailable("stuck", hint="look"), KeyboardInterrupt()])
-def test_a_demo_that_could_not_be_played_says_where_its_logs_are(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
+def test_a_demo_that_is_interrupted_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], homes: Path
 ) -> None:
-    plays(monkeypatch, error)
-    with pytest.raises(type(error)):
+    plays(monkeypatch, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(json_output=True, unfenced=False)
+    assert list(homes.iterdir()) == []
+    assert capsys.readouterr().out == ""
+
+
+def test_a_demo_that_could_not_be_played_says_where_its_logs_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plays(monkeypatch, Unavailable("stuck", hint="look"))
+    with pytest.raises(Unavailable):
         run_demo(json_output=True, unfenced=False)
     said = capsys.readouterr()
     assert said.out == ""
@@ -111,8 +120,8 @@ def test_sigterm_ends_the_demo_as_ctrl_c_does() -> None:
 
 
 def test_the_named_terraform_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INTERLOCK_TERRAFORM", "/opt/tofu")
-    assert story._terraform() == Path("/opt/tofu")
+    monkeypatch.setenv("INTERLOCK_TERRAFORM", "/usr/bin/tofu")
+    assert story._terraform() == Path("/usr/bin/tofu")
     monkeypatch.delenv("INTERLOCK_TERRAFORM")
     monkeypatch.setenv("PATH", "/nowhere")
     assert story._terraform() is None
