@@ -7,6 +7,7 @@ A `System` owns every process it starts and ends them by id. It starts the same 
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import re
 import signal
@@ -97,6 +98,8 @@ class System:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.home = directory / "control"
         self.extra = {**FAST_LEASE, **(extra or {})}
+        self.target = ""
+        self._flocks = itertools.count(1)
         self._api: ApiClient | None = None
         self._redis: redis.Redis | None = None
 
@@ -122,6 +125,8 @@ class System:
     def start(self, name: str, *command: str, host: str | None = None, **more: str) -> subprocess.Popen[bytes]:
         """Start `interlock COMMAND` as process `name`; its output goes to a file beside its home."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        if name in self.processes:
+            self.processes[name].wait(PATIENCE_S)
         with (self.directory / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "cli", *command],
@@ -140,9 +145,17 @@ class System:
 
     def start_control(self) -> None:
         """Start the API, then beat, and wait until both answer."""
+        self.start_server()
+        self.start_beat("beat")
+
+    def start_server(self) -> None:
+        """Start the API and wait until it answers."""
         self.start("server", "server")
         self.ready("server", f"{self.api_url}/readyz")
-        self.start_beat("beat")
+
+    def is_up(self, name: str) -> bool:
+        """Whether process `name` was started and has not ended."""
+        return name in self.processes and self.processes[name].poll() is None
 
     def start_beat(self, name: str) -> None:
         """Start one beat and wait until its observer has ticked."""
@@ -288,16 +301,16 @@ def running(directory: Path, redis_url: str, **extra: Any) -> Iterator[System]:
         system.stop()
 
 
-def register_empty_flock(system: System, target: str = "job.here") -> str:
-    """Make a target that needs no Terraform (for `exec` runs); returns its id."""
+def register_empty_flock(system: System) -> None:
+    """Make a fresh target that needs no Terraform (for `exec` runs) and let `system.target` name it."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as bundle:
         content = b'output "nothing" { value = "here" }\n'
         entry = tarfile.TarInfo("main.tf")
         entry.size = len(content)
         bundle.addfile(entry, io.BytesIO(content))
-    flock, _, region = target.partition(".")
+    system.target = f"job-{next(system._flocks)}.here"
+    flock, _, region = system.target.partition(".")
     api = system.api()
     digest = api.upload_bundle(archive.getvalue())
-    api.put_flock(flock, digest, [TargetUpsert(id=target, region=region, provider_region=region, variables={})])
-    return target
+    api.put_flock(flock, digest, [TargetUpsert(id=system.target, region=region, provider_region=region, variables={})])

@@ -24,19 +24,35 @@ from tests.servers import ValkeyServer
 BEGUN_THEN_WAIT = ("sh", "-c", "echo begun; exec sleep 300")
 
 
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One installation for all tests here; `system` brings back what a test killed."""
+    valkey = ValkeyServer()
+    try:
+        with running(tmp_path_factory.mktemp("system"), valkey.url) as started:
+            yield started
+    finally:
+        valkey.close()
+
+
 @pytest.fixture
-def system(tmp_path: Path, redis_server_factory: Callable[..., ValkeyServer]) -> Iterator[System]:
-    """A control host and one worker host, with an empty target to run commands on."""
-    with running(tmp_path, redis_server_factory().url) as started:
-        started.start_proxy("host-a")
-        started.start_worker("host-a")
-        register_empty_flock(started)
-        yield started
+def system(installation: System) -> System:
+    """A control host and one worker host, all of it alive, with a fresh target to run commands on."""
+    if not installation.is_up("server"):
+        installation.start_server()
+    if not installation.is_up("beat"):
+        installation.start_beat("beat")
+    if not installation.is_up("host-a-proxy"):
+        installation.start_proxy("host-a")
+    if not installation.is_up("host-a-worker"):
+        installation.start_worker("host-a")
+    register_empty_flock(installation)
+    return installation
 
 
 def begin(system: System, *argv: str) -> Run:
     """Start an exec run and wait until its command has printed `begun`."""
-    run = system.api().create_run("job.here", RunKind.EXEC, argv=argv)
+    run = system.api().create_run(system.target, RunKind.EXEC, argv=argv)
     eventually(
         lambda: "begun" in system.api().logs(run.id).text,
         f"{run.id} prints: {system.log('host-a-worker')[-3000:]}",
@@ -75,22 +91,22 @@ def nothing_left(pids: list[int]) -> None:
 
 
 def test_a_command_runs_under_a_lease_and_the_lease_is_released(system: System) -> None:
-    run = over(system, system.api().create_run("job.here", RunKind.EXEC, argv=("sh", "-c", "echo hello; exit 7")))
+    run = over(system, system.api().create_run(system.target, RunKind.EXEC, argv=("sh", "-c", "echo hello; exit 7")))
     assert (run.status, run.exit_code, run.epoch) == (RunStatus.ERRORED, 7, 1)
     assert "hello" in system.api().logs(run.id).text
-    assert system.store().view("job.here").state is State.RELEASED
+    assert system.store().view(system.target).state is State.RELEASED
 
 
 def test_the_next_run_gets_the_next_epoch(system: System) -> None:
-    first = over(system, system.api().create_run("job.here", RunKind.EXEC, argv=("true",)))
-    second = over(system, system.api().create_run("job.here", RunKind.EXEC, argv=("true",)))
+    first = over(system, system.api().create_run(system.target, RunKind.EXEC, argv=("true",)))
+    second = over(system, system.api().create_run(system.target, RunKind.EXEC, argv=("true",)))
     assert (first.epoch, second.epoch) == (1, 2)
     assert {first.status, second.status} == {RunStatus.SUCCEEDED}
 
 
 def test_two_runs_of_one_target_never_run_side_by_side(system: System) -> None:
     first = begin(system, "sh", "-c", "echo begun; sleep 3")
-    second = over(system, system.api().create_run("job.here", RunKind.EXEC, argv=("true",)))
+    second = over(system, system.api().create_run(system.target, RunKind.EXEC, argv=("true",)))
     first = system.api().run(first.id)
     assert first.status is RunStatus.SUCCEEDED
     assert first.finished_at is not None
@@ -140,7 +156,9 @@ def test_a_killed_pool_child_leaves_no_provisioner_and_no_run_stuck(system: Syst
         _kill(pid)
     nothing_left(pids)
     assert over(system, run).status is RunStatus.LOST
-    assert over(system, system.api().create_run("job.here", RunKind.EXEC, argv=("true",))).status is RunStatus.SUCCEEDED
+    assert (
+        over(system, system.api().create_run(system.target, RunKind.EXEC, argv=("true",))).status is RunStatus.SUCCEEDED
+    )
 
 
 def test_a_killed_worker_leaves_no_provisioner_and_its_target_moves_on(system: System) -> None:
@@ -149,11 +167,11 @@ def test_a_killed_worker_leaves_no_provisioner_and_its_target_moves_on(system: S
     _kill(system.processes["host-a-worker"].pid)
     nothing_left(pids)
     assert over(system, run).status is RunStatus.LOST
-    assert system.store().view("job.here").state is State.SEVERED, (
+    assert system.store().view(system.target).state is State.SEVERED, (
         "the proxy saw the worker die: no window was waited for"
     )
-    system.start_worker("host-a", name="host-a-worker-again")
-    assert over(system, system.api().create_run("job.here", RunKind.EXEC, argv=("true",))).epoch == 2
+    system.start_worker("host-a")
+    assert over(system, system.api().create_run(system.target, RunKind.EXEC, argv=("true",))).epoch == 2
 
 
 def test_a_killed_beat_stops_no_run_and_a_second_beat_takes_over(system: System) -> None:
@@ -168,8 +186,7 @@ def test_a_killed_api_stops_no_run(system: System) -> None:
     run = begin(system, "sh", "-c", "echo begun; sleep 5; echo ended")
     _kill(system.processes["server"].pid)
     system.processes["server"].wait(30)
-    system.start("server-again", "server")
-    system.ready("server-again", f"{system.api_url}/readyz")
+    system.start_server()
     assert over(system, run).status is RunStatus.SUCCEEDED
     assert "ended" in system.api().logs(run.id).text
 
@@ -179,7 +196,7 @@ def test_a_frozen_worker_is_cut_before_its_lease_ends_and_learns_that_it_lost(sy
     pids = provisioners(system, "host-a-worker")
     system.signal_worker("host-a-worker", signal.SIGSTOP)
     over(system, run)
-    view = system.store().view("job.here")
+    view = system.store().view(system.target)
     assert view.state is State.SEVERED, "severed, not expired: the proxy cut at its own deadline and said so"
     system.signal_worker("host-a-worker", signal.SIGCONT)
     nothing_left(pids)
@@ -190,7 +207,7 @@ def test_a_frozen_worker_is_cut_before_its_lease_ends_and_learns_that_it_lost(sy
 def test_a_revoked_lease_ends_the_run_and_is_not_taken_up_again(system: System) -> None:
     run = begin(system, *BEGUN_THEN_WAIT)
     pids = provisioners(system, "host-a-worker")
-    system.api().revoke_lease("job.here", "maintenance")
+    system.api().revoke_lease(system.target, "maintenance")
     assert over(system, run).status in {RunStatus.CANCELED, RunStatus.LOST}
     nothing_left(pids)
 
@@ -205,17 +222,17 @@ def test_cancel_sends_one_interrupt_and_the_run_says_canceled(system: System) ->
 
 
 def test_exec_on_the_command_line_gives_the_commands_exit_code(system: System) -> None:
-    ended = interlock(system, "exec", "--target", "job.here", "--", "sh", "-c", "echo out; exit 41")
+    ended = interlock(system, "exec", "--target", system.target, "--", "sh", "-c", "echo out; exit 41")
     assert ended.returncode == 41, ended.stderr
     assert "out" in ended.stdout
 
 
 def test_exec_says_with_its_own_exit_code_that_the_lease_was_lost(system: System) -> None:
-    command = [sys.executable, "-m", "cli", "exec", "--target", "job.here", "--", *BEGUN_THEN_WAIT]
+    command = [sys.executable, "-m", "cli", "exec", "--target", system.target, "--", *BEGUN_THEN_WAIT]
     with subprocess.Popen(
         command, env=system.environment(), cwd=system.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as waiting:
-        run = eventually(lambda: system.api().runs(target="job.here"), "the run exists")[0]
+        run = eventually(lambda: system.api().runs(target=system.target), "the run exists")[0]
         eventually(lambda: "begun" in system.api().logs(run.id).text, "it began")
         _kill(system.processes["host-a-worker"].pid)
         waiting.communicate(timeout=120)
@@ -226,9 +243,10 @@ def test_lease_ls_says_who_holds_what(system: System) -> None:
     run = begin(system, *BEGUN_THEN_WAIT)
     ended = interlock(system, "lease", "ls", "--json")
     assert ended.returncode == 0, ended.stderr
-    leases = json.loads(ended.stdout)
-    held = (leases["leases"] if isinstance(leases, dict) else leases)[0]
-    assert (held["target"], held["state"], held["epoch"], held["run_id"]) == ("job.here", "held", 1, run.id)
+    (held,) = [lease for lease in json.loads(ended.stdout) if lease["target"] == system.target]
+    assert (held["state"], held["epoch"], held["run_id"]) == ("held", 1, run.id)
+    system.api().cancel_run(run.id)
+    over(system, run)
 
 
 def interlock(system: System, *arguments: str) -> subprocess.CompletedProcess[str]:
