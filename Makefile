@@ -34,7 +34,7 @@ demo: build/demo.installed ## Freeze and kill workers in the middle of a real ap
 	@$(VENV)/bin/interlock demo $(ARGS)
 
 test: build/dev.installed ## Every test that needs nothing but Python packages
-	@$(PY) -m pytest -m "not debian and not terraform and not provider" $(ARGS)
+	@$(PY) -m pytest -m "not debian and not terraform" $(ARGS)
 
 check: lint types imports mirrors test ## test, ruff, mypy --strict and the import contract
 
@@ -51,8 +51,8 @@ imports: build/dev.installed
 mirrors: build/dev.installed
 	@$(PY) tests/mirrors.py
 
-integration: build/dev.installed ## The tests that need Debian's packages, Terraform or the real provider; nothing is skipped
-	@INTERLOCK_REQUIRE_POSTGRES=1 $(PY) -m pytest -m "debian or terraform or provider" $(ARGS)
+integration: build/dev.installed ## The tests that need Debian's packages or Terraform; nothing is skipped
+	@INTERLOCK_REQUIRE_POSTGRES=1 $(PY) -m pytest -m "debian or terraform" $(ARGS)
 
 requirements: build/dev.installed ## Pin the requirement files again from pyproject.toml
 	@set -e; compile="$(VENV)/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.13 $(ARGS)"; \
