@@ -88,7 +88,7 @@ def parse_cli_config(text: str, *, name: str) -> ProviderSources:
         if block.name == "filesystem_mirror":
             mirrors.append(
                 Mirror(
-                    path=Path(str(block.attributes.get("path", ""))).expanduser(),
+                    path=_real(str(block.attributes.get("path", ""))),
                     include=_words(block.attributes.get("include")),
                     exclude=_words(block.attributes.get("exclude")),
                 )
@@ -96,12 +96,17 @@ def parse_cli_config(text: str, *, name: str) -> ProviderSources:
         elif block.name == "network_mirror":
             networks.append(str(block.attributes.get("url", "")))
         elif block.name == "dev_overrides":
-            overrides += [(key, Path(str(value)).expanduser()) for key, value in block.attributes.items()]
+            overrides += [(key, _real(str(value))) for key, value in block.attributes.items()]
         elif block.name == "direct":
             direct = True
     return ProviderSources(
         mirrors=tuple(mirrors), overrides=tuple(overrides), network_mirrors=tuple(networks), direct=direct
     )
+
+
+def _real(path: str) -> Path:
+    # A link below /usr would be there in the sandbox, what it points to would not: only real paths are bound.
+    return Path(path).expanduser().resolve()
 
 
 def load_provider_sources(environment: dict[str, str], home: Path) -> tuple[ProviderSources, str]:
@@ -126,7 +131,7 @@ def load_provider_sources(environment: dict[str, str], home: Path) -> tuple[Prov
     if path is None:
         # Terraform's implied local mirrors; HOME is another one inside the sandbox.
         implied = (home / ".terraform.d" / "plugins", Path("/usr/local/share/terraform/plugins"))
-        return ProviderSources(mirrors=tuple(Mirror(path=folder) for folder in implied if folder.is_dir())), note
+        return ProviderSources(mirrors=tuple(Mirror(path=folder.resolve()) for folder in implied if folder.is_dir())), note
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ConfigurationError(f"{path}: larger than 1 MiB", hint="is this a Terraform CLI configuration?")

@@ -108,7 +108,7 @@ def launch(confinement: Confinement, settings: Settings, directory: RunDirectory
         binds += confinement.terraform.binds
     folders = list(confinement.sources.directories)
     if settings.plugin_dir is not None:
-        folders.append(settings.plugin_dir)
+        folders.append(settings.plugin_dir.resolve())
     # At their own paths: init makes links to them, which have to hold inside.
     binds += [Bind(source=folder, target=str(folder)) for folder in dict.fromkeys(folders)]
     plain = sandbox.plain_layout(directory.work, directory.etc)

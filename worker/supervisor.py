@@ -287,7 +287,7 @@ class _Attempt:
             state_address=f"https://{STATE_HOST}/v1/state/{assignment.target.id}",
             variables=assignment.target.variables,
             provider_region=assignment.target.provider_region,
-            plugin_dir=str(parts.settings.plugin_dir) if parts.settings.plugin_dir else None,
+            plugin_dir=str(parts.settings.plugin_dir.resolve()) if parts.settings.plugin_dir else None,
         )
         take_over = TakeOver(
             parts.api, assignment, commands, confined=sandbox.confined, note=self._note, count=parts.metrics.event

@@ -89,3 +89,11 @@ def test_a_mirror_that_is_not_there_is_named(tmp_path: Path) -> None:
     rc.write_text('provider_installation {\n filesystem_mirror {\n path = "/nowhere/mirror"\n }\n}')
     with pytest.raises(ConfigurationError, match="/nowhere/mirror is not a directory"):
         load_provider_sources({"TF_CLI_CONFIG_FILE": str(rc)}, tmp_path)
+
+
+def test_a_mirror_behind_a_link_is_named_by_its_real_path(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    text = f'provider_installation {{\n filesystem_mirror {{ path = "{link}" }}\n}}\n'
+    assert parse_cli_config(text, name="rc").directories == (real,)

@@ -93,6 +93,8 @@ def test_only_what_terraform_needs_is_bound(
     plugins, mirror, binary = tmp_path / "plugins", tmp_path / "mirror", tmp_path / "terraform"
     for folder in (plugins, mirror):
         folder.mkdir()
+    link = tmp_path / "link-to-plugins"
+    link.symlink_to(plugins)
     binary.write_text("")
     binary.chmod(0o755)
     settings.ca_dir.mkdir()
@@ -102,7 +104,7 @@ def test_only_what_terraform_needs_is_bound(
         terraform=find_terraform(binary),
         sources=ProviderSources(mirrors=(Mirror(path=mirror),), direct=False),
     )
-    launch(confinement, changed(settings, plugin_dir=plugins), directory, SystemClock())
+    launch(confinement, changed(settings, plugin_dir=link), directory, SystemClock())
     (layout,) = seen
     assert {bind.target for bind in layout.binds} == {
         "/run/interlock/ca.pem",
