@@ -32,6 +32,8 @@ class AttachedRun:
         """Released calls whose outcome is not decided, by call id."""
         self.on_cut: Callable[[str, int], None] | None = None
         """Tells the worker: reason, mutating calls of unknown outcome."""
+        self.state_absent = False
+        """Whether the state backend's last word to it was that there is no state."""
         self.closed = False
         """Whether the worker's connection is gone."""
         self.over = False

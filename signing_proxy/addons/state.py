@@ -47,6 +47,8 @@ class StateBackend:
         if denial is not None:
             # 403 ends Terraform at once and makes it keep an errored.tfstate, whatever became of the quarantine.
             self._refuser.refuse(flow, call, denial)
+            if _may_go_on_to_its_first_write(flow, call) and flow.response is not None:
+                flow.response.status_code = 404
             return
         upstream, data = call.upstream, flow.request.data
         data.host, data.port, data.scheme = upstream.host, upstream.port, upstream.scheme.encode()
@@ -54,6 +56,17 @@ class StateBackend:
         authority = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
         flow.request.headers["host"] = authority if upstream.port == default else f"{authority}:{upstream.port}"
         call.passed.add(Check.STATE)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Remember whether the backend said, while the lease was live, that there is no state."""
+        call = call_of(flow)
+        if call is None or call.denial is not None or call.upstream is None or call.upstream.kind is not Kind.STATE:
+            return
+        status = flow.response.status_code if flow.response is not None else 0
+        if flow.request.method == "GET":
+            call.run.state_absent = status == 404
+        elif flow.request.method == "POST":
+            call.run.state_absent = False
 
     async def _quarantine(self, flow: http.HTTPFlow, call: Call) -> None:
         attach = call.run.attach
@@ -80,6 +93,13 @@ class StateBackend:
                 epoch=attach.epoch,
                 bytes=len(state),
             )
+
+
+def _may_go_on_to_its_first_write(flow: http.HTTPFlow, call: Call) -> bool:
+    # A Terraform that has not written a state yet asks again whether there is one before it writes its first. Told 403
+    # it gives up, and what it made stays on this host's disk; told what it was told while live, it goes on to the write,
+    # which is quarantined. It learns nothing new.
+    return flow.request.method == "GET" and call.run.cut_reason is not None and call.run.state_absent
 
 
 def _objection(flow: http.HTTPFlow, call: Call) -> Denial | None:

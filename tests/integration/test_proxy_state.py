@@ -97,6 +97,22 @@ def test_after_the_cut_a_state_goes_to_quarantine_and_terraform_is_told_no(
     assert api.arrivals == []
 
 
+def test_after_the_cut_a_run_without_a_state_is_told_so_again_and_its_first_state_goes_to_quarantine(
+    api: Cloud, proxy: ProxyThread, worker: Worker
+) -> None:
+    path, state = f"/v1/state/{worker.target}", b'{"version":4,"serial":1}'
+    api.answer = lambda _: (404, "application/json", b"")
+    with Tunnel(worker.port, STATE_HOST, proxy.ca) as tunnel:
+        assert tunnel.call("GET", path, login(worker.run_id))[0] == 404
+    worker.store.revoke(worker.target, worker.lease_id, "operator said so")
+    worker.wait_cut()
+    with Tunnel(worker.port, STATE_HOST, proxy.ca) as tunnel:
+        assert tunnel.call("GET", path, login(worker.run_id))[0] == 404
+        assert tunnel.call("POST", path, login(worker.run_id), state)[0] == 403
+    assert proxy.journal.quarantined == [(worker.target, 1, worker.run_id, state)]
+    assert len(api.arrivals) == 1, "after the cut nothing goes out, not even to the API"
+
+
 def test_after_the_cut_a_state_for_another_target_is_not_even_quarantined(proxy: ProxyThread, worker: Worker) -> None:
     worker.store.revoke(worker.target, worker.lease_id, "operator said so")
     worker.wait_cut()
