@@ -335,8 +335,11 @@ class Story:
 
         run = self._fleet.wait_until(f"{target} is applied", last_run, limit_s=RUN_LIMIT_S)
         applied = run.status is RunStatus.APPLIED
-        held, imported = resources_in_state(self._state(target)), self._log(run.id).count(": Import complete")
-        words = f"{run.status} by {run.node}: {held} resources" + (f", {imported} of them imported" if imported else "")
+        log = self._log(run.id)
+        held, imported = resources_in_state(self._state(target)), log.count(": Import complete")
+        words = f"{run.status} by {run.node}: {held} resources"
+        words += ", from the cut run's quarantined state" if "could not deliver is taken over" in log else ""
+        words += f", {imported} of them imported" if imported else ""
         self._say(target, words, "good" if applied else "bad")
         if must_apply and not applied:
             raise Unavailable(
