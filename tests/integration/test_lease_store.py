@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -41,9 +43,10 @@ class RealBackend:
         self.client.execute_command("DEBUG", "CHANGE-REPL-ID")
 
 
-@pytest.fixture(scope="module")
-def backends() -> Iterator[tuple[RealBackend, RealBackend]]:
-    servers = [ValkeyServer(*DEBUG), ValkeyServer(*DEBUG)]
+@pytest.fixture(scope="module", params=[None, pytest.param("redis-server", marks=pytest.mark.debian)])
+def backends(request: pytest.FixtureRequest) -> Iterator[tuple[RealBackend, RealBackend]]:
+    """Two servers: the wheel's Valkey, and Debian's Redis."""
+    servers = [ValkeyServer(*DEBUG, program=request.param), ValkeyServer(*DEBUG, program=request.param)]
     pair = (RealBackend(servers[0]), RealBackend(servers[1]))
     try:
         yield pair
@@ -126,6 +129,26 @@ def test_a_primary_without_replicas_is_durable_at_once_and_with_one_only_with_it
     assert not careful.durable(1)
     alone.close()
     careful.close()
+
+
+def test_a_replica_that_is_stopped_confirms_nothing_however_long_the_wait(redis_server_factory: Factory) -> None:
+    """A wait that outlasts the connection's time-out is sent again; the second one must not say yes by itself."""
+    primary = redis_server_factory("--repl-diskless-sync-delay", "0", tcp=True)
+    store, hasty = (LeaseStore(connect(primary.url, timeout_s=limit_s), replicas=1) for limit_s in (2.0, 0.3))
+    clear(store)
+    grant(store)
+    replica = replica_of(primary, redis_server_factory)
+    assert store.durable(30_000)
+    os.kill(replica.pid, signal.SIGSTOP)
+    assert not store.durable(5_000)
+    with pytest.raises(Unavailable):
+        hasty.durable(5_000)
+    with primary.client() as client:
+        assert "online" in str(client.info("replication").get("slave0")), "the primary has not noticed yet"
+    os.kill(replica.pid, signal.SIGCONT)
+    assert store.durable(30_000)
+    store.close()
+    hasty.close()
 
 
 def test_a_failover_is_a_new_incarnation_and_the_deposed_primary_cannot_confirm(
