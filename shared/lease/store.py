@@ -29,6 +29,8 @@ TIMEOUT_S: Final = 2.0
 """For connecting and for each answer: well below any TTL, so that a silent server cannot eat the whole lease."""
 MAX_NODES: Final = 10_000
 BARRIER_TTL_MS: Final = 60_000
+WAIT_SLICE_MS: Final = 1_000
+"""Longest single wait for replicas or the disk: well below `TIMEOUT_S`, which ends a connection that is silent."""
 NEEDED_COMMANDS: Final = ("EVALSHA", "HSET", "INFO", "PEXPIRE", "PTTL", "PUBLISH", "WAIT", "WAITAOF")
 
 
@@ -166,20 +168,27 @@ class LeaseStore:
         _guarded(self._check_server)
 
     def _durable(self, timeout_ms: int) -> bool:
-        # WAIT covers what its own connection wrote. The barrier is one more write, later in the same stream than
-        # everything before, whichever connection of the pool sent that.
-        with redis.Redis(connection_pool=self.client.connection_pool, single_connection_client=True) as connection:
-            connection.set(keys.BARRIER_KEY, "1", px=BARRIER_TTL_MS)
-            replication = _info(connection, "replication")
-            if replication.get("role") != "master":
-                return False
-            wanted = max(self._replicas, int(replication.get("connected_slaves", 0)))
-            if wanted and int(cast("int", connection.wait(wanted, timeout_ms))) < wanted:
-                return False
-            if int(_info(connection, "persistence").get("aof_enabled", 0)):
-                local, _ = cast("tuple[int, int]", connection.waitaof(1, 0, timeout_ms))
-                return int(local) >= 1
-            return True
+        replication = _info(self.client, "replication")
+        if replication.get("role") != "master":
+            return False
+        replicas = max(self._replicas, int(replication.get("connected_slaves", 0)))
+        on_disk = bool(int(_info(self.client, "persistence").get("aof_enabled", 0)))
+        return any(
+            self._reached(replicas, on_disk=on_disk, timeout_ms=min(WAIT_SLICE_MS, timeout_ms - waited_ms))
+            for waited_ms in range(0, timeout_ms, WAIT_SLICE_MS)
+        )
+
+    def _reached(self, replicas: int, *, on_disk: bool, timeout_ms: int) -> bool:
+        # WAIT covers what its own connection wrote, and on a connection that wrote nothing it says yes at once: sent
+        # again by itself after a time-out, it would confirm what no replica has. In one batch a write of ours always
+        # goes before it. That write, the barrier, is later in the stream than everything that any connection sent.
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.set(keys.BARRIER_KEY, "1", px=BARRIER_TTL_MS)
+            pipe.wait(replicas, timeout_ms)
+            if on_disk:
+                pipe.waitaof(1, 0, timeout_ms)
+            _, copies, *disks = pipe.execute()
+        return int(copies) >= replicas and all(int(local) >= 1 for local, _ in disks)
 
     def _check_server(self) -> None:
         where = _where(self.client)
