@@ -45,6 +45,9 @@ class Operation:
     """Values in the path: Bucket, Key, Id …"""
 
 
+_TARGET = re.compile(r"[\w.-]{1,128}\.(\w{1,128})", re.ASCII)
+# Empty and dot segments, and encoded characters that need no encoding (RFC 3986 section 2.3): no client writes them.
+_REWRITABLE = re.compile(r"//|/\.\.?(/|$)|(?i:%(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e))")
 _READ = re.compile(r"(Describe|List|Get|Head|BatchGet|Search|Lookup|Scan|Query|Select|TransactGet)([A-Z]\w*)?")
 # Named like reads, yet they mint something or start a process.
 _MINTS = re.compile(r"Get\w*(Token|Credentials|Session\w*|Jwt)|GetId|GetDataAccess|Select\w*Content\w*")
@@ -56,8 +59,31 @@ _SECRET_ANSWERS = re.compile(
     r"|GenerateDbAuthToken\w*"
 )
 _HARMLESS_STS = frozenset({"GetCallerIdentity", "GetAccessKeyInfo", "DecodeAuthorizationMessage"})
-_SECRET_SERVICES = frozenset(
+# The same, under names that are harmless elsewhere.
+_FURTHER_SECRET_ANSWERS = frozenset(
+    {
+        ("cloudwatch", "GetSpaceDataAccess"),
+        ("codepipeline", "GetJobDetails"),
+        ("codepipeline", "GetThirdPartyJobDetails"),
+        ("codepipeline", "PollForJobs"),
+        ("datazone", "GetConnection"),
+        ("gamelift", "CreateBuild"),
+        ("gamelift", "GetComputeAccess"),
+        ("gamelift", "RequestUploadCredentials"),
+        ("lightsail", "CreateBucketAccessKey"),
+        ("lightsail", "GetBucketAccessKeys"),
+        ("signin", "CreateOAuth2Token"),
+        ("ssm", "GetAccessToken"),
+    }
+)
+_SECRET_SERVICES = frozenset(service for service, _ in _FURTHER_SECRET_ANSWERS) | frozenset(
     [
+        "account-access",
+        "connect",
+        "deadline",
+        "eks-auth",
+        "elasticmapreduce",
+        "emr-containers",
         "iam",
         "ecr",
         "ecr-public",
@@ -91,10 +117,13 @@ def classify(
     """Name the operation of a request. ``headers`` are by lower-case name; ``models`` are those of the signing name.
 
     A request that names two operations (a target header and an Action, say) could be read one way here and another
-    way by the service: it is Unknown, hence a write.
+    way by the service: it is Unknown, hence a write. The same goes for a path that a service may rewrite before it
+    looks at it; in S3 such a path is just the name of an object.
     """
-    found = _by_name(service, models, path, query, headers, body)
-    found += _by_route(service, models, method, host, path, query, headers)
+    found: list[Operation] = []
+    if not _REWRITABLE.search(path) or (service == "s3" and "s3-control" not in host):
+        found += _by_name(service, models, path, query, headers, body)
+        found += _by_route(service, models, method, host, path, query, headers)
     if len({operation.operation for operation in found}) == 1:
         return found[0]
     protocol = found[0].protocol if found else (Protocol(models[0].protocol) if models else _guess(headers))
@@ -115,10 +144,12 @@ def _by_name(
     found: list[Operation] = []
     target = headers.get("x-amz-target")
     if target is not None:
-        found.append(_named(service, models, target.rpartition(".")[2], Protocol.JSON))
+        # Exactly one name: of two targets, in one header or in two, the service may take the other one.
+        named = _TARGET.fullmatch(target)
+        found.append(_named(service, models, named[1] if named else "", Protocol.JSON))
     cbor = re.fullmatch(r"/service/[\w.]+/operation/(\w{1,128})", path)
-    if cbor is not None:
-        found.append(_named(service, models, cbor[1], Protocol.CBOR))
+    if cbor is not None or "smithy-protocol" in headers:
+        found.append(_named(service, models, cbor[1] if cbor else "", Protocol.CBOR))
     for action in _actions(query, headers, body):
         found.append(_named(service, models, action, Protocol.EC2 if service == "ec2" else Protocol.QUERY))
     return found
@@ -161,8 +192,10 @@ def holds_secrets(operation: Operation) -> bool:
         return operation.operation not in _HARMLESS_STS
     if operation.service not in _SECRET_SERVICES:
         return False
-    if operation.operation == UNKNOWN_OPERATION and operation.protocol not in (Protocol.REST_XML, Protocol.REST_JSON):
-        return True  # two operations named: one of them might be CreateAccessKey
+    if operation.operation == UNKNOWN_OPERATION:
+        return True  # two operations named, or none that we can read: the service might read CreateAccessKey
+    if (operation.service, operation.operation) in _FURTHER_SECRET_ANSWERS:
+        return True
     return _SECRET_ANSWERS.fullmatch(operation.operation) is not None
 
 
@@ -186,12 +219,23 @@ def _access(operation: str) -> Literal["read", "write"]:
 
 
 def _actions(query: str, headers: Mapping[str, str], body: bytes) -> list[str]:
-    """Every Action that a Query-protocol request names, in the query or in a form."""
-    found = [value for name, value in parse_qsl(query, max_num_fields=MAX_FORM_FIELDS) if name == "Action"]
-    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        text = body.decode("utf-8", "replace")
-        found += [value for name, value in parse_qsl(text, max_num_fields=MAX_FORM_FIELDS) if name == "Action"]
+    """Every Action that a Query-protocol request names, in the query or in a form; empty for one that can't be read.
+
+    A body is a form unless its type says clearly that it is none: who knows what a service makes of other types. No
+    client names the Action in the query and sends a body as well, which could be packed or in any character set.
+    """
+    found = _named_actions(query)
+    kind = headers.get("content-type", "").lower()
+    if found and body:
+        found.append("")
+    elif "form-urlencoded" in kind or not ("json" in kind or "cbor" in kind):
+        found += _named_actions(body.decode("utf-8", "replace"))
     return found
+
+
+def _named_actions(text: str) -> list[str]:
+    pairs = parse_qsl(text, max_num_fields=MAX_FORM_FIELDS)
+    return [value for name, value in pairs if name.strip().lower() == "action"]
 
 
 def _guess(headers: Mapping[str, str]) -> Protocol:

@@ -356,6 +356,10 @@ class GatedConnectionHandler(ProxyConnectionHandler):
             self.release(data)
         elif name == "responseheaders":
             self._server_bytes, self._server_limit = 0, self._limits.max_wire_bytes
+            if isinstance(data, http.HTTPFlow) and data.response is not None and data.response.status_code < 200:
+                # mitmproxy takes it for the answer, which is still to come: the call is on its way, not over.
+                self._observer.refused_bytes(self.run, f"an interim answer ({data.response.status_code})")
+                self.sever("an interim answer")
         elif name in ("response", "error"):
             if name == "error" and isinstance(data, http.HTTPFlow):
                 self._abandon(data, data.error.msg if data.error else "ended")

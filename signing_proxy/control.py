@@ -38,6 +38,7 @@ MAX_SESSIONS = 1024
 ATTACH_TIMEOUT_S = 30.0
 # After its worker's death a provisioner may live on for a moment: it gets its 403 instead of a closed door.
 LISTEN_ON_S = 10.0
+ACCEPT_PAUSE_S = 0.5
 
 
 class ControlServer:
@@ -91,7 +92,13 @@ class ControlServer:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            connection, _ = await loop.sock_accept(listener)
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                # No descriptors left, mostly: that passes. Without this loop no run could attach ever again.
+                log_event(logger, "control_accept_failed", level=logging.ERROR, error=error)
+                await asyncio.sleep(ACCEPT_PAUSE_S)
+                continue
             if self._sessions >= MAX_SESSIONS or not _trusted(connection):
                 log_event(logger, "control_refused", level=logging.WARNING, sessions=self._sessions)
                 connection.close()

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     PRIVATE_ADDRESS = "private_address"
     PORT_NOT_ALLOWED = "port_not_allowed"
     PLAINTEXT = "plaintext"
+    MALFORMED_HEAD = "malformed_head"
     HOST_MISMATCH = "host_mismatch"
     SNI_MISMATCH = "sni_mismatch"
     UNSIGNED = "unsigned"

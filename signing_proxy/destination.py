@@ -48,6 +48,10 @@ _CUSTOMER_LABELS = frozenset(
     ]
 )
 _CLOUD_SUFFIXES = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".on.aws")
+# What a translator turns into the IPv4 address in its last 32 bits (RFC 6052).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# What ipaddress calls global and is not: site-local (RFC 3879) and IPv4-compatible (RFC 4291 section 2.5.5.1).
+_NOT_GLOBAL = (ipaddress.IPv6Network("fec0::/10"), ipaddress.IPv6Network("::/96"))
 _REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*")
 
@@ -149,7 +153,13 @@ def parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
 def is_internal(address: str) -> bool:
     """Whether a resolved address lies anywhere but on the public Internet."""
     parsed = parse_address(address)
-    return parsed is None or not parsed.is_global or parsed.is_multicast or str(parsed) in METADATA
+    if parsed is None or not parsed.is_global or parsed.is_multicast or str(parsed) in METADATA:
+        return True
+    if not isinstance(parsed, ipaddress.IPv6Address):
+        return False
+    if parsed in _NAT64:
+        return is_internal(str(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)))
+    return any(parsed in network for network in _NOT_GLOBAL)
 
 
 def scope_problem(host: str, *, region: str, service: str, index: Mapping[str, IndexedService]) -> str | None:

@@ -8,6 +8,7 @@ connections, then the acknowledgement, which is repeated until a poll shows it.
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -26,6 +27,8 @@ from signing_proxy.runs import AttachedRun
 logger = logging.getLogger(__name__)
 
 MAX_RUNS = 1024
+# Leases of runs that were dropped: an old one can come back with a failover, hours later it can't.
+MAX_BURNED = 4096
 FINISH_STEP_S = 0.02
 ACK_WAIT_S = 10.0
 DRAIN_WAIT_S = 2.0
@@ -71,6 +74,7 @@ class LeaseKeeper:
         self._boot_id = boot_id
         self._poll_s = poll_ms / 1000
         self._runs: dict[str, AttachedRun] = {}
+        self._burned: deque[str] = deque(maxlen=MAX_BURNED)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self.reachable = False
@@ -90,6 +94,8 @@ class LeaseKeeper:
         """
         if attach.lease_id in self._runs:
             return "this lease is attached already"
+        if attach.lease_id in self._burned:
+            return "this proxy has cut this lease before and never signs for it again"
         if len(self._runs) >= MAX_RUNS:
             return f"this proxy serves {MAX_RUNS} runs already"
         gate = ProxyGate(attach.lease_id, attach.target, self._proxy_id, self._boot_id, attach.timing)
@@ -300,6 +306,7 @@ class LeaseKeeper:
         for lease_id, run in list(self._runs.items()):
             if run.closed and run.over:
                 del self._runs[lease_id]
+                self._burned.append(lease_id)
 
     async def close(self) -> None:
         """Cut every run and wait, bounded, until Redis knows."""

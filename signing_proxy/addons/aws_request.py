@@ -113,7 +113,7 @@ class AwsRequest:
             return Denial(reason=Reason.SCOPE_MISMATCH, message=problem_text or "S3 Express is not supported")
         call.operation = await _name_operation(flow.request, call, authorization, self._catalog, body)
         if holds_secrets(call.operation):
-            message = f"{call.operation.operation} would hand real credentials to the sandbox"
+            message = f"{call.operation.operation} would, or could, hand real credentials to the sandbox"
             return Denial(reason=Reason.SECRET_ANSWER, message=message)
         return None
 

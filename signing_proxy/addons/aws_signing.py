@@ -1,5 +1,7 @@
 """The real signature, put on at the very end."""
 
+import re
+
 from mitmproxy import http
 
 from shared.clock import Clock
@@ -9,10 +11,12 @@ from signing_proxy.addons.lease_gate import lease_objection
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.calls import Call, Check, call_of
 from signing_proxy.credentials import CredentialSource
-from signing_proxy.denial import Denial, Reason
+from signing_proxy.denial import Denial, Reason, answer
 from signing_proxy.signers.aws import SignableRequest, sign
 
 MAX_USER_AGENT = 1024
+# How AWS explains a signature that it does not accept: by all that it was made over, the real session token included.
+_EXPLAINED = re.compile(rb"(?i)canonical ?(string|request)")
 
 
 class AwsSigning:
@@ -61,6 +65,21 @@ class AwsSigning:
         data, upstream = flow.request.data, call.upstream
         data.host, data.port, data.scheme = upstream.host, upstream.port, upstream.scheme.encode()
         call.passed.add(Check.SIGNED)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Keep the cloud's account of the real signature from the client, who can provoke it."""
+        call = call_of(flow)
+        if call is None or Check.SIGNED not in call.passed or flow.response is None or flow.response.status_code < 400:
+            return
+        if not _EXPLAINED.search(flow.response.get_content(strict=False) or b""):
+            return
+        denial = Denial(reason=Reason.WRONG_SIGNATURE, message="the cloud does not accept the proxy's signature")
+        service = call.authorization.service if call.authorization else ""
+        local = answer(
+            denial, call.operation.protocol if call.operation else None, service=service, request_id=call.call_id
+        )
+        headers = {"content-type": local.content_type, **dict(local.headers)}
+        flow.response = http.Response.make(local.status, local.body, headers)
 
 
 def user_agent_mark(call: Call) -> str:

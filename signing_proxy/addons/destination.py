@@ -1,5 +1,7 @@
 """Where a call goes: CONNECT host, SNI and Host header name one allowed host, or it goes nowhere."""
 
+import re
+
 from mitmproxy import http, tls
 
 from signing_proxy.addons.refusing import Refuser
@@ -7,6 +9,10 @@ from signing_proxy.calls import Check, call_of
 from signing_proxy.denial import Denial, Reason
 from signing_proxy.destination import DestinationPolicy
 from signing_proxy.registry import Connections
+
+# RFC 9110 section 5.5, RFC 9112 sections 2.2 and 5.2. mitmproxy passes these on as they are: what is one header to us
+# could be two to the cloud, and the second one was never looked at.
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Destination:
@@ -42,6 +48,10 @@ class Destination:
         if call is None or call.denial is not None:
             return
         handler, request = self._connections.of(flow.client_conn), flow.request
+        if _holds_control_characters(request):
+            message = "the head holds control characters or a folded line"
+            self._refuser.refuse(flow, call, Denial(reason=Reason.MALFORMED_HEAD, message=message))
+            return
         decision = self._policy.decide(request.host, request.port, request.scheme)
         if isinstance(decision, Denial):
             self._refuser.refuse(flow, call, decision)
@@ -58,6 +68,11 @@ class Destination:
             call.host = host
             call.upstream = decision
             call.passed.add(Check.DESTINATION)
+
+
+def _holds_control_characters(request: http.Request) -> bool:
+    head = (request.data.method, request.data.path, *(part for header in request.headers.fields for part in header))
+    return any(_CONTROL.search(part) for part in head)
 
 
 def _authority(request: http.Request) -> str | None:

@@ -16,8 +16,11 @@ class Refuser:
     def __init__(self, recorder: CallRecorder) -> None:
         self._recorder = recorder
 
-    def refuse(self, flow: http.HTTPFlow, call: Call, denial: Denial) -> None:
-        """Refuse a request in the error shape of its service. A large upload is killed instead of read."""
+    def refuse(self, flow: http.HTTPFlow, call: Call, denial: Denial, *, status: int | None = None) -> None:
+        """Refuse a request in the error shape of its service. A large upload is killed instead of read.
+
+        `status` replaces the 403 that the shape comes with.
+        """
         call.denial = denial
         self._record(flow, call, denial)
         declared = flow.request.headers.get("content-length", "0")
@@ -29,7 +32,7 @@ class Refuser:
         service = call.authorization.service if call.authorization else ""
         local = answer(denial, protocol, service=service, request_id=call.call_id)
         body = b"" if flow.request.method == "HEAD" else local.body
-        flow.response = http.Response.make(local.status, body, {"content-type": local.content_type})
+        flow.response = http.Response.make(status or local.status, body, {"content-type": local.content_type})
         for name, value in local.headers:
             flow.response.headers[name] = value
 

@@ -46,9 +46,9 @@ class StateBackend:
                 await self._quarantine(flow, call)
         if denial is not None:
             # 403 ends Terraform at once and makes it keep an errored.tfstate, whatever became of the quarantine.
-            self._refuser.refuse(flow, call, denial)
-            if _may_go_on_to_its_first_write(flow, call) and flow.response is not None:
-                flow.response.status_code = 404
+            self._refuser.refuse(
+                flow, call, denial, status=404 if _asks_before_its_first_write(flow, call, denial) else None
+            )
             return
         upstream, data = call.upstream, flow.request.data
         data.host, data.port, data.scheme = upstream.host, upstream.port, upstream.scheme.encode()
@@ -95,11 +95,12 @@ class StateBackend:
             )
 
 
-def _may_go_on_to_its_first_write(flow: http.HTTPFlow, call: Call) -> bool:
+def _asks_before_its_first_write(flow: http.HTTPFlow, call: Call, denial: Denial) -> bool:
     # A Terraform that has not written a state yet asks again whether there is one before it writes its first. Told 403
-    # it gives up, and what it made stays on this host's disk; told what it was told while live, it goes on to the write,
-    # which is quarantined. It learns nothing new.
-    return flow.request.method == "GET" and call.run.cut_reason is not None and call.run.state_absent
+    # it gives up, and what it made is known to this host's disk only; told what it was told while live, it goes on to
+    # the write, which is quarantined. It learns nothing new.
+    asks_after_the_cut = flow.request.method == "GET" and denial.reason is Reason.LEASE_NOT_LIVE
+    return asks_after_the_cut and call.run.cut_reason is not None and call.run.state_absent
 
 
 def _objection(flow: http.HTTPFlow, call: Call) -> Denial | None:

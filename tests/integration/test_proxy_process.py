@@ -102,7 +102,7 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def api() -> Iterator[Cloud]:
-    with Cloud() as api:
+    with Cloud(answer=lambda arrival: (201, "application/json", arrival.body)) as api:  # it names the call
         yield api
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import subprocess
 import threading
@@ -295,3 +296,38 @@ def test_curl_gets_no_tunnel_to_the_metadata_service(proxy: ProxyThread, worker:
         check=False,
     )
     assert result.stdout.endswith("403")
+
+
+@pytest.mark.parametrize("status", [b"100 Continue", b"101 Switching Protocols", b"103 Early Hints"])
+def test_an_interim_answer_does_not_settle_a_call(tmp_path: Path, valkey_url: str, cloud: Cloud, status: bytes) -> None:
+    def interim(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(CLIENT_TIMEOUT_S)
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
+            with contextlib.suppress(OSError):
+                connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=interim, args=(listener,), daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with ProxyThread(tmp_path, valkey_url, url) as proxy, Worker(proxy, valkey_url) as worker:
+            host, headers, body = sqs_call(worker)
+            with Tunnel(worker.port, host, proxy.ca) as tunnel:
+                tunnel.send("POST", "/", headers, body)
+                assert tunnel.closed()
+            wait_for("the journal", lambda: proxy.journal.outcome_of("CreateQueue") is not None)
+            outcome = proxy.journal.outcome_of("CreateQueue")
+            assert outcome is not None
+            assert outcome.outcome == "unknown"
+        thread.join(CLIENT_TIMEOUT_S)
+
+
+def test_a_head_with_a_smuggled_line_is_refused(proxy: ProxyThread, worker: Worker) -> None:
+    host, headers, body = sqs_call(worker)
+    with Tunnel(worker.port, host, proxy.ca) as tunnel:
+        status, _ = tunnel.call("POST", "/", {**headers, "X-A": "b\rTransfer-Encoding: chunked"}, body)
+        assert status == 403
+    assert_recorded(proxy, "malformed_head")

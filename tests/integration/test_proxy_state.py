@@ -107,6 +107,7 @@ def test_after_the_cut_a_run_without_a_state_is_told_so_again_and_its_first_stat
     worker.store.revoke(worker.target, worker.lease_id, "operator said so")
     worker.wait_cut()
     with Tunnel(worker.port, STATE_HOST, proxy.ca) as tunnel:
+        assert tunnel.call("GET", path, login("run-0000000000000000"))[0] == 403
         assert tunnel.call("GET", path, login(worker.run_id))[0] == 404
         assert tunnel.call("POST", path, login(worker.run_id), state)[0] == 403
     assert proxy.journal.quarantined == [(worker.target, 1, worker.run_id, state)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+from typing import Any
+
 import pytest
 
 from signing_proxy.catalog import ServiceModel, load_model
 from signing_proxy.classify import UNKNOWN_OPERATION, Operation, Protocol, classify, holds_secrets, s3_path
-from signing_proxy.service_index import service_index
+from signing_proxy.service_index import read_model, service_index
 
 FORM = "application/x-www-form-urlencoded"
 MODELS: dict[str, tuple[ServiceModel, ...]] = {}
@@ -133,9 +136,36 @@ def test_path_labels_are_decoded() -> None:
         lambda: classified("iam", query="Action=GetRole", body=b"Action=CreateRole", content_type=FORM),
         lambda: classified("iam", query="Action=GetRole&Action=CreateRole"),
         lambda: classified("dynamodb", x_amz_target="D.Query,D.DeleteTable"),
+        lambda: classified("dynamodb", x_amz_target="D.DeleteTable,D.Query"),
         lambda: classified("sqs", path="/service/S/operation/ListQueues", x_amz_target="AmazonSQS.DeleteQueue"),
+        lambda: classified("monitoring", path="/service/G/operation/%50utMetricAlarm", query="Action=DescribeAlarms"),
+        lambda: classified(
+            "monitoring",
+            path="/x/service/G/operation/PutMetricAlarm",
+            query="Action=DescribeAlarms",
+            smithy_protocol="rpc-v2-cbor",
+        ),
+        lambda: classified("iam", query="Action=GetRole", body=b"Action=CreateRole", content_type=FORM.title()),
+        lambda: classified("iam", query="Action=GetRole", body=b"Action=CreateRole"),
+        lambda: classified("iam", query="Action=GetRole", body=gzip.compress(b"Action=CreateRole"), content_type=FORM),
+        lambda: classified("iam", body=b"action=CreateRole&Action=GetRole", content_type=FORM),
+        lambda: classified("workspaces-web", "GET", "/portals/x/%73essions/y"),
     ],
-    ids=["target-and-action", "query-and-form", "twice-in-query", "two-targets", "path-and-target"],
+    ids=[
+        "target-and-action",
+        "query-and-form",
+        "twice-in-query",
+        "two-targets",
+        "two-targets-read-last",
+        "path-and-target",
+        "encoded-path-and-action",
+        "prefixed-path-and-action",
+        "query-and-form-in-capitals",
+        "query-and-untyped-form",
+        "query-and-packed-form",
+        "two-spellings",
+        "encoded-literal",
+    ],
 )
 def test_a_request_that_names_two_operations_is_a_write(request_of: object) -> None:
     assert callable(request_of)
@@ -175,6 +205,9 @@ def test_an_absurd_name_is_not_repeated() -> None:
         ("s3", "PutObject", False),
         ("redshift", "GetClusterCredentials", True),
         ("ssm", "GetParameter", False),
+        ("ssm", "GetAccessToken", True),
+        ("lightsail", "CreateBucketAccessKey", True),
+        ("glue", "CreateSession", False),
     ],
 )
 def test_answers_with_credentials_are_known(service: str, operation: str, secret: bool) -> None:
@@ -195,3 +228,49 @@ def test_answers_with_credentials_are_known(service: str, operation: str, secret
 )
 def test_a_virtual_host_bucket_becomes_the_first_segment(host: str, path: str, wanted: str) -> None:
     assert s3_path(host, path) == wanted
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "host", "path"),
+    [
+        ("s3", "GET", "1.s3-control.eu-west-1.amazonaws.com", "/v20180820/accessgrantsinstance/%64ataaccess"),
+        ("s3", "GET", "1.s3-control.eu-west-1.amazonaws.com", "/v20180820/accessgrantsinstance/dataaccess"),
+        ("codeartifact", "POST", "h.amazonaws.com", "/v1/%61uthorization-token"),
+        ("lakeformation", "POST", "h.amazonaws.com", "//GetTemporaryGlueTableCredentials"),
+        ("lakeformation", "POST", "h.amazonaws.com", "/x/../GetTemporaryGlueTableCredentials"),
+    ],
+)
+def test_what_cannot_be_named_counts_as_secret_where_a_service_has_secrets(
+    service: str, method: str, host: str, path: str
+) -> None:
+    assert holds_secrets(classified(service, method, path, host=host))
+
+
+def test_object_names_may_look_like_any_path() -> None:
+    for path in ("/b/a//b", "/b/../x", "/b/%41", "/b/."):
+        assert classified("s3", "PUT", path, host="s3.amazonaws.com").operation == "PutObject"
+
+
+def test_every_answer_with_a_secret_key_in_the_models_is_known() -> None:
+    def holds_key(shapes: dict[str, Any], name: str, above: frozenset[str] = frozenset()) -> bool:
+        shape = shapes[name]
+        inner = [member["shape"] for member in shape.get("members", {}).values()]
+        inner += [shape[part]["shape"] for part in ("member", "value") if part in shape]
+        if any(member.lower() == "secretaccesskey" for member in shape.get("members", {})):
+            return True
+        return any(holds_key(shapes, part, above | {name}) for part in inner if part not in above | {name})
+
+    missed = []
+    for service, entry in service_index().items():
+        for name in entry.models:
+            model = read_model(name)
+            assert model is not None, name
+            for operation, spec in model["operations"].items():
+                asked = Operation(service=service, operation=operation, access="write", protocol=Protocol.QUERY)
+                if (
+                    "output" in spec
+                    and holds_key(model["shapes"], spec["output"]["shape"])
+                    and not holds_secrets(asked)
+                ):
+                    missed.append(f"{service}:{operation}")
+    assert missed == []

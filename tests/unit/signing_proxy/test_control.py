@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from shared.control import Attached, Message, Poll, Refused, receive_message, send_message
 from shared.settings import Settings
+from signing_proxy import control
 from signing_proxy.control import _is_listening, _trusted
 from signing_proxy.main import ProxyService
 from signing_proxy.testing import FixedCredentials, MemoryJournal
@@ -102,3 +105,22 @@ async def test_nonsense_ends_the_conversation_and_not_the_proxy(service: ProxySe
         assert await asyncio.to_thread(sock.recv, 10) == b""
     with connected(tmp_path) as sock:
         assert isinstance(await ask(sock, attach_message("tcp")), Refused)
+
+
+async def test_a_listener_that_fails_for_a_while_listens_on(
+    service: ProxyService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    accept, failures = loop.sock_accept, [OSError(errno.EMFILE, "too many open files")] * 2
+    monkeypatch.setattr(control, "ACCEPT_PAUSE_S", 0.01)
+
+    async def failing(sock: socket.socket) -> tuple[socket.socket, Any]:
+        if failures:
+            raise failures.pop()
+        return await accept(sock)
+
+    monkeypatch.setattr(loop, "sock_accept", failing)
+    for _ in range(3):  # the accept that was under way when the fault began still succeeds
+        with connected(tmp_path) as sock:
+            assert isinstance(await ask(sock, attach_message("fd")), Refused)
+    assert failures == []

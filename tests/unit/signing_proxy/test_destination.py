@@ -124,13 +124,17 @@ def test_patterns(pattern: str, host: str, wanted: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["10.0.0.1", "127.0.0.1", "169.254.1.1", "100.64.0.1", "224.0.0.1", "::1", "fc00::1", "0.0.0.0", "junk"]
+    "address",
+    [
+        *("10.0.0.1", "127.0.0.1", "169.254.1.1", "100.64.0.1", "224.0.0.1", "::1", "fc00::1", "0.0.0.0", "junk"),
+        *("fec0::1", "::a9fe:a9fe", "::ffff:a9fe:a9fe", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1", "2002:a00:1::"),
+    ],
 )
 def test_resolved_addresses_off_the_internet_are_internal(address: str) -> None:
     assert is_internal(address)
 
 
-@pytest.mark.parametrize("address", ["52.94.236.248", "2600:1f14::1"])
+@pytest.mark.parametrize("address", ["52.94.236.248", "2600:1f14::1", "64:ff9b::345e:ecf8"])
 def test_resolved_addresses_on_the_internet_are_not(address: str) -> None:
     assert not is_internal(address)
 

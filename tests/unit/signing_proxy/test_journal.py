@@ -30,10 +30,11 @@ def journal(answer: httpx.Response | Exception, seen: list[httpx.Request]) -> Ap
 
 async def test_intent_outcome_and_quarantine_reach_their_endpoints() -> None:
     seen: list[httpx.Request] = []
-    target = journal(httpx.Response(201, json={}), seen)
     bench = Bench()
+    call = call_on(bench)
+    target = journal(httpx.Response(201, json={"call_id": call.call_id}), seen)
     recorder = CallRecorder(journal=target, metrics=bench.metrics, clock=bench.clock, tasks=bench.tasks)
-    await recorder.intent(call_on(bench), method="POST", path="/", resource={})
+    await recorder.intent(call, method="POST", path="/", resource={})
     await target.outcome(JournalOutcome(call_id=CALL, outcome="unknown"))
     await target.quarantine(target="web.eu", epoch=3, run_id="run-0123456789abcdef", state=b"{}")
     assert [request.url.path for request in seen] == [

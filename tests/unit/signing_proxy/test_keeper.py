@@ -325,3 +325,20 @@ async def test_stopping_cuts_and_acknowledges_every_run() -> None:
     assert ("revoke", LEASE, "the proxy is stopping") in scene.leases.asked
     assert ("acknowledge", LEASE, 0) in scene.leases.asked
     await scene.tasks.close()
+
+
+async def test_a_lease_that_was_cut_is_never_signed_for_again_even_if_redis_forgets_and_remembers() -> None:
+    scene = Scene()
+    run = await scene.open()
+    scene.keeper.cut(run, "worker died", revoke=True)
+    scene.keeper.forget(run)
+    scene.leases.shown = view(2, state=None)
+    serving = asyncio.get_running_loop().create_task(scene.keeper.serve())
+    async with asyncio.timeout(30):
+        while scene.keeper.runs:
+            await asyncio.sleep(0.001)
+    serving.cancel()
+    scene.leases.shown = view(3)  # the old primary is back, with its old lease
+    assert isinstance(await scene.keeper.attach(attach_message()), str)
+    assert scene.leases.count("attach") == 1
+    await scene.tasks.close()

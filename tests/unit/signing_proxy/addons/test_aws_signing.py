@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from mitmproxy import http
 
 from shared.errors import ConfigurationError
@@ -75,3 +76,36 @@ async def test_without_credentials_the_call_is_refused() -> None:
     await sign(bench, flow, NoCredentials())
     assert call.denial is not None
     assert call.denial.reason is Reason.NO_CREDENTIALS
+
+
+async def answered(status: int, body: bytes) -> http.Response:
+    bench, flow = Bench(), signed_flow()
+    ready(bench, flow)
+    addon = AwsSigning(bench.clock, FixedCredentials("AKREAL", "real", "real-token"), Refuser(bench.recorder))
+    await addon.request(flow)
+    flow.response = http.Response.make(status, body)
+    addon.response(flow)
+    await bench.tasks.close()
+    return flow.response
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<Error><Code>SignatureDoesNotMatch</Code><CanonicalRequest>x-amz-security-token:real-token</CanonicalRequest>"
+        b"<CanonicalRequestBytes>72 65 61 6c 2d 74 6f 6b 65 6e</CanonicalRequestBytes></Error>",
+        b'{"message": "The Canonical String for this request should have been x-amz-security-token:real-token"}',
+    ],
+)
+async def test_the_cloud_explaining_the_real_signature_is_not_passed_on(body: bytes) -> None:
+    response = await answered(403, body)
+    assert response.status_code == 403
+    assert b"real-token" not in (response.content or b"")
+    assert b"72 65 61" not in (response.content or b"")
+    assert b"does not accept" in (response.content or b"")
+
+
+@pytest.mark.parametrize(("status", "body"), [(403, b"<Code>AccessDenied</Code>"), (200, b"a CanonicalRequest")])
+async def test_every_other_answer_is_passed_on_as_it_is(status: int, body: bytes) -> None:
+    response = await answered(status, body)
+    assert (response.status_code, response.content) == (status, body)

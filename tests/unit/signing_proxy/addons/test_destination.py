@@ -85,3 +85,24 @@ async def test_a_tunnel_that_was_refused_for_its_caller_is_left_alone() -> None:
     flow = make_flow("CONNECT")
     scene.addon.http_connect(flow)
     assert scene.handler.connect_host is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"x-a", b"b\rx-amz-target: AmazonSQS.DeleteQueue"),
+        (b"x-a", b"b\r\n folded"),
+        (b"x-a", b"b\0c"),
+        (b"x-a\x7f", b"b"),
+    ],
+)
+async def test_a_head_that_others_could_read_differently_is_refused(name: bytes, value: bytes) -> None:
+    scene = Scene()
+    scene.tunnel()
+    flow = make_flow()
+    flow.request.headers.fields = (*flow.request.headers.fields, (name, value))
+    call = make_call(flow, scene.handler.run, None)
+    scene.addon.requestheaders(flow)
+    assert call.denial is not None
+    assert call.denial.reason is Reason.MALFORMED_HEAD
+    await scene.bench.tasks.close()
