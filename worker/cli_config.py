@@ -131,7 +131,9 @@ def load_provider_sources(environment: dict[str, str], home: Path) -> tuple[Prov
     if path is None:
         # Terraform's implied local mirrors; HOME is another one inside the sandbox.
         implied = (home / ".terraform.d" / "plugins", Path("/usr/local/share/terraform/plugins"))
-        return ProviderSources(mirrors=tuple(Mirror(path=folder.resolve()) for folder in implied if folder.is_dir())), note
+        return ProviderSources(
+            mirrors=tuple(Mirror(path=folder.resolve()) for folder in implied if folder.is_dir())
+        ), note
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ConfigurationError(f"{path}: larger than 1 MiB", hint="is this a Terraform CLI configuration?")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from typing import Any
+
+from celery import signals
 
 from shared.api_client import ApiClient
 from shared.celery_config import queue_name
@@ -80,6 +84,7 @@ def run_worker(settings: Settings) -> int:
     tie_children_to(os.getpid(), child.connect)
     app = create_app(settings, child.attempt)
     app.steps["worker"].add(beat_step(beat, metrics.active.set))
+    bound_the_drain(app, settings.worker_drain_s)
     api = ApiClient(settings.api_url, settings.read_token("worker"))
 
     def ready() -> dict[str, bool]:
@@ -104,6 +109,33 @@ def run_worker(settings: Settings) -> int:
             health.close()
         api.close()
         store.close()
+
+
+def bound_the_drain(app: Any, drain_s: float) -> None:
+    """Let SIGTERM end in a cold shutdown once the runs had `drain_s` seconds to end by themselves.
+
+    Celery's warm shutdown, which SIGTERM begins, waits for its tasks without a bound; a service manager would then kill
+    everything at once. A cold shutdown ends each pool child in good order: it ends its sandbox, and the proxy cuts.
+
+    Args:
+        app: the worker's app.
+        drain_s: seconds from the signal on.
+    """
+
+    def turn_cold() -> None:
+        log_event(_log, "drain_over", level=logging.WARNING, drain_s=drain_s)
+        # Its runs have had their time: Celery's own soft shutdown would wait for them once more.
+        app.conf.worker_soft_shutdown_timeout = 0
+        os.kill(os.getpid(), signal.SIGQUIT)
+
+    def on_shutdown(how: str = "", **_: Any) -> None:
+        if how == "Warm":
+            timer = threading.Timer(drain_s, turn_cold)
+            timer.daemon = True
+            timer.start()
+            log_event(_log, "draining", drain_s=drain_s)
+
+    signals.worker_shutting_down.connect(on_shutdown, weak=False)
 
 
 def _celery(app: Any, settings: Settings) -> int:

@@ -56,8 +56,14 @@ class RunDirectory:
 
     def remove(self) -> None:
         """Delete everything but what was kept."""
-        if self.root.exists():
-            shutil.rmtree(self.root)
+        if not self.root.exists():
+            return
+        # Provisioners leave directories that may not be written into (Go's module cache is one). They are dead by now.
+        for folder, names, _ in self.root.walk():
+            for name in names:
+                if not (folder / name).is_symlink():
+                    (folder / name).chmod(0o700)
+        shutil.rmtree(self.root)
 
     def unpack(self, bundle: bytes, digest: str) -> None:
         """Put the flock's configuration into work/.
@@ -137,18 +143,20 @@ class RunDirectory:
             raise PeerError(f"{name} is larger than {limit_bytes} bytes", hint="look at the run's directory")
         return content
 
-    def keep_errored_state(self) -> bytes | None:
-        """Copy errored.tfstate to kept/, durably.
-
-        Returns:
-            The state, or None when the provisioner left none.
+    def errored_state(self) -> bytes | None:
+        """The state that Terraform could not deliver; None when it left none.
 
         Raises:
             PeerError: what has that name is not a state file.
         """
-        state = self.read(ERRORED_STATE, MAX_STATE_BYTES)
-        if state is None:
-            return None
+        return self.read(ERRORED_STATE, MAX_STATE_BYTES)
+
+    def keep_errored_state(self, state: bytes) -> None:
+        """Write an undelivered state to kept/, durably.
+
+        Args:
+            state: from `errored_state`.
+        """
         self.kept.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.kept / ERRORED_STATE
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -156,7 +164,6 @@ class RunDirectory:
             file.write(state)
             file.flush()
             os.fsync(file.fileno())
-        return state
 
     def has_terraform_files(self) -> bool:
         """Whether the configuration's root holds anything that Terraform would read."""

@@ -229,7 +229,7 @@ class Sandbox:
 
     def receive_listener(self) -> None:
         """Take the listening socket that the shim opened inside."""
-        event, fds = self._receive(LAUNCH_LIMIT_MS)
+        event, fds = self._receive_with_fds(LAUNCH_LIMIT_MS)
         if event is None or event.get("event") != "listening" or len(fds) != 1:
             for fd in fds:
                 os.close(fd)
@@ -267,7 +267,7 @@ class Sandbox:
             self._control.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError as error:
             raise self._gone(f"the sandbox is gone: {error.strerror}") from error
-        event, _ = self._receive(LAUNCH_LIMIT_MS)
+        event = self._receive(LAUNCH_LIMIT_MS)
         if event is None:
             raise self._gone(f"the sandbox ended before it started {argv[0]}")
         if event.get("event") == "failed":
@@ -275,7 +275,7 @@ class Sandbox:
                 f"cannot start {event.get('message')}",
                 hint="the sandbox holds /usr, the configuration directory and Terraform; nothing else of the host",
             )
-        self._command_pid = int(event["pid"])
+        self._command_pid = _number(event, "pid", least=2)
 
     def wait(self, timeout_ms: int, wake_fd: int | None = None) -> Exited | None:
         """Wait until the running command ends.
@@ -293,12 +293,12 @@ class Sandbox:
             poller.register(wake_fd, select.POLLIN)
         if self._control.fileno() not in {fd for fd, _ in poller.poll(timeout_ms)}:
             return None
-        event, _ = self._receive(0)
+        event = self._receive(0)
         self._command_pid = None
         if event is None:
             # The whole sandbox died under it: the kernel's out-of-memory killer, or the command attacked the shim.
             return Exited(code=128 + signal.SIGKILL)
-        code = int(event["code"])
+        code = _number(event, "code", least=-64)
         return Exited(code=code if code >= 0 else 128 - code)
 
     def interrupt(self) -> bool:
@@ -348,7 +348,14 @@ class Sandbox:
                 hint="it hangs in the kernel, mostly on storage; look at /proc/PID/stack. The lease stays to expire",
             )
 
-    def _receive(self, timeout_ms: int) -> tuple[dict[str, Any] | None, list[int]]:
+    def _receive(self, timeout_ms: int) -> dict[str, Any] | None:
+        """One event of the shim; descriptors that come along, which no shim of ours sends, are closed."""
+        event, fds = self._receive_with_fds(timeout_ms)
+        for fd in fds:
+            os.close(fd)
+        return event
+
+    def _receive_with_fds(self, timeout_ms: int) -> tuple[dict[str, Any] | None, list[int]]:
         """One event of the shim with the descriptors attached; None when the sandbox is gone or said nothing."""
         if not self._readable(self._control.fileno(), timeout_ms):
             return None, []
@@ -362,13 +369,12 @@ class Sandbox:
             return None, list(fds)
         try:
             event = json.loads(packet)
-        except ValueError:
+        except (ValueError, RecursionError):
             event = None
         if not isinstance(event, dict):
-            raise PeerError(
-                "the sandbox's shim sent what is no event",
-                hint="a provisioner took it over; the run is ended. Find out which of its steps does that",
-            )
+            for fd in fds:
+                os.close(fd)
+            raise _taken_over()
         return event, list(fds)
 
     def _launch_error(self, what: str) -> ConfigurationError | PeerError:
@@ -409,6 +415,20 @@ class _Pipe:
         for fd in self._open:
             os.close(fd)
         self._open.clear()
+
+
+def _number(event: dict[str, Any], name: str, *, least: int) -> int:
+    value = event.get(name)
+    if type(value) is not int or not least <= value < 1 << 31:
+        raise _taken_over()
+    return value
+
+
+def _taken_over() -> PeerError:
+    return PeerError(
+        "the sandbox's shim sent what is no event",
+        hint="a provisioner took it over; the run is ended. Find out which of its steps does that",
+    )
 
 
 def _control_pair() -> tuple[socket.socket, socket.socket]:

@@ -106,6 +106,7 @@ class _Attempt:
         self._directory = RunDirectory(parts.settings.home, assignment.run.id)
         self._renewal: Renewal | None = None
         self._concluded = False
+        self._state_at_risk = False
         self._shipper = LogShipper(
             self._directory.log,
             lambda offset, text: parts.api.append_log(
@@ -131,7 +132,8 @@ class _Attempt:
             # Also when this process is being shut down: the threads must not outlive the attempt.
             self._end_threads()
         self._report(outcome)
-        self._directory.remove()
+        if not self._state_at_risk:
+            self._directory.remove()
 
     def _conclude(self, outcome: Outcome) -> None:
         """Say in log and metrics how it ended and ship the rest of the log; once."""
@@ -300,17 +302,35 @@ class _Attempt:
         )
 
     def _keep_errored_state(self, hold: Hold) -> None:
-        """Keep errored.tfstate on disk and offer it to the quarantine of its epoch. Never fails the run."""
+        """Keep errored.tfstate on disk and offer it to the quarantine of its epoch. Never fails the run.
+
+        The two do not depend on each other: a full disk must not cost the delivery. Where both fail, the run's
+        directory stays.
+        """
         run_id, target = hold.assignment.run.id, hold.assignment.target.id
+        self._state_at_risk = True
         try:
-            state = self._directory.keep_errored_state()
-            if state is None:
-                return
+            state = self._directory.errored_state()
+        except (InterlockError, OSError) as error:
+            log_event(_log, "state_unreadable", level=logging.ERROR, run=run_id, error=error)
+            self._note(f"errored.tfstate cannot be read and stays in {self._directory.work}: {error}")
+            return
+        if state is None:
+            self._state_at_risk = False
+            return
+        try:
+            self._directory.keep_errored_state(state)
+            self._state_at_risk = False
             self._parts.metrics.event("state_kept")
             self._note(f"errored.tfstate is kept in {self._directory.kept} on {self._parts.settings.node}")
+        except OSError as error:
+            log_event(_log, "state_not_kept", level=logging.ERROR, run=run_id, error=error)
+            self._note(f"errored.tfstate was not kept: {error}")
+        try:
             self._parts.api.quarantine_state(target, epoch=hold.assignment.epoch, run=run_id, state=state)
+            self._state_at_risk = False
             self._note("errored.tfstate was delivered to the quarantine of its epoch")
-        except (InterlockError, OSError) as error:
+        except InterlockError as error:
             log_event(_log, "state_not_delivered", level=logging.WARNING, run=run_id, error=error)
             self._note(f"errored.tfstate was not delivered: {error}")
 
@@ -385,8 +405,8 @@ class _Attempt:
             log_event(_log, "progress_not_delivered", level=logging.WARNING, run=self._claimed.run.id, error=error)
 
     def _note(self, text: str) -> None:
-        """A line of our own in the run's log."""
-        with self._directory.log.open("a", encoding="utf-8") as file:
+        """A line of our own in the run's log; a full disk may cost it."""
+        with contextlib.suppress(OSError), self._directory.log.open("a", encoding="utf-8") as file:
             file.write(f"interlock: {text}\n")
 
 

@@ -159,9 +159,10 @@ def test_a_refused_state_write_leaves_errored_tfstate_which_is_kept(world: World
     world.state.refuse_writes = True
     assert world.run(RunKind.APPLY).status is RunStatus.ERRORED
     world.sandbox.kill()
-    state = world.directory.keep_errored_state()
+    state = world.directory.errored_state()
     assert state is not None
     assert json.loads(state)["resources"][0]["name"] == "one"
+    world.directory.keep_errored_state(state)
     assert (world.directory.kept / "errored.tfstate").read_bytes() == state
     world.directory.remove()
     assert (world.directory.kept / "errored.tfstate").exists()

@@ -43,12 +43,22 @@ class TerraformJob:
     """Directory for -plugin-dir, as seen from inside; None: providers come as the CLI configuration says."""
 
 
+_HINTS = {
+    "init": "for a provider that cannot be found: name its mirror in INTERLOCK_PLUGIN_DIR or in the file that "
+    "TF_CLI_CONFIG_FILE names, on the worker's host; `interlock doctor` looks for it",
+    "plan": "an invalid configuration is named with file and line: correct it and apply with -f again",
+}
+
+
 class TerraformFailed(Exception):  # noqa: N818  # named after what happened, as in shared.errors
     """A step ended with an error that Terraform has explained in the run's log."""
 
     def __init__(self, step: str, code: int) -> None:
         """Keep which step, and its exit code."""
-        super().__init__(f"terraform {step} failed with exit code {code}; the log says why")
+        hint = _HINTS.get(step, "")
+        super().__init__(
+            f"terraform {step} failed with exit code {code}; the log says why" + (f" ({hint})" if hint else "")
+        )
         self.code = code
 
 

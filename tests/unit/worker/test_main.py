@@ -1,14 +1,16 @@
-"""What a worker refuses before it starts; a running one: tests/integration/test_worker_process.py."""
+"""What a worker refuses before it starts; a running one: tests/integration/test_system.py."""
 
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import signals
+from celery import Celery, signals
 
 from shared.errors import ConfigurationError
 from shared.settings import Settings
@@ -29,11 +31,12 @@ def nothing_is_really_started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     monkeypatch.setattr(main, "_celery", lambda app, settings: started.append(app) or 0)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    kept = [(signal, list(signal.receivers)) for signal in (signals.worker_process_init, signals.setup_logging)]
+    changed = (signals.worker_process_init, signals.setup_logging, signals.worker_shutting_down)
+    kept = [(one, list(one.receivers)) for one in changed]
     yield started
     root.handlers[:], root.level = handlers, level
-    for signal, receivers in kept:
-        signal.receivers = receivers
+    for one, receivers in kept:
+        one.receivers = receivers
 
 
 def test_a_worker_without_a_sandbox_says_so_at_every_start(
@@ -74,3 +77,22 @@ def test_a_platform_that_forbids_the_sandbox_is_refused_at_start(
     with pytest.raises(ConfigurationError, match="forbids"):
         main.run_worker(settings.model_copy(update={"sandbox": "bubblewrap"}))
     assert nothing_is_really_started == []
+
+
+def test_a_drain_has_a_bound_and_then_turns_cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    over = threading.Event()
+    app = Celery("x", set_as_current=False)
+    app.conf.worker_soft_shutdown_timeout = 20
+
+    def note(pid: int, number: int) -> None:
+        sent.append(number)
+        over.set()
+
+    monkeypatch.setattr("worker.main.os.kill", note)
+    main.bound_the_drain(app, 0.01)
+    signals.worker_shutting_down.send(sender="w", sig="SIGQUIT", how="Cold", exitcode=1)
+    assert not over.wait(0.1)
+    signals.worker_shutting_down.send(sender="w", sig="SIGTERM", how="Warm", exitcode=0)
+    assert over.wait(5)
+    assert (sent, app.conf.worker_soft_shutdown_timeout) == ([signal.SIGQUIT], 0)

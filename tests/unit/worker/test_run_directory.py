@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -99,14 +100,13 @@ def test_a_state_that_links_to_a_secret_is_not_read(directory: RunDirectory, tmp
     secret.write_text("secret")
     (directory.work / "errored.tfstate").symlink_to(secret)
     with pytest.raises(PeerError, match="no regular file"):
-        directory.keep_errored_state()
-    assert not directory.kept.exists()
+        directory.errored_state()
 
 
 def test_a_pipe_in_place_of_a_state_does_not_hang(directory: RunDirectory) -> None:
     os.mkfifo(directory.work / "errored.tfstate")
     with pytest.raises(PeerError, match="no regular file"):
-        directory.keep_errored_state()
+        directory.errored_state()
 
 
 def test_a_state_is_bounded(directory: RunDirectory) -> None:
@@ -117,11 +117,35 @@ def test_a_state_is_bounded(directory: RunDirectory) -> None:
 
 
 def test_an_errored_state_is_kept_when_the_rest_is_removed(directory: RunDirectory) -> None:
-    assert directory.keep_errored_state() is None
+    assert directory.errored_state() is None
     (directory.work / "errored.tfstate").write_text("{}")
-    assert directory.keep_errored_state() == b"{}"
+    assert directory.errored_state() == b"{}"
+    directory.keep_errored_state(b"{}")
     directory.remove()
     directory.remove()
     assert not directory.root.exists()
     assert (directory.kept / "errored.tfstate").read_text() == "{}"
     assert (directory.kept / "errored.tfstate").stat().st_mode & 0o777 == 0o600
+
+
+def test_directories_that_may_not_be_written_are_removed_too(
+    directory: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o500)
+    inner = directory.work / "mod" / "cache"
+    inner.mkdir(parents=True)
+    (directory.work / "link").symlink_to(outside)
+    inner.chmod(0)
+    inner.parent.chmod(0o500)
+    modes: list[int] = []
+    remove = shutil.rmtree
+
+    def look_and_remove(path: Path) -> None:  # root may do everything, so the modes are looked at
+        modes.extend(folder.stat().st_mode & 0o777 for folder in (inner.parent, inner, outside))
+        remove(path)
+
+    monkeypatch.setattr(shutil, "rmtree", look_and_remove)
+    directory.remove()
+    assert not directory.root.exists()
+    assert modes == [0o700, 0o700, 0o500]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from shared.errors import ConfigurationError, PeerError
-from worker.sandbox import find_bwrap, launch_unconfined
+from worker.sandbox import Sandbox, find_bwrap, launch_unconfined
 
 
 def script(path: Path, text: str) -> Path:
@@ -47,3 +50,43 @@ def test_a_shim_that_dies_is_reported_with_its_words(tmp_path: Path, monkeypatch
         box._process.wait(60)
         with pytest.raises(PeerError, match="no shim today"):
             box.start(["true"], {}, stdout=1, stderr=1)
+
+
+@contextmanager
+def taken_over(work: Path) -> Iterator[tuple[Sandbox, socket.socket]]:
+    """A sandbox, and what a provisioner holds that took over its shim's end of the control socket."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, launch_unconfined(work) as box:
+        own, box._control = box._control, ours
+        try:
+            yield box, theirs
+        finally:
+            box._control = own
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b'{"event": "exited", "code": "x"}',
+        b'{"event": "exited", "code": 1e400}',
+        b'{"event": "exited", "code": true}',
+        b'{"event": "exited", "code": 99999999999}',
+        b'{"event": "started"}',
+        b"[" * 60_000,
+        b"nonsense",
+    ],
+)
+def test_what_is_no_event_ends_the_run_as_an_error_of_its_provisioner(tmp_path: Path, packet: bytes) -> None:
+    with taken_over(tmp_path) as (box, shim):
+        shim.send(packet)
+        with pytest.raises(PeerError, match="no event"):
+            box.wait(60_000)
+
+
+def test_descriptors_that_nobody_asked_for_are_closed(tmp_path: Path) -> None:
+    with taken_over(tmp_path) as (box, shim), (tmp_path / "file").open("w") as file:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(5):
+            socket.send_fds(shim, [b'{"event": "exited", "code": 0}'], [file.fileno()])
+            assert box.wait(60_000) is not None
+        assert len(list(Path("/proc/self/fd").iterdir())) == before

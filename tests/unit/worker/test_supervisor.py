@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import tarfile
@@ -25,6 +26,7 @@ from tests.unit.worker.fake_proxy import FakeProxy
 from tests.unit.worker.support import RUN, TARGET, assignment, run
 from worker import supervisor
 from worker.metrics import WorkerMetrics
+from worker.run_directory import RunDirectory
 from worker.sandbox import Sandbox, Undead
 from worker.sandbox_setup import CA_NAME, Confinement
 
@@ -304,6 +306,32 @@ def test_a_cut_run_keeps_its_errored_state_before_the_lease_is_given_up(world: W
     assert "deadline passed" in reason
     assert world.api.quarantined == [(1, b"{}\n", State.HELD)]
     assert (world.settings.home / "kept" / RUN / "errored.tfstate").read_text() == "{}\n"
+
+
+def fail_to_keep(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "no space left on device")
+
+
+def test_a_state_that_cannot_be_kept_is_delivered_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunDirectory, "keep_errored_state", fail_to_keep)
+    world.command(*SLOW)
+    world.in_the_middle(lambda: world.proxy.say(Cut(reason="deadline passed", in_flight=2)))
+    assert world.api.quarantined == [(1, b"{}\n", State.HELD)]
+    assert not (world.settings.home / "runs" / RUN).exists()
+
+
+def test_a_state_that_is_neither_kept_nor_delivered_stays_where_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise Unavailable("away", hint="")
+
+    monkeypatch.setattr(RunDirectory, "keep_errored_state", fail_to_keep)
+    monkeypatch.setattr(world.api, "quarantine_state", away)
+    world.command(*SLOW)
+    world.in_the_middle(lambda: world.proxy.say(Cut(reason="deadline passed", in_flight=2)))
+    assert world.api.reports[0][0] is RunStatus.LOST
+    assert (world.settings.home / "runs" / RUN / "work" / "errored.tfstate").read_text() == "{}\n"
 
 
 def test_a_lease_taken_by_an_operator_ends_the_run_as_refused(world: World) -> None:
