@@ -10,6 +10,9 @@ from shared.celery_config import TASK_RUN, celery_settings, declare_queues, queu
 from shared.errors import Unavailable
 from shared.settings import Settings, load_settings
 
+#: A request to the API waits for a hung broker this long at each step, well below its client's patience.
+PUBLISH_TIMEOUT_S = 2
+
 
 def create_app(settings: Settings) -> Celery:
     """The app for these settings. Nothing is connected yet."""
@@ -18,11 +21,15 @@ def create_app(settings: Settings) -> Celery:
     # kombu would try to connect for ever; a request to the API must not wait for a broker that is away.
     config["broker_transport_options"] = {
         **config["broker_transport_options"],
+        "socket_timeout": PUBLISH_TIMEOUT_S,
+        "socket_connect_timeout": PUBLISH_TIMEOUT_S,
         "max_retries": 1,
         "interval_start": 0,
         "interval_step": 0.2,
         "interval_max": 0.2,
     }
+    config["broker_connection_timeout"] = PUBLISH_TIMEOUT_S
+    config["redis_socket_timeout"] = config["redis_socket_connect_timeout"] = PUBLISH_TIMEOUT_S
     app.conf.update(config)
     return app
 

@@ -1,6 +1,7 @@
 """What every service of the scheduler works with, put together once per process."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from scheduler.cipher import StateCipher
 from scheduler.database import Database
@@ -29,3 +30,16 @@ class SchedulerContext:
     """Seals states."""
     metrics: SchedulerMetrics = field(default_factory=SchedulerMetrics)
     """What is counted in this process."""
+    _started: tuple[datetime, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Remember when this process started, by both clocks."""
+        object.__setattr__(self, "_started", (self.clock.wall(), self.clock.boot_ms()))
+
+    def unstepped_wall(self) -> datetime:
+        """The wall clock, or what it would show had nobody set it since this process started: whichever is earlier.
+
+        For what must not happen early because a clock was set, such as the end of a run that takes too long.
+        """
+        wall, boot_ms = self._started
+        return min(self.clock.wall(), wall + timedelta(milliseconds=self.clock.boot_ms() - boot_ms))

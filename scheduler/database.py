@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -30,6 +30,8 @@ BUSY_TIMEOUT_MS = 30_000
 #: Any fixed number: the PostgreSQL advisory lock under which one process at a time migrates.
 _MIGRATION_LOCK = 7_165_084_420
 
+_ADDRESS_HINT = "set INTERLOCK_DATABASE_URL to sqlite:///FILE or postgresql://USER@HOST/NAME"
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -41,7 +43,10 @@ class Database:
 
         Raises `ConfigurationError` for an address that is neither SQLite nor PostgreSQL.
         """
-        parsed = make_url(url)
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise ConfigurationError("the database address is not a URL", hint=_ADDRESS_HINT) from error
         match parsed.get_backend_name():
             case "sqlite":
                 self._engine = create_engine(parsed, pool_size=8, max_overflow=40)
@@ -56,7 +61,7 @@ class Database:
             case other:
                 raise ConfigurationError(
                     f"the database address starts with {other!r}",
-                    hint="set INTERLOCK_DATABASE_URL to sqlite:///FILE or postgresql://USER@HOST/NAME",
+                    hint=_ADDRESS_HINT,
                 )
         self.dialect = parsed.get_backend_name()
         self._writing = self._engine.execution_options(interlock_write=True)

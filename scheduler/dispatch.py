@@ -14,7 +14,7 @@ from shared.models import RunStatus
 
 log = logging.getLogger(__name__)
 
-#: A region without a worker must not fill its queue: each repetition waits twice as long, up to this.
+#: A region whose workers are busy must not get a long queue: each repetition waits twice as long, up to this.
 MAX_PAUSE_S = 300
 #: Runs looked at in one pass of the reconciler.
 MAX_BATCH = 500
@@ -41,15 +41,24 @@ def publish(context: SchedulerContext, run_id: str, region: str) -> bool:
 def republish(context: SchedulerContext) -> int:
     """Publish what a worker should have claimed by now: the oldest pending run of each target that nobody holds.
 
-    Returns the number of hints published. The wall clock decides only about repetition, which is harmless.
+    A region that no live worker serves is left alone: nothing takes hints off its queue, and those that a broker may
+    lose are published again when a worker comes. Returns the number of hints published; raises `Unavailable`. The wall
+    clock decides only about repetition, which is harmless.
     """
+    due = []
     now = context.clock.wall()
-    published = 0
     for run_id, region, published_at, publications in _claimable(context):
         pause_s = min(context.settings.republish_after_s * 2 ** min(max(publications - 1, 0), 16), MAX_PAUSE_S)
-        if published_at is None or now - published_at >= timedelta(seconds=pause_s):
-            published += publish(context, run_id, region)
-    return published
+        # A publication in the future: the clock was set back, and would keep the run waiting until then.
+        if published_at is None or not timedelta(0) <= now - published_at < timedelta(seconds=pause_s):
+            due.append((run_id, region, publications == 0))
+    served = _served_regions(context) if due else set()
+    return sum(publish(context, run_id, region) for run_id, region, first in due if first or region in served)
+
+
+def _served_regions(context: SchedulerContext) -> set[str]:
+    """The regions whose queues some live worker takes hints from."""
+    return {str(region) for node in context.store.nodes().values() for region in node.get("regions", ())}
 
 
 def _claimable(context: SchedulerContext) -> list[tuple[str, str, datetime | None, int]]:

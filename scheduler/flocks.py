@@ -3,8 +3,10 @@
 import hashlib
 import io
 import tarfile
+from contextlib import suppress
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import undefer
 
 from scheduler.context import SchedulerContext
@@ -26,7 +28,7 @@ def store_bundle(context: SchedulerContext, content: bytes) -> str:
     """
     _check_bundle(content)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    with context.database.write() as session:
+    with suppress(IntegrityError), context.database.write() as session:  # somebody stored the same in this moment
         if session.get(BundleRow, digest) is None:
             session.add(BundleRow(digest=digest, content=content, size=len(content), created_at=context.clock.wall()))
     return digest
@@ -50,6 +52,14 @@ def put_flock(context: SchedulerContext, name: str, *, bundle_digest: str, targe
     """
     if not targets or len(targets) > MAX_TARGETS:
         raise invalid(f"flock {name} has {len(targets)} targets", f"name between 1 and {MAX_TARGETS}")
+    try:
+        return _put_flock(context, name, bundle_digest, targets)
+    except IntegrityError:
+        # Somebody registered the same new flock in this moment; now it is there and is updated.
+        return _put_flock(context, name, bundle_digest, targets)
+
+
+def _put_flock(context: SchedulerContext, name: str, bundle_digest: str, targets: list[TargetUpsert]) -> Flock:
     with context.database.write() as session:
         if session.get(BundleRow, bundle_digest) is None:
             raise not_found("bundle", bundle_digest, "upload the bundle first")

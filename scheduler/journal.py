@@ -77,8 +77,8 @@ def record_outcome(context: SchedulerContext, outcome: JournalOutcome) -> None:
 def listed(
     context: SchedulerContext, *, target: str | None, run_id: str | None, epoch: int | None, limit: int
 ) -> list[JournalRecord]:
-    """Calls, the oldest first."""
-    query = select(JournalRow).order_by(JournalRow.id).limit(min(limit, MAX_LISTED))
+    """Calls, the newest first."""
+    query = select(JournalRow).order_by(JournalRow.id.desc()).limit(min(limit, MAX_LISTED))
     if target is not None:
         query = query.where(JournalRow.target == target)
     if run_id is not None:

@@ -37,8 +37,8 @@ def view_of(context: SchedulerContext, target: str) -> LeaseView:
     return context.store.view(target)
 
 
-def revoke(context: SchedulerContext, target: str, *, reason: str) -> LeaseView:
-    """Revoke whatever holds the target now.
+def revoke(context: SchedulerContext, target: str, *, reason: str, only_run: str | None = None) -> LeaseView:
+    """Revoke whatever holds the target now; with `only_run` nothing unless that is this run.
 
     The wish is committed first and carried out after that; should Redis be away, the observer repeats it until it took.
     A lease granted later is not touched. Raises a 404, and `Unavailable` when Redis could not be asked (the revocation
@@ -46,23 +46,22 @@ def revoke(context: SchedulerContext, target: str, *, reason: str) -> LeaseView:
     """
     with context.database.write() as session:
         row = lock_target(context.database, session, target)
+        active = RunRow.target == target, RunRow.status.in_(ACTIVE_STATUSES)
+        if only_run is not None and session.scalar(select(RunRow.id).where(*active)) != only_run:
+            return context.store.view(target)
         revocation = RevocationRow(
             target=target, epoch=row.epoch, reason=reason[:MAX_REASON], requested_at=context.clock.wall()
         )
         session.add(revocation)
-        session.execute(
-            update(RunRow)
-            .where(RunRow.target == target, RunRow.status.in_(ACTIVE_STATUSES))
-            .values(revoke_requested=True)
-        )
+        session.execute(update(RunRow).where(*active).values(revoke_requested=True))
         session.flush()
         number = revocation.id
     try:
         view = context.store.view(target)
-        if view.lease_epoch > row.epoch:
-            # A restored database does not know this lease's epoch; it is meant all the same.
-            _widen(context, number, view.lease_epoch)
-        carry_out(context, target, reason=reason[:MAX_REASON], epoch=max(row.epoch, view.lease_epoch), view=view)
+        epoch = row.epoch
+        if view.lease_epoch > epoch and _widen(context, target, number, view.lease_epoch):
+            epoch = view.lease_epoch
+        carry_out(context, target, reason=reason[:MAX_REASON], epoch=epoch, view=view)
         return context.store.view(target)
     except Unavailable as error:
         raise Unavailable(
@@ -87,6 +86,13 @@ def took(view: LeaseView, *, epoch: int, active: bool) -> bool:
     return view.state is not State.HELD and (not active or view.lease_epoch == epoch)
 
 
-def _widen(context: SchedulerContext, number: int, epoch: int) -> None:
+def _widen(context: SchedulerContext, target: str, number: int, epoch: int) -> bool:
+    """Let the revocation mean this lease too if the database does not know its epoch, hence was restored.
+
+    An epoch that the database does know was claimed since the wish: the younger lease is not meant.
+    """
     with context.database.write() as session:
+        if epoch <= lock_target(context.database, session, target).epoch:
+            return False
         session.execute(update(RevocationRow).where(RevocationRow.id == number).values(epoch=epoch))
+        return True

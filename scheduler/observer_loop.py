@@ -45,6 +45,8 @@ COMPLAIN_MS = 10_000
 MIN_PATIENCE_MS = 5_000
 #: A worker that is alive has this long, from its release on, to report.
 REPORT_LIMIT_MS = 120_000
+#: After a longer pause between two passes nothing counts as observed without interruption.
+MAX_GAP_MS = 2_000
 #: A thread that is told to stop notices within this time.
 MAX_SLICE_MS = 500
 
@@ -145,6 +147,7 @@ class ObserverLoop:
 
         Raises `Unavailable` when the database or Redis does not answer; the next pass goes on from there.
         """
+        self._note_gap()
         watched = self._load()
         views: dict[str, LeaseView] = {}
         seen = leases.views_of(self._context, sorted(watched.epochs))
@@ -168,6 +171,16 @@ class ObserverLoop:
     def age_s(self) -> float:
         """Seconds since the last complete pass."""
         return (self._context.clock.boot_ms() - self._passed_ms) / 1000
+
+    def _note_gap(self) -> None:
+        """Begin every waiting time anew after passes that failed or a beat that was stopped: nobody looked meanwhile.
+
+        Leases need no such care: an unchanged seq says by itself that nothing was renewed in between.
+        """
+        gap_ms = self._context.clock.boot_ms() - self._passed_ms
+        if gap_ms > MAX_GAP_MS + self._context.settings.observe_ms:
+            self._stopwatch = Stopwatch()
+            self._nodes_ms = None
 
     # What to look at
 
@@ -259,7 +272,9 @@ class ObserverLoop:
     def _waited(self, run: ActiveRun, view: LeaseView) -> Waited:
         settings, now_ms = self._context.settings, self._context.clock.boot_ms()
         patience_ms = max(settings.timing.ttl_ms, MIN_PATIENCE_MS)
-        claimed_ms = self._stopwatch.held_ms(run.id, "claimed", not run.acquired, now_ms)
+        # Nobody can acquire during an embargo, however long that is.
+        waiting = not run.acquired and not view.embargoed
+        claimed_ms = self._stopwatch.held_ms(run.id, "claimed", waiting, now_ms)
         gone_ms = self._stopwatch.held_ms(run.id, "gone", not self._attempted(run), now_ms)
         released = view.lease_epoch == run.epoch and view.state is State.RELEASED
         released_ms = self._stopwatch.held_ms(run.id, "released", released, now_ms)

@@ -62,7 +62,9 @@ def find_target(session: Session, target: str) -> TargetRow:
     """The target without a lock. Raises a 404."""
     row = session.get(TargetRow, target)
     if row is None:
-        raise not_found("target", target, "deploy its flock first; `interlock plan` registers it")
+        raise not_found(
+            "target", target, "`interlock flock ls` shows all; `interlock flock register FILE` declares new ones"
+        )
     return row
 
 
@@ -70,7 +72,9 @@ def lock_target(database: Database, session: Session, target: str) -> TargetRow:
     """The target, locked until the transaction ends. Raises a 404."""
     row = database.lock_target(session, target)
     if row is None:
-        raise not_found("target", target, "deploy its flock first; `interlock plan` registers it")
+        raise not_found(
+            "target", target, "`interlock flock ls` shows all; `interlock flock register FILE` declares new ones"
+        )
     return row
 
 

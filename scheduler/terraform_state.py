@@ -120,10 +120,11 @@ def lock_state(context: SchedulerContext, caller: StateCaller, info: dict[str, A
         lock = _live_lock(session, caller)
         if lock is not None and lock.lock_id != lock_id:
             raise StateLockedError(f"{caller.target} is locked by {lock.lock_id}", lock.info)
+        # Before the lock is written: one that was answered with a refusal must not stand in its process's next way.
+        _require_held(context, caller)
         row = session.get(StateLockRow, caller.target) or StateLockRow(target=caller.target)
         row.epoch, row.lock_id, row.info = caller.epoch, lock_id, info
         session.add(row)
-    _require_held(context, caller)
 
 
 def unlock_state(context: SchedulerContext, caller: StateCaller, lock_id: str | None) -> None:

@@ -40,8 +40,11 @@ class Schedule:
 
 
 def end_overlong_runs(context: SchedulerContext) -> int:
-    """Revoke the lease of every run that outlived the hard limit and did not end by itself. Returns how many."""
-    oldest = context.clock.wall() - timedelta(seconds=context.settings.run_hard_limit_s + HARD_LIMIT_MARGIN_S)
+    """Revoke the lease of every run that outlived the hard limit and did not end by itself. Returns how many.
+
+    The worker keeps the limit itself, by its boot clock; this is for one that does not.
+    """
+    oldest = context.unstepped_wall() - timedelta(seconds=context.settings.run_hard_limit_s + HARD_LIMIT_MARGIN_S)
     query = select(RunRow.target, RunRow.id).where(
         RunRow.status.in_(ACTIVE_STATUSES), RunRow.claimed_at < oldest, RunRow.revoke_requested.is_(False)
     )
@@ -50,7 +53,7 @@ def end_overlong_runs(context: SchedulerContext) -> int:
     for target, run_id in overlong:
         limit_s = context.settings.run_hard_limit_s
         try:
-            leases.revoke(context, target, reason=f"{run_id} ran for more than {limit_s} s")
+            leases.revoke(context, target, reason=f"{run_id} ran for more than {limit_s} s", only_run=run_id)
         except Unavailable as error:
             # The wish is recorded; the observer repeats it.
             log_event(log, "overlong_run_not_revoked_yet", level=logging.WARNING, run=run_id, error=error)

@@ -36,5 +36,5 @@ def list_journal(
     epoch: Annotated[int | None, Query(ge=1)] = None,
     limit: Annotated[int, Query(ge=1, le=journal.MAX_LISTED)] = 1000,
 ) -> list[JournalRecord]:
-    """Calls, the oldest first."""
+    """Calls, the newest first."""
     return journal.listed(context, target=target, run_id=run, epoch=epoch, limit=limit)

@@ -155,6 +155,11 @@ def test_of_many_beats_one_takes_a_slot(world: World) -> None:
     assert sorted(map(bool, results)) == [False] * (THREADS - 1) + [True]
 
 
+def test_registering_the_same_new_flock_at_once_is_harmless(world: World) -> None:
+    results = at_once(*[lambda: world.register("new.north", "new.south") for _ in range(THREADS)])
+    assert failures(results) == []
+
+
 def test_concurrent_state_writes_leave_one_line_of_serials(world: World) -> None:
     assignment, _ = world.begin()
     who = StateCaller(run_id=assignment.run.id, target=TARGET, epoch=1)

@@ -202,6 +202,7 @@ def test_a_hint_that_the_broker_lost_is_published_again(installation: Installati
     installation.register()
     installation.client().create_run(TARGET, RunKind.APPLY)
     installation.store.client.delete(queue_name("north"))
+    installation.store.beat("node-1", {"runs": [], "regions": ["north"]}, 600_000)
     installation.start_beat()
     wait_for("the hint", lambda: installation.waiting_hints() > 0)
 

@@ -25,6 +25,7 @@ def beat(world: World) -> Iterator[TickingScheduler]:
 
 
 def test_beat_ticks_and_hosts_the_observer(world: World, beat: TickingScheduler) -> None:
+    world.store.beat("node-1", {"runs": [], "regions": ["north"]}, 600_000)
     run = world.submit()
     world.publisher.hints.clear()
     world.clock.advance(10_000)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import redis
 
 import scheduler.celery_app
 from scheduler.celery_app import CeleryPublisher, create_app
+from shared.api_client import TIMEOUT_S
 from shared.celery_config import TASK_RUN, queue_name
 from shared.errors import Unavailable
 from shared.settings import Settings
@@ -36,6 +39,18 @@ def test_a_broker_that_is_away_is_told_and_not_waited_for(tmp_path: Path) -> Non
             CeleryPublisher(app).publish(run_id="run-1", region="north")
     finally:
         app.close()
+
+
+def test_a_broker_that_hangs_is_not_waited_for_longer_than_a_client_of_the_api_waits(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        app = create_app(Settings(home=tmp_path, redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
+        begun = time.monotonic()
+        try:
+            with pytest.raises(Unavailable, match="did not take the hint for run-1"):
+                CeleryPublisher(app).publish(run_id="run-1", region="north")
+        finally:
+            app.close()
+    assert time.monotonic() - begun < TIMEOUT_S
 
 
 def test_celerys_own_commands_find_an_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
 from scheduler import runs
 from scheduler.dispatch import MAX_PAUSE_S, publish, republish
 from shared.errors import Unavailable
 from tests.unit.scheduler.support import World, metric
+
+
+@pytest.fixture(autouse=True)
+def a_worker(world: World) -> None:
+    world.store.beat("node-1", {"runs": [], "regions": ["north", "south"]}, 600_000)
 
 
 def test_a_lost_hint_is_published_again_with_growing_pauses(world: World) -> None:
@@ -55,3 +64,29 @@ def test_what_is_canceled_is_not_published(world: World) -> None:
     runs.cancel(world.context, world.submit().id)
     world.clock.advance(60_000)
     assert republish(world.context) == 0
+
+
+def test_a_region_without_a_worker_gets_one_hint_and_the_next_when_a_worker_comes(world: World) -> None:
+    world.register("web.west")
+    run = world.submit("web.west")
+    for _ in range(100):
+        world.clock.advance(MAX_PAUSE_S * 1000)
+        republish(world.context)
+    assert world.publisher.hints == [("west", run.id)]
+    world.store.beat("node-2", {"runs": [], "regions": ["west"]}, 600_000)
+    assert republish(world.context) == 1
+
+
+def test_a_hint_that_a_region_without_a_worker_never_got_is_published(world: World) -> None:
+    world.register("web.west")
+    world.publisher.failure = Unavailable("away")
+    world.submit("web.west")
+    world.publisher.failure = None
+    assert [republish(world.context) for _ in range(3)] == [1, 0, 0]
+
+
+def test_a_clock_that_was_set_back_keeps_no_run_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.submit()
+    earlier = world.clock.wall() - timedelta(days=365)
+    monkeypatch.setattr(world.clock, "wall", lambda: earlier)
+    assert republish(world.context) == 1

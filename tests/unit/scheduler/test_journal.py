@@ -33,6 +33,14 @@ def test_an_intent_is_recorded_and_its_outcome_joins_it(world: World) -> None:
     assert journal.listed(world.context, target=None, run_id=None, epoch=2, limit=10) == []
 
 
+def test_the_newest_calls_are_listed_first_and_kept_by_a_limit(world: World) -> None:
+    assignment, _ = world.begin()
+    for operation in ("CreateQueue", "TagQueue", "SetQueueAttributes"):
+        world.journal(assignment, operation)
+    records = journal.listed(world.context, target=TARGET, run_id=None, epoch=None, limit=2)
+    assert [record.operation for record in records] == ["SetQueueAttributes", "TagQueue"]
+
+
 def test_repeating_an_intent_is_harmless_and_reusing_its_id_is_not(world: World) -> None:
     assignment, _ = world.begin()
     intent = world.journal(assignment)

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from scheduler import leases, runs
+from scheduler.settlement import end_run
 from scheduler.tables import RevocationRow
 from shared.errors import ApiError, Unavailable
 from shared.lease.machine import State
@@ -61,6 +62,32 @@ def test_a_lease_that_a_restored_database_does_not_know_is_meant_too(world: Worl
     assert leases.revoke(world.context, TARGET, reason="unknown").state is State.SEVERED
     with world.context.database.read() as session:
         assert session.scalars(select(RevocationRow)).one().epoch == 7
+
+
+def test_a_lease_that_was_granted_while_the_wish_was_carried_out_is_not_touched(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = world.store.view
+
+    def after_a_claim(target: str) -> LeaseView:
+        monkeypatch.setattr(world.store, "view", look)
+        world.begin()
+        return look(target)
+
+    monkeypatch.setattr(world.store, "view", after_a_claim)
+    assert leases.revoke(world.context, TARGET, reason="the one before").state is State.HELD
+    with world.context.database.read() as session:
+        assert session.scalars(select(RevocationRow)).one().epoch == 0
+
+
+def test_a_revocation_that_means_one_run_does_not_touch_the_next(world: World) -> None:
+    first, lease = world.begin()
+    world.sever(TARGET, lease)
+    end_run(world.context, first.run.id, epoch=1, reason="severed")
+    second, _ = world.begin(holder="h2")
+    assert leases.revoke(world.context, TARGET, reason="too long", only_run=first.run.id).state is State.HELD
+    assert not runs.get(world.context, second.run.id).revoke_requested
+    assert leases.revoke(world.context, TARGET, reason="too long", only_run=second.run.id).state is State.SEVERED
 
 
 def test_a_younger_lease_is_not_touched(world: World) -> None:

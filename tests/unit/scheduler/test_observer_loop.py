@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from scheduler import leases, runs
 from scheduler.observer_loop import REPORT_LIMIT_MS, ObserverLoop, Stopwatch
-from scheduler.settlement import end_run
+from scheduler.settlement import ActiveRun, end_run
 from scheduler.tables import RevocationRow, RunRow, TargetRow
 from shared.errors import ApiError, Unavailable
 from shared.lease.commands import Granted, Refused
 from shared.lease.machine import State
-from shared.models import Run, RunKind, RunStatus
+from shared.models import Assignment, Run, RunKind, RunStatus
 from tests.servers import wait_for
 from tests.unit.scheduler.support import BOOT, TARGET, World, metric
 
@@ -119,9 +119,9 @@ def test_a_live_worker_has_longer_to_deliver_its_report(world: World, observer: 
     world.store.beat("node-1", {"runs": [assignment.run.id]}, 600_000)
     observer.step()
     world.store.release(TARGET, lease)
-    watch(world, observer, REPORT_LIMIT_MS, step_ms=5000)
+    watch(world, observer, REPORT_LIMIT_MS, step_ms=1500)
     assert status(world, assignment.run.id) is RunStatus.CLAIMED
-    watch(world, observer, 10_000, step_ms=5000)
+    watch(world, observer, 10_000, step_ms=1500)
     assert status(world, assignment.run.id) is RunStatus.LOST
 
 
@@ -368,3 +368,42 @@ def test_a_stopwatch_starts_again_after_an_interruption() -> None:
     assert watch.held_ms("run", "gone", True, 170) == 0
     watch.forget_all_but(set())
     assert watch.held_ms("run", "gone", True, 500) == 0
+
+
+def test_while_nobody_looked_nothing_was_waited_for(world: World, observer: ObserverLoop) -> None:
+    assignment = world.claim(world.submit())
+    observer.step()
+    # The database, Redis or beat itself was away; the worker's heartbeat comes a moment later.
+    world.clock.advance(600_000)
+    observer.step()
+    assert status(world, assignment.run.id) is RunStatus.CLAIMED
+    world.store.beat("node-1", {"runs": [assignment.run.id]}, 600_000)
+    watch(world, observer, 10_000)
+    assert status(world, assignment.run.id) is RunStatus.CLAIMED
+
+
+def test_a_claim_is_not_given_up_because_an_embargo_is_long(world: World, observer: ObserverLoop) -> None:
+    assignment = world.claim(world.submit())
+    world.store.beat("node-1", {"runs": [assignment.run.id]}, 600_000)
+    run, limit_ms = active(assignment), world.context.settings.claim_timeout_s * 1000
+    embargoed = world.store.view(TARGET).model_copy(update={"cleared": False})
+    observer._read_nodes()
+    assert not observer._waited(run, embargoed).holder_vanished
+    world.clock.advance(limit_ms)
+    assert not observer._waited(run, embargoed).holder_vanished
+    cleared = world.store.view(TARGET)
+    assert not observer._waited(run, cleared).holder_vanished
+    world.clock.advance(limit_ms)
+    assert observer._waited(run, cleared).holder_vanished
+
+
+def active(assignment: Assignment) -> ActiveRun:
+    return ActiveRun(
+        id=assignment.run.id,
+        target=TARGET,
+        epoch=assignment.epoch,
+        node="node-1",
+        acquired=False,
+        reported=False,
+        revoked=False,
+    )

@@ -84,6 +84,15 @@ def test_a_write_needs_the_held_lease(world: World) -> None:
     assert metric(world, "state_refusals_total") == 3
 
 
+def test_a_lock_that_was_refused_leaves_nothing_behind(world: World) -> None:
+    assignment = world.claim(world.submit())
+    who = caller(world, assignment)
+    with pytest.raises(ApiError, match="the lease of"):
+        terraform_state.lock_state(world.context, who, lock("first"))
+    world.acquire(assignment)
+    terraform_state.lock_state(world.context, who, lock("second"))
+
+
 def test_a_write_needs_the_live_epoch_in_the_database(world: World) -> None:
     old, lease = world.begin()
     zombie = caller(world, old)

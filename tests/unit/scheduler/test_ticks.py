@@ -75,6 +75,7 @@ def test_the_age_of_the_last_tick_grows_while_beat_hangs(world: World) -> None:
 
 
 def test_the_ticks_dispatch_what_was_not_claimed(world: World) -> None:
+    world.store.beat("node-1", {"runs": [], "regions": ["north"]}, 600_000)
     run = world.submit()
     world.publisher.hints.clear()
     world.clock.advance(10_000)
@@ -92,3 +93,12 @@ def test_a_run_beyond_the_hard_limit_loses_its_lease(world: World) -> None:
     assert end_overlong_runs(world.context) == 0
     assert runs.get(world.context, assignment.run.id).revoke_requested
     assert world.store.view(TARGET).state is State.SEVERED
+
+
+@pytest.mark.parametrize("step", [timedelta(days=365), timedelta(days=-365)])
+def test_a_clock_that_is_set_ends_no_run(world: World, monkeypatch: pytest.MonkeyPatch, step: timedelta) -> None:
+    assignment, _ = world.begin()
+    right = world.clock.wall
+    monkeypatch.setattr(world.clock, "wall", lambda: right() + step)
+    assert end_overlong_runs(world.context) == 0
+    assert not runs.get(world.context, assignment.run.id).revoke_requested

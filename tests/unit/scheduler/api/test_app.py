@@ -41,7 +41,7 @@ def test_a_run_from_the_bundle_to_the_end(world: World, client: Clients, raw: Ap
 
     log = admin.logs(run.id)
     assert (log.text, log.complete) == ("planned\n", True)
-    assert [record.outcome for record in admin.journal(run=run.id, target="db.north", epoch=1)] == [None, "answered"]
+    assert [record.outcome for record in admin.journal(run=run.id, target="db.north", epoch=1)] == ["answered", None]
     assert admin.runs(target="db.north", status="applied")[0].id == run.id
     assert admin.run(run.id).exit_code == 0
     assert admin.lease("db.north").run_id == run.id
