@@ -12,8 +12,11 @@ from cli.output import JsonFlag, Output, examples
 
 if TYPE_CHECKING:
     from shared.api_client import ApiClient
+    from shared.errors import InterlockError
     from shared.models import Run, RunKind
 
+# Of a thousand targets the first few show what an id looks like.
+MAX_NAMED = 20
 PLAN_EXAMPLES = examples(
     "interlock plan -f flock.yaml             # every target of the file",
     "interlock plan shop.eu-west-1            # exit code 2: there are changes",
@@ -58,6 +61,8 @@ def destroy(
     json_output: JsonFlag = False,
 ) -> None:
     """Destroy everything that the target's state holds."""
+    if target is None and file is None:
+        raise _nothing_named()
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Destroy all resources of {target or f'every target of {file}'}?", abort=True, err=True)
     _carry_out("destroy", target, file, detach=detach, out=Output(as_json=json_output))
@@ -82,7 +87,7 @@ def choose_targets(client: ApiClient, target: str | None, file: Path | None) -> 
 
     if file is None:
         if target is None:
-            raise typer.BadParameter("name a TARGET, or a flock file with -f; `interlock flock ls` lists targets")
+            raise _nothing_named()
         return [target]
     declared = [one.id for one in register(client, file)]
     if target is None:
@@ -93,20 +98,45 @@ def choose_targets(client: ApiClient, target: str | None, file: Path | None) -> 
 
 
 def create_run(client: ApiClient, target: str, kind: RunKind, *, argv: tuple[str, ...]) -> Run:
-    """Ask the API for a run. An unknown target is answered with those that there are."""
-    from cli.context import actor
-    from shared.errors import ApiError, ConfigurationError
+    """Ask the API for a run. An unknown target is answered with those that there are.
 
+    Raises BadParameter for a command that is not UTF-8: JSON could not carry it unchanged.
+    """
+    from cli.context import actor
+    from shared.errors import ApiError, Unavailable
+    from shared.lease.keys import TARGET_PATTERN
+
+    if not TARGET_PATTERN.match(target):
+        raise _unknown_target(client, target)
+    try:
+        "".join(argv).encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("the command holds bytes that are not UTF-8; put them into a script") from None
     try:
         return client.create_run(target=target, kind=kind, argv=argv, actor=actor())
     except ApiError as error:
         if error.status != 404:
             raise
-        known = [one.id for one in client.targets()]
-        listed = f"known targets: {', '.join(known)}" if known else "no target is registered yet"
-        raise ConfigurationError(
-            f"unknown target {target!r}", hint=f"{listed}; `interlock flock register FILE` declares them"
-        ) from error
+        raise _unknown_target(client, target) from error
+    except Unavailable as error:
+        # An answer that did not come says nothing about what the API did; "apply" again would queue a second run.
+        look = f"`interlock run ls --target {target}` shows whether the run was queued all the same"
+        raise Unavailable(error.message, hint=f"{error.hint} {look}") from error
+
+
+def _nothing_named() -> typer.BadParameter:
+    return typer.BadParameter("name a TARGET, or a flock file with -f; `interlock flock ls` lists targets")
+
+
+def _unknown_target(client: ApiClient, target: str) -> InterlockError:
+    from shared.errors import ConfigurationError
+
+    known = [one.id for one in client.targets()]
+    more = f" and {len(known) - MAX_NAMED} more" if len(known) > MAX_NAMED else ""
+    listed = f"known targets: {', '.join(known[:MAX_NAMED])}{more}" if known else "no target is registered yet"
+    return ConfigurationError(
+        f"unknown target {target!r}", hint=f"{listed}; `interlock flock register FILE` declares them"
+    )
 
 
 def finish(client: ApiClient, out: Output, runs: list[Run], *, detach: bool) -> int:

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 
-from typer.exceptions import TyperException
+from typer.exceptions import Abort, TyperException
 
 from cli.output import Output
 from shared import exit_codes
@@ -14,6 +14,18 @@ from shared.errors import ApiError, InterlockError
 
 DEBUG_VARIABLE = "INTERLOCK_DEBUG"
 FORBIDDEN_STATUSES = (401, 403)
+# What was asked for does not exist or makes no sense, whatever the state of the system.
+USAGE_STATUSES = (400, 404, 413, 422)
+
+
+class Interrupted(InterlockError):  # noqa: N818 - named after what happened, as in shared.errors
+    """Ctrl-C ended a command. Raised instead of KeyboardInterrupt, which Typer turns into a silent exit code."""
+
+    exit_code = exit_codes.CANCELED
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("interrupted")
 
 
 def report(error: BaseException, *, as_json: bool) -> int:
@@ -35,11 +47,15 @@ def explain(error: BaseException) -> tuple[str, str, int]:
     """Message, hint and exit code for `error`. Pure."""
     if isinstance(error, ApiError) and error.status in FORBIDDEN_STATUSES:
         return error.message, error.hint, exit_codes.REFUSED
+    if isinstance(error, ApiError) and error.status in USAGE_STATUSES:
+        return error.message, error.hint, exit_codes.USAGE
     if isinstance(error, InterlockError):
         return error.message, error.hint, error.exit_code
     if isinstance(error, TyperException):
         # An empty message is a group without a command: its help was printed already.
         return error.format_message(), "`--help` after any command shows its options and examples", exit_codes.USAGE
+    if isinstance(error, Abort):
+        return "not confirmed; nothing was done", "--yes answers the question", exit_codes.CANCELED
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "", exit_codes.CANCELED
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError) and error.filename is not None:

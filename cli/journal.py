@@ -27,7 +27,7 @@ def list_journal(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many, the newest first.")] = 100,
     json_output: JsonFlag = False,
 ) -> None:
-    """List journaled calls. No outcome means unknown: the call may have reached the cloud."""
+    """List journaled calls, the newest first. No outcome means unknown: the call may have reached the cloud."""
     from cli.context import api
 
     out = Output(as_json=json_output)

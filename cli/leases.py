@@ -96,12 +96,23 @@ def revoke_lease(
     with api() as client:
         answer = client.revoke_lease(target, reason or f"revoked by {actor()}")
     out.data(answer)
-    out.say(f"the lease of {target} is being revoked; `interlock lease show {target}` shows when it is severed")
+    out.say(after_revoke(answer))
 
 
 def state_of(view: LeaseView) -> str:
     """The state in one word; an embargo hides whatever was recorded before it."""
     return "embargoed" if view.state is None or not view.cleared else view.state.value
+
+
+def after_revoke(view: LeaseView) -> str:
+    """What a revoke led to, from the lease as it was right after. Pure."""
+    state = state_of(view)
+    if state in ("held", "releasing", "revoking"):
+        look = f"`interlock lease show {view.target}` shows when it is severed"
+        return f"the lease of {view.target} is being revoked; {look}"
+    if state == "severed":
+        return f"the lease of {view.target} is severed: nothing is signed under epoch {view.epoch} any more"
+    return f"nobody holds the lease of {view.target} ({state}); a run that has claimed it already will not begin"
 
 
 def row(view: LeaseView) -> tuple[object, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli import (
@@ -23,7 +24,7 @@ from cli import (
     up_command,
     version,
 )
-from cli.failures import report
+from cli.failures import Interrupted, report
 from cli.output import examples, json_wanted, wants_json
 from shared import exit_codes
 
@@ -32,8 +33,20 @@ DEPLOY = "Deployments"
 LOOK = "Look and intervene"
 PROCESSES = "Single processes"
 
+
+class _Root(TyperGroup):
+    """All commands. An interrupt leaves them as an error, with a message and in JSON mode an object, like any other."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+
+
 app = typer.Typer(
     name="interlock",
+    cls=_Root,
     help="Runs Terraform so that only the holder of a target's lease gets a cloud call signed.",
     epilog=examples(
         "interlock demo                        # watch it prevent an overlap",

@@ -17,13 +17,14 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
 from cli.up_plan import STOP_BOUND_S, STOP_ORDER, ChildPlan, RestartPolicy
+from shared import exit_codes
 from shared.clock import Clock
-from shared.errors import InterlockError
+from shared.errors import ConfigurationError, InterlockError, Unavailable
 
 PR_SET_PDEATHSIG = 1
 READ_BYTES = 64 * 1024
@@ -39,6 +40,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class ChildError(InterlockError):
     """A child ended before it was ready, did not become ready in time, or died too often."""
+
+
+_REFUSALS: Mapping[int, type[InterlockError]] = {
+    exit_codes.USAGE: ConfigurationError,
+    exit_codes.UNAVAILABLE: Unavailable,
+}
 
 
 @dataclass(kw_only=True)
@@ -98,7 +105,8 @@ class Supervisor:
     def wait_ready(self, name: str, is_ready: Callable[[], bool], *, bound_s: int) -> bool:
         """Wait until `is_ready()`. False when a stop was asked for meanwhile.
 
-        Raises ChildError when any child ends meanwhile or this one is not ready within `bound_s` seconds.
+        Raises ChildError when any child ends meanwhile or this one is not ready within `bound_s` seconds;
+        ConfigurationError or Unavailable when that is what the child's exit code says.
         """
         child = self._children[name]
         deadline_ms = self._clock.boot_ms() + bound_s * 1000
@@ -107,7 +115,9 @@ class Supervisor:
             for other in self._children.values():
                 if other.process.poll() is not None:
                     self._drain(other)
-                    raise ChildError(
+                    # What it refused is what we refuse: a setting stays a setting, an absent peer stays absent.
+                    kind = _REFUSALS.get(other.process.returncode, ChildError)
+                    raise kind(
                         f"{other.plan.name} ended with {describe_exit(other.process.returncode)} during the start",
                         hint=_last_words(other),
                     )

@@ -29,6 +29,8 @@ EXAMPLES = examples(
 )
 HTTP_TIMEOUT_S = 2.0
 PASSWORD_BYTES = 24
+# As many as the API lists at once, and more than one host attempts.
+MAX_RUNS = 1000
 # sun_path of a unix socket address, without its terminating zero.
 MAX_SOCKET_PATH_BYTES = 107
 
@@ -91,6 +93,7 @@ def _start(supervisor: Supervisor, settings: Settings, *, redis_port: int) -> Up
     from cli.up_record import UpRecord, write_record
     from shared.clock import SystemClock
 
+    _check_database_address(settings)
     addresses = choose_addresses(settings, redis_port=redis_port)
     reached = settings.model_copy(update={"redis_url": addresses.redis_url})
     base = dict(os.environ)
@@ -132,7 +135,7 @@ def _start(supervisor: Supervisor, settings: Settings, *, redis_port: int) -> Up
 
 
 def _cancel_active_runs(supervisor: Supervisor, settings: Settings, record: UpRecord) -> None:
-    """Ask the runs that are being carried out to end, so that they save their state before the worker is stopped.
+    """Ask the runs that our worker carries out to end, so that they save their state before the worker is stopped.
 
     Best effort: where the API does not answer, the worker's bound ends them, and their leases are cut.
     """
@@ -144,7 +147,10 @@ def _cancel_active_runs(supervisor: Supervisor, settings: Settings, record: UpRe
     try:
         with ApiClient(record.api_url, settings.read_token("admin"), timeout_s=HTTP_TIMEOUT_S) as client:
             for status in (RunStatus.CLAIMED, RunStatus.PLANNING, RunStatus.APPLYING):
-                for run in client.runs(status=status):
+                for run in client.runs(status=status, limit=MAX_RUNS):
+                    if run.node != settings.node:
+                        # Several hosts may share a database; what the others' workers do is not ours to end.
+                        continue
                     client.cancel_run(run.id)
                     supervisor.say(SERVER, f"canceled {run.id} ({run.kind.value} of {run.target})")
     except InterlockError as error:
@@ -252,6 +258,13 @@ def _check_redis(settings: Settings) -> None:
 
     with lease_store(settings) as store:
         store.check_server()
+
+
+def _check_database_address(settings: Settings) -> None:
+    """Refuse an address that no database has, before anything is started."""
+    from scheduler.database import Database
+
+    Database(settings.database_url).close()
 
 
 def answers_ok(url: str) -> bool:

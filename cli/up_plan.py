@@ -24,6 +24,8 @@ STOP_ORDER = tuple(reversed(START_ORDER))
 # How long a child may take to end after SIGTERM before it is killed. A worker waits for its
 # runs, which `up` canceled before: each ends the operation it is in, saves its state and gives its lease up.
 STOP_BOUND_S: Mapping[str, int] = {WORKER: 120, PROXY: 15, BEAT: 15, SERVER: 15, VALKEY: 10}
+# A worker cuts the runs that have not ended by then, and has the rest of its bound to end in good order.
+WORKER_DRAIN_S = STOP_BOUND_S[WORKER] - 10
 # How long a child may take until it is ready, on a slow machine that just installed it.
 READY_BOUND_S = 90
 
@@ -102,6 +104,7 @@ def child_environment(base: Mapping[str, str], addresses: Addresses, *, health_p
     }
     if health_port is not None:
         environment["INTERLOCK_HTTP_PORT"] = str(health_port)
+    environment.setdefault("INTERLOCK_WORKER_DRAIN_S", str(WORKER_DRAIN_S))
     # `python -m cli` must find this code wherever `up` was started from.
     root = str(Path(__file__).resolve().parent.parent)
     paths = [root, *[part for part in base.get("PYTHONPATH", "").split(":") if part and part != root]]

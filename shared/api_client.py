@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -76,12 +77,12 @@ class ApiClient:
 
     def bundle(self, digest: str) -> bytes:
         """Return the bundle with this digest."""
-        return self._send("GET", f"/v1/bundles/{digest}", timeout=BUNDLE_TIMEOUT_S).content
+        return self._send("GET", f"/v1/bundles/{_part(digest)}", timeout=BUNDLE_TIMEOUT_S).content
 
     def put_flock(self, name: str, bundle_digest: str, targets: Sequence[TargetUpsert]) -> Flock:
         """Create or replace a flock and its targets."""
         body = {"bundle_digest": bundle_digest, "targets": [target.model_dump(mode="json") for target in targets]}
-        return self._call(Flock, "PUT", f"/v1/flocks/{name}", json=body)
+        return self._call(Flock, "PUT", f"/v1/flocks/{_part(name)}", json=body)
 
     def flocks(self) -> list[Flock]:
         """Return all flocks."""
@@ -93,7 +94,7 @@ class ApiClient:
 
     def target(self, target: str) -> Target:
         """Return one target."""
-        return self._call(Target, "GET", f"/v1/targets/{target}")
+        return self._call(Target, "GET", f"/v1/targets/{_part(target)}")
 
     # Runs
 
@@ -108,38 +109,42 @@ class ApiClient:
 
     def run(self, run_id: str) -> Run:
         """Return one run."""
-        return self._call(Run, "GET", f"/v1/runs/{run_id}")
+        return self._call(Run, "GET", f"/v1/runs/{_part(run_id)}")
 
     def cancel_run(self, run_id: str) -> Run:
         """Ask that a run be canceled."""
-        return self._call(Run, "POST", f"/v1/runs/{run_id}/cancel")
+        return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/cancel")
 
     def claim(self, run_id: str, *, node: str, holder: str) -> Assignment:
         """Claim a run for this execution. ApiError with code `not_claimable` when it is not to be had."""
-        return self._call(Assignment, "POST", f"/v1/runs/{run_id}/claim", json={"node": node, "holder": holder})
+        return self._call(Assignment, "POST", f"/v1/runs/{_part(run_id)}/claim", json={"node": node, "holder": holder})
 
     def raise_epoch(self, run_id: str, *, holder: str, above: int) -> Assignment:
         """Claim again, with an epoch above the one that Redis knows (after a restore of the database)."""
-        return self._call(Assignment, "POST", f"/v1/runs/{run_id}/raise_epoch", json={"holder": holder, "above": above})
+        return self._call(
+            Assignment, "POST", f"/v1/runs/{_part(run_id)}/raise_epoch", json={"holder": holder, "above": above}
+        )
 
     def progress(self, run_id: str, *, holder: str, status: RunStatus) -> Run:
         """Report that the run is planning or applying."""
-        return self._call(Run, "POST", f"/v1/runs/{run_id}/progress", json={"holder": holder, "status": str(status)})
+        return self._call(
+            Run, "POST", f"/v1/runs/{_part(run_id)}/progress", json={"holder": holder, "status": str(status)}
+        )
 
     def append_log(self, run_id: str, *, holder: str, offset: int, text: str) -> None:
         """Append to the run's log at `offset` (bytes); repeating a piece is harmless."""
-        self._send("POST", f"/v1/runs/{run_id}/logs", json={"holder": holder, "offset": offset, "text": text})
+        self._send("POST", f"/v1/runs/{_part(run_id)}/logs", json={"holder": holder, "offset": offset, "text": text})
 
     def logs(self, run_id: str, *, offset: int = 0) -> LogChunk:
         """Return the run's log from `offset` (bytes) on."""
-        return self._call(LogChunk, "GET", f"/v1/runs/{run_id}/logs", params={"offset": offset})
+        return self._call(LogChunk, "GET", f"/v1/runs/{_part(run_id)}/logs", params={"offset": offset})
 
     def finish(
         self, run_id: str, *, holder: str, epoch: int, exit_code: int | None, status: RunStatus, reason: str = ""
     ) -> Run:
         """Report how the run ended. ApiError with code `lease_lost` when it was given up before."""
         body = {"holder": holder, "epoch": epoch, "exit_code": exit_code, "status": str(status), "reason": reason}
-        return self._call(Run, "POST", f"/v1/runs/{run_id}/finish", json=body)
+        return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/finish", json=body)
 
     # Leases
 
@@ -149,26 +154,26 @@ class ApiClient:
 
     def lease(self, target: str) -> LeaseView:
         """Return the lease of one target."""
-        return self._call(LeaseView, "GET", f"/v1/leases/{target}")
+        return self._call(LeaseView, "GET", f"/v1/leases/{_part(target)}")
 
     def revoke_lease(self, target: str, reason: str) -> LeaseView:
         """Take the lease from its holder; durable, repeated by the observer until it took."""
-        return self._call(LeaseView, "POST", f"/v1/leases/{target}/revoke", json={"reason": reason})
+        return self._call(LeaseView, "POST", f"/v1/leases/{_part(target)}/revoke", json={"reason": reason})
 
     # Journal
 
     def journal_intent(self, intent: JournalIntent) -> None:
-        """Record a call before it is signed."""
-        self._send("POST", "/v1/journal", json=intent.model_dump(mode="json"))
+        """Record a call before it is signed. Only an answer that names the call counts."""
+        _recorded(self._send("POST", "/v1/journal", json=intent.model_dump(mode="json")), intent.call_id)
 
     def journal_outcome(self, outcome: JournalOutcome) -> None:
         """Record what became of a call."""
-        self._send("POST", f"/v1/journal/{outcome.call_id}/outcome", json=outcome.model_dump(mode="json"))
+        self._send("POST", f"/v1/journal/{_part(outcome.call_id)}/outcome", json=outcome.model_dump(mode="json"))
 
     def journal(
         self, *, target: str | None = None, run: str | None = None, epoch: int | None = None, limit: int = 1000
     ) -> list[JournalRecord]:
-        """Return journaled calls, oldest first."""
+        """Return journaled calls, newest first."""
         params = _params(target=target, run=run, epoch=epoch, limit=limit)
         return self._call(list[JournalRecord], "GET", "/v1/journal", params=params)
 
@@ -176,16 +181,20 @@ class ApiClient:
 
     def quarantine_state(self, target: str, *, epoch: int, run: str, state: bytes) -> None:
         """Keep the state of a cut epoch, to be judged by the next holder."""
-        self._send("POST", f"/v1/targets/{target}/quarantine", params={"epoch": epoch, "run": run}, content=state)
+        self._send(
+            "POST", f"/v1/targets/{_part(target)}/quarantine", params={"epoch": epoch, "run": run}, content=state
+        )
 
     def recovery(self, target: str, *, run: str, holder: str) -> Recovery:
         """Return what earlier cuts left behind, for the holder of the live epoch."""
-        return self._call(Recovery, "GET", f"/v1/targets/{target}/recovery", params={"run": run, "holder": holder})
+        return self._call(
+            Recovery, "GET", f"/v1/targets/{_part(target)}/recovery", params={"run": run, "holder": holder}
+        )
 
     def accept_quarantine(self, target: str, *, epoch: int, run: str, holder: str) -> None:
         """Make the quarantined state of `epoch` the target's current state."""
         body = {"run": run, "holder": holder}
-        self._send("POST", f"/v1/targets/{target}/quarantine/{epoch}/accept", json=body)
+        self._send("POST", f"/v1/targets/{_part(target)}/quarantine/{epoch}/accept", json=body)
 
     def healthy(self) -> bool:
         """Return whether /readyz says yes. Never raises."""
@@ -227,16 +236,18 @@ class AsyncApiClient:
         await self._http.aclose()
 
     async def journal_intent(self, intent: JournalIntent) -> None:
-        """Record a call before it is signed."""
-        await self._send("POST", "/v1/journal", json=intent.model_dump(mode="json"))
+        """Record a call before it is signed. Only an answer that names the call counts."""
+        _recorded(await self._send("POST", "/v1/journal", json=intent.model_dump(mode="json")), intent.call_id)
 
     async def journal_outcome(self, outcome: JournalOutcome) -> None:
         """Record what became of a call."""
-        await self._send("POST", f"/v1/journal/{outcome.call_id}/outcome", json=outcome.model_dump(mode="json"))
+        await self._send("POST", f"/v1/journal/{_part(outcome.call_id)}/outcome", json=outcome.model_dump(mode="json"))
 
     async def quarantine_state(self, target: str, *, epoch: int, run: str, state: bytes) -> None:
         """Keep the state of a cut epoch, to be judged by the next holder."""
-        await self._send("POST", f"/v1/targets/{target}/quarantine", params={"epoch": epoch, "run": run}, content=state)
+        await self._send(
+            "POST", f"/v1/targets/{_part(target)}/quarantine", params={"epoch": epoch, "run": run}, content=state
+        )
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
@@ -277,10 +288,21 @@ def _json(answer: httpx.Response) -> Any:
         raise PeerError(f"{answer.request.url}: the answer is not JSON", hint="is this Interlock's API?") from error
 
 
+def _part(name: str) -> str:
+    """One step of a path: a name that somebody typed must not lead to another endpoint."""
+    return quote(name, safe=":")
+
+
 def _member(value: Any, name: str) -> Any:
     if not isinstance(value, dict) or name not in value:
         raise PeerError(f"the API's answer has no {name!r}", hint="are both of one version?")
     return value[name]
+
+
+def _recorded(answer: httpx.Response, call_id: str) -> None:
+    """Not every 200 is the journal's: a wrong address or somebody's gateway says it as well."""
+    if _member(_json(answer), "call_id") != call_id:
+        raise PeerError("the journal's answer is about another call", hint="is this Interlock's API?")
 
 
 def _parse[T](kind: type[T], answer: httpx.Response) -> T:

@@ -130,7 +130,8 @@ def load_flock(path: Path) -> FlockSpec:
             f"{path}: cannot be read: {error.strerror}", hint="give the path of a flock file"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {error}", hint="mend the file") from error
+        problem = " ".join(str(error).split())
+        raise ConfigurationError(f"{path}: not valid YAML: {problem}", hint="mend the file") from error
     if not isinstance(data, dict):
         raise ConfigurationError(f"{path}: must be a mapping", hint="with name, configuration and targets")
     try:
@@ -145,8 +146,12 @@ def describe(error: ValidationError) -> str:
     """Return a validation error as one line: `place: message; place: message`."""
     parts = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
+        if item["type"] == "default_factory_not_called":
+            # Only says that another field is wrong, which has an item of its own.
+            continue
         place = ".".join(str(step) for step in item["loc"])
-        parts.append(f"{place}: {item['msg']}" if place else item["msg"])
+        message = item["msg"].removeprefix("Value error, ")
+        parts.append(f"{place}: {message}" if place else message)
     return "; ".join(parts)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -27,6 +29,10 @@ from shared.models import describe
 
 CONFIG_VARIABLE: Final = "INTERLOCK_CONFIG"
 DEFAULT_CONFIG: Final = Path("interlock.toml")
+
+_REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+_BROKER_SCHEMES: Final = (*_REDIS_SCHEMES, "redis+socket", "sentinel", "amqp", "amqps")
+_API_SCHEMES: Final = ("http", "https")
 
 
 def _default_home() -> Path:
@@ -125,6 +131,9 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="address of /healthz and /metrics of beat, worker, proxy")
     http_port: int | None = Field(default=None, ge=0, le=65535, description="its port; default: off")
     worker_concurrency: int = Field(default=2, ge=1, le=256, description="runs that one worker attempts at once")
+    worker_drain_s: float = Field(
+        default=20, gt=0, description="a worker that gets SIGTERM lets its runs go on for so long, then cuts them"
+    )
     claim_timeout_s: int = Field(default=120, gt=0, description="a claimed run must have acquired its lease by then")
     republish_after_s: float = Field(default=5, gt=0, description="a pending run's broker message is sent again then")
     max_attempts: int = Field(default=3, ge=1, le=100, description="tries of a run whose lease was lost")
@@ -165,9 +174,17 @@ class Settings(BaseSettings):
     @field_validator("redis_url", mode="after")
     @classmethod
     def _redis_scheme(cls, value: str) -> str:
-        if not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError(f"must start with redis://, rediss:// or unix://, not {value.partition(':')[0]}:")
-        return value
+        return _checked_url(value, _REDIS_SCHEMES)
+
+    @field_validator("broker_url", mode="after")
+    @classmethod
+    def _broker_scheme(cls, value: str) -> str:
+        return _checked_url(value, _BROKER_SCHEMES)
+
+    @field_validator("api_url", mode="after")
+    @classmethod
+    def _api_scheme(cls, value: str) -> str:
+        return _checked_url(value, _API_SCHEMES)
 
     @model_validator(mode="after")
     def _timing_is_consistent(self) -> Self:
@@ -188,14 +205,26 @@ class Settings(BaseSettings):
         )
 
     def prepare(self) -> None:
-        """Create `home` with mode 0700. Raises ConfigurationError where that is impossible."""
+        """Create `home` with mode 0700, and close it to others where it is there already.
+
+        Raises ConfigurationError where that is impossible, and for a directory that is somebody else's or that
+        everybody may write to (as /tmp): that one is left as it is.
+        """
+        hint = "set INTERLOCK_HOME to a directory of yours"
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self.home.stat()
+            if not found.st_mode & 0o077:
+                return
+            if found.st_uid != os.geteuid():
+                raise ConfigurationError(f"{self.home} belongs to another user and is open to others", hint=hint)
+            if found.st_mode & (stat.S_IWOTH | stat.S_ISVTX):
+                raise ConfigurationError(
+                    f"{self.home} is shared: everybody may write to it", hint=f"{hint}, such as {self.home}/interlock"
+                )
             self.home.chmod(0o700)
         except OSError as error:
-            raise ConfigurationError(
-                f"{self.home}: cannot be created: {error.strerror}", hint="set INTERLOCK_HOME to a directory of yours"
-            ) from error
+            raise ConfigurationError(f"{self.home}: cannot be created: {error.strerror}", hint=hint) from error
 
     def token_path(self, role: str) -> Path:
         """Return the file that holds the token of `role` on the host of the API."""
@@ -206,10 +235,10 @@ class Settings(BaseSettings):
     def read_token(self, role: str) -> str:
         """Return INTERLOCK_TOKEN or else the token file of `role`. Raises ConfigurationError without either."""
         if self.token is not None:
-            return self.token.get_secret_value()
+            return _sendable(self.token.get_secret_value(), "INTERLOCK_TOKEN")
         path = self.token_path(role)
         try:
-            token = path.read_text(encoding="ascii").strip()
+            token = path.read_text(encoding="utf-8", errors="replace").strip()
         except OSError as error:
             raise ConfigurationError(
                 f"no API token: INTERLOCK_TOKEN is not set and {path} cannot be read ({error.strerror})",
@@ -217,7 +246,32 @@ class Settings(BaseSettings):
             ) from error
         if not token:
             raise ConfigurationError(f"{path} is empty", hint="delete it and start the API, which makes a new one")
-        return token
+        return _sendable(token, str(path))
+
+
+def _checked_url(value: str, schemes: tuple[str, ...]) -> str:
+    """`value` if it is a URL with one of these schemes. Its user and password never appear in the error."""
+    scheme, separator, _ = value.partition("://")
+    if not separator or scheme not in schemes:
+        *most, last = (f"{known}://" for known in schemes)
+        raise ValueError(f"must start with {', '.join(most)} or {last}")
+    parts = urlsplit(value)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("its port is no number between 0 and 65535") from None
+    if scheme in _API_SCHEMES and not parts.hostname:
+        raise ValueError("names no host")
+    return value
+
+
+def _sendable(token: str, source: str) -> str:
+    """`token` if it may stand in an HTTP header; anything else cannot be one of ours."""
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigurationError(
+            f"{source} holds characters that no API token has", hint="copy it again from the file on the API's host"
+        )
+    return token
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -285,6 +285,20 @@ def test_a_provider_that_cannot_be_found_is_one_clear_end(up: Up) -> None:
     last = done.stderr.strip().splitlines()[-1]
     assert "apply of nobody.here" in last
     assert "failed" in last
+    assert "INTERLOCK_PLUGIN_DIR" in done.stderr, "it says what to do"
+
+
+@pytest.mark.terraform
+def test_an_invalid_configuration_is_named_with_its_file_and_nothing_is_applied(up: Up) -> None:
+    (up.directory / "tf3").mkdir()
+    (up.directory / "tf3" / "main.tf").write_text('resource "terraform_data" "one" {\n  no_such_argument = 1\n}\n')
+    path = up.directory / "broken.yaml"
+    path.write_text(FLOCK.replace("configuration: tf", "configuration: tf3").replace("job", "broken"))
+    done = up.interlock("apply", "-f", str(path))
+    assert done.returncode == exit_codes.ERROR, done.stderr
+    assert "no_such_argument" in done.stdout + done.stderr
+    assert "main.tf" in done.stdout + done.stderr
+    assert "correct it" in done.stderr, "it says what to do"
     assert "Traceback" not in done.stderr
 
 

@@ -174,6 +174,19 @@ def test_a_killed_worker_leaves_no_provisioner_and_its_target_moves_on(system: S
     assert over(system, system.api().create_run(system.target, RunKind.EXEC, argv=("true",))).epoch == 2
 
 
+def test_a_worker_that_is_told_to_stop_waits_for_its_runs_no_longer_than_it_says(system: System) -> None:
+    idle = system.processes["host-a-worker"]
+    idle.terminate()
+    assert idle.wait(30) == 0
+    system.start_worker("host-a", INTERLOCK_WORKER_DRAIN_S="1")
+    run = begin(system, *BEGUN_THEN_WAIT)
+    pids = provisioners(system, "host-a-worker")
+    system.processes["host-a-worker"].terminate()
+    nothing_left(pids)
+    assert over(system, run).status is RunStatus.LOST
+    assert system.processes["host-a-worker"].wait(30) == 0
+
+
 def test_a_killed_beat_stops_no_run_and_a_second_beat_takes_over(system: System) -> None:
     system.start_beat("second-beat")
     run = begin(system, *BEGUN_THEN_WAIT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from shared.errors import Unavailable
 from shared.models import RunKind, RunStatus
 
 Interlock = Callable[..., Any]
@@ -43,9 +45,17 @@ def test_the_exit_code_tells_how_the_run_ended(
 
 
 def test_an_unknown_target_is_answered_with_the_known_ones(interlock: Interlock, fake_api: Any) -> None:
-    said = interlock("apply", "shop.locla")
-    assert said.code == 64
-    assert said.err.startswith("error: unknown target 'shop.locla'\nhint: known targets: shop.local;")
+    for unknown in ("shop.locla", "shop", "No Target"):
+        said = interlock("apply", unknown)
+        assert said.code == 64
+        assert said.err.startswith(f"error: unknown target '{unknown}'\nhint: known targets: shop.local;")
+
+
+def test_of_many_known_targets_some_are_named(
+    interlock: Interlock, fake_api: Any, target_like: Callable[..., Any]
+) -> None:
+    fake_api.known = [target_like(id=f"shop.r{number:04}") for number in range(1000)]
+    assert "shop.r0019 and 980 more;" in interlock("apply", "shop.locla").err
 
 
 def test_without_target_and_file_nothing_is_guessed(interlock: Interlock, fake_api: Any) -> None:
@@ -97,3 +107,35 @@ def _refuse(text: str, **options: Any) -> None:
 
     assert "shop.local" in text
     raise typer.Abort
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_destroy_that_is_not_confirmed_does_nothing_and_says_so(
+    interlock: Interlock, fake_api: Any, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    said = interlock("destroy", "shop.local", *words)
+    assert said.code == 130
+    assert "error: not confirmed; nothing was done" in said.err
+    assert fake_api.asked == []
+
+
+def test_a_destroy_of_nothing_asks_nothing(interlock: Interlock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: pytest.fail("asked"))
+    assert interlock("destroy").code == 64
+
+
+def test_an_answer_that_did_not_come_says_nothing_about_the_run(
+    interlock: Interlock, fake_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(**_: object) -> None:
+        raise Unavailable("the API did not answer", hint="is it running?")
+
+    monkeypatch.setattr(fake_api, "create_run", late)
+    said = interlock("apply", "shop.local")
+    assert said.code == 69
+    assert "hint: is it running? `interlock run ls --target shop.local` shows whether" in said.err

@@ -47,3 +47,10 @@ def test_without_a_command_or_a_target_it_is_a_usage_error(interlock: Interlock,
     assert interlock("exec", "--target", "shop.local").code == 64
     assert interlock("exec", "--", "ls").code == 64
     assert fake_api.asked == []
+
+
+def test_a_command_that_json_cannot_carry_is_refused(interlock: Interlock, fake_api: Any) -> None:
+    said = interlock("exec", "--target", "shop.local", "--", "echo", "\udcff")
+    assert said.code == 64
+    assert "not UTF-8" in said.err
+    assert fake_api.asked == []

@@ -7,7 +7,7 @@ import json
 import pytest
 import typer
 
-from cli.failures import explain, report
+from cli.failures import Interrupted, explain, report
 from shared import exit_codes
 from shared.errors import ApiError, ConfigurationError, LeaseLost, LeaseRefused, Unavailable
 
@@ -20,8 +20,13 @@ from shared.errors import ApiError, ConfigurationError, LeaseLost, LeaseRefused,
         (LeaseLost("m"), exit_codes.LEASE_LOST),
         (LeaseRefused("m"), exit_codes.REFUSED),
         (ApiError("m", status=401, code="unauthorized"), exit_codes.REFUSED),
+        (ApiError("m", status=404, code="unknown_target"), exit_codes.USAGE),
+        (ApiError("m", status=422, code="invalid"), exit_codes.USAGE),
         (ApiError("m", status=409, code="conflict"), exit_codes.ERROR),
+        (ApiError("m", status=500, code="internal"), exit_codes.ERROR),
         (typer.BadParameter("m"), exit_codes.USAGE),
+        (typer.Abort(), exit_codes.CANCELED),
+        (Interrupted(), exit_codes.CANCELED),
         (KeyboardInterrupt(), exit_codes.CANCELED),
         (FileNotFoundError(2, "No such file or directory", "x.yaml"), exit_codes.ERROR),
         (KeyError("m"), exit_codes.ERROR),

@@ -58,6 +58,19 @@ def test_revoke_records_the_reason_or_else_who_did_it(interlock: Interlock, fake
     assert reasons[1].startswith("revoked by ")
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("revoking", "is being revoked; `interlock lease show shop.local`"),
+        ("severed", "is severed: nothing is signed under epoch 3"),
+        ("released", "nobody holds the lease of shop.local (released)"),
+        ("free", "nobody holds the lease of shop.local (free)"),
+    ],
+)
+def test_revoke_says_what_it_led_to(view_like: Callable[..., Any], state: str, words: str) -> None:
+    assert words in leases.after_revoke(view_like(state=state))
+
+
 def test_watch_prints_a_line_for_each_change_and_none_for_a_renewal(
     interlock: Interlock, fake_api: Any, view_like: Callable[..., Any]
 ) -> None:

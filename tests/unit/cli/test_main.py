@@ -94,3 +94,14 @@ def test_no_color_reaches_help_and_children(interlock: Interlock, monkeypatch: p
     import os
 
     assert os.environ["NO_COLOR"] == "1"
+
+
+def test_an_interrupt_is_an_error_like_any_other(interlock: Interlock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.version.own_version", interrupted)
+    said = interlock("version", "--json")
+    assert said.code == 130
+    assert said.err == "error: interrupted\n"
+    assert json.loads(said.out)["error"]["exit_code"] == 130

@@ -64,5 +64,5 @@ def test_cancel_says_how_to_watch_the_end_of_a_run_that_goes_on(
 
 def test_an_unknown_run_is_one_message_of_the_api(interlock: Interlock) -> None:
     said = interlock("run", "show", "run-ffffffffffffffff")
-    assert said.code == 1
+    assert said.code == 64
     assert said.err == "error: no run run-ffffffffffffffff\nhint: `interlock run ls` lists runs\n"

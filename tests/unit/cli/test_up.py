@@ -13,6 +13,7 @@ from cli import up
 from cli.up import ChildError, Supervisor, describe_exit, probe
 from cli.up_plan import ChildPlan
 from shared.clock import SystemClock
+from shared.errors import ConfigurationError, InterlockError, Unavailable
 
 READY = "import sys, time; print('ready', flush=True); time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {READY}"
@@ -65,9 +66,19 @@ def test_a_child_reads_what_it_is_given_on_stdin(supervisor: Supervisor, capsys:
 
 def test_a_child_that_ends_during_the_start_fails_it_with_its_last_words(supervisor: Supervisor) -> None:
     supervisor.start(plan("server", "print('error: no luck'); raise SystemExit(64)"))
-    with pytest.raises(ChildError, match="server ended with exit code 64 during the start") as caught:
+    with pytest.raises(ConfigurationError, match="server ended with exit code 64 during the start") as caught:
         supervisor.wait_ready("server", lambda: False, bound_s=BOUND_S)
     assert "error: no luck" in caught.value.hint
+
+
+@pytest.mark.parametrize(("code", "kind"), [(1, ChildError), (64, ConfigurationError), (69, Unavailable)])
+def test_a_child_that_refuses_to_start_gives_its_exit_code_to_the_start(
+    supervisor: Supervisor, code: int, kind: type[InterlockError]
+) -> None:
+    supervisor.start(plan("server", f"raise SystemExit({code})"))
+    with pytest.raises(kind) as caught:
+        supervisor.wait_ready("server", lambda: False, bound_s=BOUND_S)
+    assert caught.value.exit_code == code
 
 
 def test_a_child_that_is_never_ready_fails_the_start(

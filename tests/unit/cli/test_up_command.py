@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -11,10 +12,15 @@ from typing import Any
 
 import pytest
 
+from cli import up_command
+from cli.up import Supervisor
 from cli.up_command import answers_ok, choose_addresses, environment_for, valkey_binary
-from cli.up_record import UpLock
+from cli.up_record import UpLock, UpRecord
+from shared.clock import SystemClock
 from shared.errors import ConfigurationError
+from shared.models import RunStatus
 from shared.settings import load_settings
+from tests.unit.cli.conftest import make_run
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +114,28 @@ def test_ready_is_what_readyz_says(status: int, ready: bool) -> None:
         server.shutdown()
         thread.join()
     assert answers_ok(f"http://127.0.0.1:{server.server_port}/readyz") is False
+
+
+def test_a_stop_cancels_the_runs_of_this_host_and_no_others(fake_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = make_run(id=f"run-{1:016}", status=RunStatus.APPLYING, node="here")
+    others = make_run(id=f"run-{2:016}", status=RunStatus.APPLYING, node="elsewhere")
+    fake_api.stages = {run.id: [run] for run in (mine, others)}
+    monkeypatch.setattr("shared.api_client.ApiClient", lambda *_, **__: nullcontext(fake_api))
+    record = UpRecord(
+        pid=1, api_url="http://x", redis_url="r", embedded_redis=True, processes={}, health_urls={}, started_at="now"
+    )
+    supervisor = Supervisor(SystemClock(), colour=False)
+    up_command._cancel_active_runs(supervisor, load_settings(node="here", token="t"), record)
+    supervisor.close()
+    assert {asked[1] for asked in fake_api.asked if asked[0] == "cancel"} == {mine.id}
+
+
+@pytest.mark.parametrize("address", ["garbage", "mysql://x/y"])
+def test_an_address_that_no_database_has_is_refused_before_anything_is_started(
+    interlock: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("INTERLOCK_DATABASE_URL", address)
+    said = interlock("up", "--port", "0")
+    assert said.code == 64
+    assert "INTERLOCK_DATABASE_URL" in said.err
+    assert not (home / "home" / "valkey").exists()

@@ -103,3 +103,10 @@ def test_a_child_that_lived_long_is_restarted_as_if_for_the_first_time() -> None
     assert policy.on_death(lived_ms=60_000) == 500
     assert policy.on_death(lived_ms=60_000) == 500
     assert RESTART_MAX_DELAY_MS == 8000
+
+
+def test_the_worker_cuts_its_runs_before_it_is_killed_itself() -> None:
+    environment = child_environment({}, ADDRESSES, health_port=None)
+    assert 0 < float(environment["INTERLOCK_WORKER_DRAIN_S"]) < STOP_BOUND_S["worker"]
+    given = child_environment({"INTERLOCK_WORKER_DRAIN_S": "7"}, ADDRESSES, health_port=None)
+    assert given["INTERLOCK_WORKER_DRAIN_S"] == "7"

@@ -119,7 +119,12 @@ def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
         (lambda c: c.leases(), "GET /v1/leases", b"", [LEASE]),
         (lambda c: c.lease("web.eu"), "GET /v1/leases/web.eu", b"", LEASE),
         (lambda c: c.revoke_lease("web.eu", "x"), "POST /v1/leases/web.eu/revoke", {"reason": "x"}, LEASE),
-        (lambda c: c.journal_intent(INTENT), "POST /v1/journal", INTENT.model_dump(mode="json"), {}),
+        (
+            lambda c: c.journal_intent(INTENT),
+            "POST /v1/journal",
+            INTENT.model_dump(mode="json"),
+            {"call_id": INTENT.call_id},
+        ),
         (
             lambda c: c.journal_outcome(OUTCOME),
             f"POST /v1/journal/{'a' * 32}/outcome",
@@ -212,7 +217,7 @@ async def test_the_proxys_calls_are_the_same() -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         seen.append(f"{request.method} {request.url.path}")
-        return httpx.Response(201, json={})
+        return httpx.Response(201, json={"call_id": INTENT.call_id})
 
     api = AsyncApiClient("http://api", "token", transport=httpx.MockTransport(handler))
     await api.journal_intent(INTENT)
@@ -231,3 +236,32 @@ async def test_no_answer_is_unavailable_to_the_proxy_too() -> None:
     with pytest.raises(Unavailable):
         await api.journal_intent(INTENT)
     await api.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200),
+        httpx.Response(204),
+        httpx.Response(200, text="<html>It works!</html>"),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json={"call_id": "b" * 32}),
+    ],
+)
+async def test_an_intent_is_recorded_only_where_the_answer_says_so(answer: httpx.Response) -> None:
+    api = AsyncApiClient("http://api", "token", transport=httpx.MockTransport(lambda request: answer))
+    with pytest.raises(PeerError):
+        await api.journal_intent(INTENT)
+    await api.close()
+
+
+def test_a_name_leads_to_no_other_endpoint() -> None:
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(404, json={"error": {"code": "unknown_target", "message": "m", "hint": ""}})
+
+    with pytest.raises(ApiError):
+        client(handler).lease("../targets?limit=1#x")
+    assert asked == ["/v1/leases/..%2Ftargets%3Flimit%3D1%23x"]

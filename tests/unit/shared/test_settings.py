@@ -65,6 +65,12 @@ def test_the_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("a delta larger than the TTL", "DELTA_MS", "20000", "smaller than ttl_ms"),
         ("a port that is none", "API_PORT", "70000", "api_port"),
         ("a Redis that is none", "REDIS_URL", "http://x", "redis_url.*must start with redis://"),
+        ("a Redis at a port that is none", "REDIS_URL", "redis://:secret@x:y", "redis_url.*its port"),
+        ("a broker that no transport is for", "BROKER_URL", "garbage://x", "broker_url.*must start with .* amqps://"),
+        ("an API without a scheme", "API_URL", "localhost:8420", "api_url: must start with http:// or https://"),
+        ("an API at a port that is none", "API_URL", "http://x:y", "api_url: its port"),
+        ("an API without a host", "API_URL", "http://:8420", "api_url: names no host"),
+        ("an API with half an address", "API_URL", "http://[::1", "api_url: .*IPv6"),
         ("no region", "REGIONS", ",", "regions"),
         ("a node with spaces", "NODE", "a b", "node"),
         ("a file that is not there", "CONFIG", "/nowhere.toml", "not a file"),
@@ -76,6 +82,13 @@ def test_a_wrong_option_is_named(
     monkeypatch.setenv(f"INTERLOCK_{name}", value)
     with pytest.raises(ConfigurationError, match=message):
         load_settings()
+
+
+def test_only_what_is_wrong_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLOCK_REDIS_URL", "http://:secret@x")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert str(caught.value) == "settings: redis_url: must start with redis://, rediss:// or unix://"
 
 
 @pytest.mark.parametrize("text", ["ttl = 1\n", "not toml"])
@@ -95,6 +108,36 @@ def test_home_is_private(tmp_path: Path) -> None:
     settings.prepare()
     settings.prepare()
     assert stat.S_IMODE(settings.home.stat().st_mode) == 0o700
+
+
+def test_a_home_of_ours_that_was_open_is_closed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o755)
+    load_settings(home=home).prepare()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o1755])
+def test_a_shared_directory_is_refused_and_left_as_it_is(tmp_path: Path, mode: int) -> None:
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    shared.chmod(mode)
+    with pytest.raises(ConfigurationError, match="is shared") as caught:
+        load_settings(home=shared).prepare()
+    assert stat.S_IMODE(shared.stat().st_mode) == mode
+    assert f"{shared}/interlock" in caught.value.hint
+
+
+def test_a_directory_of_somebody_else_is_refused_and_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr("shared.settings.os.geteuid", lambda: owner + 1)
+    with pytest.raises(ConfigurationError, match="another user"):
+        load_settings(home=tmp_path).prepare()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
 def test_a_home_that_cannot_be_is_said_clearly(tmp_path: Path) -> None:
@@ -120,6 +163,13 @@ class TestToken:
         with pytest.raises(ConfigurationError, match="INTERLOCK_TOKEN is not set") as caught:
             load_settings(home=tmp_path).read_token("worker")
         assert "set INTERLOCK_TOKEN" in caught.value.hint
+
+    @pytest.mark.parametrize("token", ["t\u00f6ken", "two words", "line\nbreak"])
+    def test_what_no_header_can_carry_is_no_token(self, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("INTERLOCK_TOKEN", token)
+        with pytest.raises(ConfigurationError, match="INTERLOCK_TOKEN holds characters") as caught:
+            load_settings().read_token("worker")
+        assert token not in str(caught.value)
 
     def test_an_empty_file_is_no_token(self, tmp_path: Path) -> None:
         settings = load_settings(home=tmp_path)
