@@ -1,7 +1,7 @@
 """The files of one run on the worker's disk.
 
     <home>/runs/<run id>/      mode 0700
-        work/                  the sandbox's /work, all that the provisioner can write: nothing in it is trusted
+        work/                  the sandbox's /workspace, all that the provisioner can write: nothing in it is trusted
         etc/                   stand-ins for /etc
         run.log                everything the provisioner says; it holds a descriptor, never a path
         captures/              standard output of commands that the worker itself reads

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Where things are inside. Fixed, so that a log reads the same on every host.
-WORK = "/work"
+WORK = "/workspace"
 BASE = "/run/interlock"
 SHIM = f"{BASE}/shim.py"
 CA_FILE = f"{BASE}/ca.pem"

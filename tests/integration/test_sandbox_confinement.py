@@ -92,7 +92,7 @@ def test_what_is_bound_cannot_be_written(tmp_path: Path) -> None:
     with start(tmp_path, Bind(source=plugins, target=str(plugins))) as box:
         for path in (f"{plugins}/x", "/usr/x", "/x", "/run/x", "/run/interlock/x"):
             assert run(box, ["touch", path], tmp_path / "log")[0] != 0, path
-        assert run(box, ["touch", "/work/x", "/tmp/x"], tmp_path / "log")[0] == 0
+        assert run(box, ["touch", "/workspace/x", "/tmp/x"], tmp_path / "log")[0] == 0
     assert (tmp_path / "work" / "x").exists()
     assert not list(plugins.iterdir())
 

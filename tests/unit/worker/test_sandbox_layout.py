@@ -29,7 +29,7 @@ def pairs(argv: list[str], option: str) -> list[tuple[str, str]]:
 
 
 def test_only_the_work_directory_is_writable() -> None:
-    assert pairs(words(Bind(source=Path("/plugins"), target="/plugins")), "--bind") == [("/home/x/work", "/work")]
+    assert pairs(words(Bind(source=Path("/plugins"), target="/plugins")), "--bind") == [("/home/x/work", "/workspace")]
 
 
 def test_nothing_is_bound_that_was_not_named() -> None:
