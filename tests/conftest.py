@@ -1,13 +1,19 @@
-"""Fixtures for all tests: real Valkey servers."""
+"""Fixtures for all tests: real Valkey servers, and an environment without the user's own settings."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from tests.servers import ValkeyServer
+
+
+for _name in [name for name in os.environ if name.startswith("INTERLOCK_") and name != "INTERLOCK_REQUIRE_POSTGRES"]:
+    # Whoever runs the tests may use Interlock; their settings must decide no test.
+    del os.environ[_name]
 
 
 @pytest.fixture(scope="session")

@@ -185,14 +185,15 @@ def test_a_commands_output_and_exit_code_are_ours(up: Up) -> None:
 
 
 def test_the_lease_of_a_running_command_is_seen_and_after_it_is_released(up: Up) -> None:
-    process = up.begin("exec", "--target", "job.here", "--", "sh", "-c", "echo begun; cat /proc/self/status; sleep 3")
+    process = up.begin("exec", "--target", "job.here", "--", "sh", "-c", "echo begun; exec sleep 600")
     wait_for_line(process, "begun")
     for source in ([], ["--redis"]):
         views = {view["target"]: view for view in up.api("lease", "ls", *source)}
         assert views["job.here"]["state"] == "held"
     assert "held" in up.interlock("lease", "show", "job.here").stdout
     assert "state=held" in up.interlock("lease", "watch", "--count", "1").stdout
-    assert end(process)[0] == 0
+    process.send_signal(signal.SIGINT)
+    assert end(process)[0] == exit_codes.CANCELED
     assert up.api("lease", "show", "job.here")["state"] == "released"
 
 
