@@ -10,7 +10,6 @@ import pytest
 
 from tests.servers import ValkeyServer
 
-
 for _name in [name for name in os.environ if name.startswith("INTERLOCK_") and name != "INTERLOCK_REQUIRE_POSTGRES"]:
     # Whoever runs the tests may use Interlock; their settings must decide no test.
     del os.environ[_name]
