@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.13 and make, nothing else. Everything lands in .venv and build/.
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types imports mirrors integration requirements clean
+.PHONY: help demo test check lint types imports mirrors integration model requirements clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -53,6 +53,9 @@ mirrors: build/dev.installed
 
 integration: build/dev.installed ## The tests that need Debian's packages or Terraform; nothing is skipped
 	@INTERLOCK_REQUIRE_POSTGRES=1 $(PY) -m pytest -m "debian or terraform" $(ARGS)
+
+model: ## Check the model of the lease protocol exhaustively, and that every mutant of it is refuted (needs spin and gcc)
+	@python=$$(./deploy/find-python) && "$$python" tests/model/check.py $(ARGS)
 
 requirements: build/dev.installed ## Pin the requirement files again from pyproject.toml
 	@set -e; compile="$(VENV)/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.13 $(ARGS)"; \
