@@ -6,9 +6,11 @@ A newcomer reads in this order:
 - `celery_app`      the Celery app; a message is only a hint with a run id
 - `node`            the bootstep that says: this host is alive and attempts these runs
 - `supervisor`      the life of one run, from the claim to the report
-- `acquisition`     claim and ACQUIRE; `renewal` keeps the lease, `watcher` sees a cancel, `stop` is the decision to end
+- `acquisition`     claim and ACQUIRE; `watcher` sees a cancel, `stop` is the decision to end
+- `renewal`         keeps the lease; `renewal_group` sends the renewals of all runs of the worker in one call
 - `proxy_client`    the control socket of this host's proxy
-- `sandbox_layout`  what is visible inside; `sandbox` the processes, `shim` the first one inside, `seccomp` the filter
+- `sandbox_layout`  what is visible inside; `sandbox` the processes, `shim` the first one inside, `seccomp` the filter,
+                    `sandbox_remains` removes what it left
 - `sandbox_setup`   puts sandbox and `environment` together; `cli_config`, `terraform_binary` find Terraform's parts
 - `commands`        runs one command, with one SIGINT at its end;  `provisioners/` what to run
 - `take_over`       what an earlier, cut run left; `recovery`, `recovery_rules`, `cloud_queries` are its rules

@@ -17,12 +17,12 @@ import errno
 import hashlib
 import io
 import os
-import shutil
 import stat
 import tarfile
 from pathlib import Path
 
 from shared.errors import ConfigurationError, PeerError
+from worker.sandbox_remains import remove_tree
 
 MAX_BUNDLE_FILES = 20_000
 MAX_BUNDLE_CONTENT_BYTES = 512 * 1024**2
@@ -56,14 +56,8 @@ class RunDirectory:
 
     def remove(self) -> None:
         """Delete everything but what was kept."""
-        if not self.root.exists():
-            return
-        # Provisioners leave directories that may not be written into (Go's module cache is one). They are dead by now.
-        for folder, names, _ in self.root.walk():
-            for name in names:
-                if not (folder / name).is_symlink():
-                    (folder / name).chmod(0o700)
-        shutil.rmtree(self.root)
+        # By now the provisioner is dead, but it may have left trees that rmtree gives up on.
+        remove_tree(self.root)
 
     def unpack(self, bundle: bytes, digest: str) -> None:
         """Put the flock's configuration into work/.
@@ -135,10 +129,13 @@ class RunDirectory:
             if error.errno in (errno.ELOOP, errno.ENXIO):
                 raise _suspicious(name) from error
             raise
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise _suspicious(name)
-            content = file.read(limit_bytes + 1)
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                content = file.read(limit_bytes + 1)
+        finally:
+            os.close(fd)
         if len(content) > limit_bytes:
             raise PeerError(f"{name} is larger than {limit_bytes} bytes", hint="look at the run's directory")
         return content

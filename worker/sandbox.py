@@ -18,12 +18,14 @@ import array
 import contextlib
 import json
 import os
+import resource
 import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -186,16 +188,17 @@ class Sandbox:
         self._interrupted = False
         self._killed = False
         # A fresh process group: a SIGSTOP or SIGINT aimed at the pool child's group must not reach the provisioner.
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=self._words,
-            stderr=self._words,
-            env={},
-            cwd=cwd,
-            pass_fds=fds,
-            process_group=0,
-        )
+        with _no_core_dump_handler():
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=self._words,
+                stderr=self._words,
+                env={},
+                cwd=cwd,
+                pass_fds=fds,
+                process_group=0,
+            )
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -429,6 +432,23 @@ def _taken_over() -> PeerError:
         "the sandbox's shim sent what is no event",
         hint="a provisioner took it over; the run is ended. Find out which of its steps does that",
     )
+
+
+@contextlib.contextmanager
+def _no_core_dump_handler() -> Iterator[None]:
+    """What is started within crashes without the host's core dump handler, a root process that parses its memory.
+
+    The limit is one byte and not none: none does not keep the kernel from starting a handler behind a pipe, one does
+    (fs/coredump.c, "RLIMIT_CORE set to 1"). Inside, the seccomp filter keeps it there. Where this process may have no
+    core dumps at all and is not root, the limit stays none.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (1, hard if hard != 0 else 1))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
 
 
 def _control_pair() -> tuple[socket.socket, socket.socket]:

@@ -29,6 +29,7 @@ PROXY_PORT = 3128
 # Memory that a run may fill through its in-memory file systems, each bounded by the kernel.
 TMP_BYTES = 1024**3
 RUN_BYTES = 16 * 1024**2
+SHM_BYTES = 64 * 1024**2
 
 # Merged-/usr systems have links here, older ones directories.
 _ROOT_NAMES = ("bin", "sbin", "lib", "lib32", "lib64")
@@ -143,6 +144,7 @@ def bwrap_argv(bwrap: Path, layout: Layout, *, control_fd: int, info_fd: int, se
         elif path.is_dir():
             argv += ["--ro-bind", str(path), str(path)]
     argv += ["--proc", "/proc", "--dev", "/dev"]
+    argv += ["--size", str(SHM_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108  # private to it as well
     argv += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108  # inside the sandbox, private to it
     argv += ["--size", str(RUN_BYTES), "--tmpfs", "/run"]
     for name in _FROM_ETC:
@@ -155,10 +157,13 @@ def bwrap_argv(bwrap: Path, layout: Layout, *, control_fd: int, info_fd: int, se
     argv += ["--ro-bind", str(layout.shim), SHIM]
     argv += _binds(layout.binds)
     argv += _binds([Bind(source=layout.work, target=WORK, writable=True)])
-    # The root and /run were built by bubblewrap in memory; nobody has to write there any more. /proc/sys and
+    # The root, /run and /dev were built by bubblewrap in memory; nobody has to write there any more, and / and /dev
+    # have no bound but half of the host's memory. Devices stay usable on a read-only mount. /proc/sys and
     # /proc/sysrq-trigger ask for the uid alone: a worker that is root would hand a provisioner without capabilities
     # the host's core_pattern, and with it a command as root outside.
-    argv += ["--remount-ro", "/", "--remount-ro", "/run", "--remount-ro", "/proc", "--chdir", WORK]
+    for folder in ("/", "/run", "/dev", "/proc"):
+        argv += ["--remount-ro", folder]
+    argv += ["--chdir", WORK]
     argv += ["--", *shim_argv(layout.python.executable, SHIM, control_fd=control_fd, port=PROXY_PORT)]
     return argv
 

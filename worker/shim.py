@@ -30,6 +30,9 @@ MAX_PACKET_BYTES = 128 * 1024
 BACKLOG = 256
 # No file of a run, its log included, grows beyond this: a run may fill its own share of the disk, not the disk.
 MAX_FILE_BYTES = 4 * 1024**3
+# Processes and threads of one sandbox. Linux counts them for each user namespace since 5.14 (before, for the user),
+# and not at all for the host's root. Terraform with ten providers has a few hundred.
+MAX_PROCESSES = 4096
 _FD_BYTES = array.array("i").itemsize
 
 
@@ -41,6 +44,8 @@ def main(control: socket.socket, port: int | None) -> int:
         port: where to listen on the namespace's loopback; None opens no listener (no sandbox to leave).
     """
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
+    if port is not None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (MAX_PROCESSES, MAX_PROCESSES))
     # A pool child of Celery ignores SIGINT and its children inherit that; SIGCHLD has to interrupt the wait below.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

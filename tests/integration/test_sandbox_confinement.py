@@ -1,8 +1,7 @@
-"""What a provisioner in the real sandbox can reach. Each attempt is first shown to work without the sandbox."""
+"""What a provisioner in the real sandbox has, and what it still can do. What it can not: `test_sandbox_escapes.py`."""
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import threading
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.sandbox_support import run, start
-from worker.sandbox import Sandbox, launch_unconfined
+from worker.sandbox import Sandbox
 from worker.sandbox_layout import Bind
 
 
@@ -22,29 +21,8 @@ def box(tmp_path: Path) -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def free(tmp_path: Path) -> Iterator[Sandbox]:
-    """The same supervision without a sandbox, to show that an attempt can succeed."""
-    folder = tmp_path / "free"
-    folder.mkdir()
-    with launch_unconfined(folder) as sandbox:
-        yield sandbox
-
-
 def python(code: str) -> list[str]:
     return [getattr(sys, "_base_executable", sys.executable), "-I", "-S", "-c", code]
-
-
-CONNECT = "import socket,sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
-
-
-def test_a_listener_on_the_host_is_out_of_reach(box: Sandbox, free: Sandbox, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
-        assert run(free, [*python(CONNECT), port], tmp_path / "log")[0] == 0
-        code, said = run(box, [*python(CONNECT), port], tmp_path / "log")
-    assert code != 0
-    assert "Connection refused" in said
 
 
 def test_there_is_no_interface_but_the_loopback(box: Sandbox, tmp_path: Path) -> None:
@@ -65,46 +43,32 @@ def test_no_route_leads_out(box: Sandbox, tmp_path: Path, address: tuple[str, in
         assert "Network is unreachable" in said or "Cannot assign" in said
 
 
-def test_abstract_unix_sockets_of_the_host_are_out_of_reach(box: Sandbox, free: Sandbox, tmp_path: Path) -> None:
-    name = f"interlock-test-{os.getpid()}"
-    code = f"import socket; socket.socket(socket.AF_UNIX).connect('\\0{name}')"
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(f"\0{name}")
-        server.listen()
-        assert run(free, python(code), tmp_path / "log")[0] == 0
-        assert run(box, python(code), tmp_path / "log")[0] != 0
-
-
-def test_files_of_the_host_are_not_there(box: Sandbox, free: Sandbox, tmp_path: Path) -> None:
-    secret = tmp_path / "worker.token"
-    secret.write_text("secret")
-    assert run(free, ["cat", str(secret)], tmp_path / "log") == (0, "secret")
-    assert run(box, ["cat", str(secret)], tmp_path / "log")[0] != 0
-    _, said = run(box, ["sh", "-c", "ls -A /home /root /var /etc /srv /sys 2>/dev/null; ls -A /"], tmp_path / "log")
-    assert "shadow" not in said
-    assert "ssl" not in said.split()
-    assert {"home", "var", "sys", "srv"}.isdisjoint(said.split())
+def test_the_root_holds_what_programs_need_and_nothing_of_the_host(box: Sandbox, tmp_path: Path) -> None:
+    code, said = run(box, ["sh", "-c", "ls -A / /etc"], tmp_path / "log")
+    assert code == 0
+    hidden = {"home", "var", "sys", "srv", "root", "boot", "opt", "shadow", "ssl", "ssh", "resolv.conf"}
+    # The interpreter of the shim lies at its own path, alone.
+    interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    assert (hidden - {interpreter.parts[1]}).isdisjoint(said.split())
 
 
 def test_what_is_bound_cannot_be_written(tmp_path: Path) -> None:
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     with start(tmp_path, Bind(source=plugins, target=str(plugins))) as box:
-        for path in (f"{plugins}/x", "/usr/x", "/x", "/run/x", "/run/interlock/x"):
+        for path in (
+            f"{plugins}/x",
+            "/usr/x",
+            "/x",
+            "/run/x",
+            "/run/interlock/x",
+            "/dev/x",
+            "/proc/sys/kernel/hostname",
+        ):
             assert run(box, ["touch", path], tmp_path / "log")[0] != 0, path
-        assert run(box, ["touch", "/workspace/x", "/tmp/x"], tmp_path / "log")[0] == 0
+        assert run(box, ["touch", "/workspace/x", "/tmp/x", "/dev/shm/x", "/dev/null"], tmp_path / "log")[0] == 0
     assert (tmp_path / "work" / "x").exists()
     assert not list(plugins.iterdir())
-
-
-def test_the_kernel_of_the_host_cannot_be_configured(box: Sandbox, tmp_path: Path) -> None:
-    """As root, /proc/sys asks for the uid alone: without the read-only mount, core_pattern was ours to write."""
-    before = Path("/proc/sys/kernel/core_pattern").read_text()
-    attempt = "cat /proc/sys/kernel/core_pattern > /proc/sys/kernel/core_pattern"
-    code, said = run(box, ["sh", "-c", attempt], tmp_path / "log")
-    assert code != 0
-    assert "Read-only file system" in said or "Permission denied" in said
-    assert Path("/proc/sys/kernel/core_pattern").read_text() == before
 
 
 def test_processes_of_the_host_are_invisible(box: Sandbox, tmp_path: Path) -> None:
@@ -114,24 +78,10 @@ def test_processes_of_the_host_are_invisible(box: Sandbox, tmp_path: Path) -> No
     assert len(said.split()) <= 4
 
 
-def test_no_capability_is_left_and_none_can_be_had(box: Sandbox, tmp_path: Path) -> None:
-    code, said = run(box, ["sh", "-c", "grep Cap /proc/self/status; unshare -Ur true"], tmp_path / "log")
-    assert {line.split()[1] for line in said.splitlines() if line.startswith("Cap")} == {"0" * 16}
-    assert code != 0, "a user namespace of one's own gives all capabilities in it"
-
-
-@pytest.mark.parametrize(
-    ("what", "code"),
-    [
-        ("vsock", "import socket; socket.socket(40, socket.SOCK_STREAM)"),
-        ("raw socket", "import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)"),
-        ("packet socket", "import socket; socket.socket(17, socket.SOCK_RAW)"),
-        ("io_uring", "import ctypes; l=ctypes.CDLL(None, use_errno=True); r=l.syscall(425, 1, 0); exit(r < 0)"),
-        ("keyring", "import ctypes; l=ctypes.CDLL(None, use_errno=True); r=l.syscall(250, 0, -3, 0); exit(r < 0)"),
-    ],
-)
-def test_a_forbidden_call_fails(box: Sandbox, tmp_path: Path, what: str, code: str) -> None:
-    assert run(box, python(code), tmp_path / "log")[0] != 0, what
+def test_no_capability_is_left(box: Sandbox, tmp_path: Path) -> None:
+    code, said = run(box, ["grep", "Cap", "/proc/self/status"], tmp_path / "log")
+    assert code == 0
+    assert {line.split()[1] for line in said.splitlines()} == {"0" * 16}
 
 
 def test_ordinary_sockets_inside_work(box: Sandbox, tmp_path: Path) -> None:

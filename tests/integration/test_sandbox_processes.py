@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.errors import ConfigurationError
-from tests.integration.sandbox_support import alive, begin, eventually, finish, layout, processes_with, run, start
-from worker import seccomp
+from tests.integration.sandbox_support import alive, begin, eventually, finish, processes_with, run, start
 from worker.sandbox import Sandbox, find_bwrap, launch_unconfined, probe
-from worker.sandbox_layout import Bind, PythonRuntime, bwrap_argv
 
 # Counts the SIGINTs that reach it, and says so in its log; ends by itself on the word in `work/end`.
 COUNTER = """
@@ -179,8 +174,9 @@ def test_a_command_writes_on_while_nobody_reads(tmp_path: Path) -> None:
 
 def test_a_death_of_the_whole_sandbox_is_an_exit_not_a_hang(tmp_path: Path) -> None:
     with start(tmp_path) as box:
-        # Everything that it may signal, the shim included, once its start has been reported.
-        wait_then_kill = "while [ ! -e end ]; do sleep 0.02; done; kill -9 -1; sleep 3600"
+        # Its parent, the shim, once its start has been reported. Never `kill -9 -1`: where the pid namespace is broken,
+        # which is what a test is for, that would be every process of the machine.
+        wait_then_kill = "while [ ! -e end ]; do sleep 0.02; done; kill -9 $PPID; sleep 3600"
         begin(box, ["sh", "-c", wait_then_kill], tmp_path / "log")
         (tmp_path / "work" / "end").touch()
         assert finish(box).code == 128 + signal.SIGKILL
@@ -217,75 +213,3 @@ def test_an_unusable_bubblewrap_is_refused(tmp_path: Path, says: str) -> None:
     old.chmod(0o755)
     with pytest.raises(ConfigurationError, match="no usable bubblewrap"):
         find_bwrap(old)
-
-
-def test_an_ordinary_user_gets_the_same_sandbox() -> None:
-    """The very command line, started as nobody; the interpreter is copied to where nobody may read it."""
-    folder = Path("/var/tmp") / f"interlock-test-{secrets.token_hex(8)}"
-    folder.mkdir(mode=0o755)
-    try:
-        said = _as_nobody(folder)
-    finally:
-        shutil.rmtree(folder)
-    assert '"listening"' in said
-
-
-def _as_nobody(folder: Path) -> str:
-    stdlib = Path(sysconfig.get_path("stdlib"))
-    prefix = folder / "python"
-    target = prefix / "lib" / stdlib.name
-    shutil.copytree(stdlib, target, ignore=shutil.ignore_patterns("site-packages", "test", "__pycache__", "idlelib"))
-    (prefix / "bin").mkdir()
-    executable = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    shutil.copy(executable, prefix / "bin" / "python3")
-    bwrap = shutil.copy(find_bwrap(None), folder / "bwrap")
-    plain = layout(folder)
-    shim = shutil.copy(plain.shim, folder / "shim.py")
-    library = sysconfig.get_config_var("INSTSONAME")
-    binds = [Bind(source=prefix, target=str(prefix))]
-    for place in (sysconfig.get_config_var("LIBDIR"), f"{sys.base_prefix}/lib"):
-        if place and library and Path(place, library).exists() and not place.startswith("/usr"):
-            # The loader looks for it at the path that the build wrote into the program.
-            copied = shutil.copy(Path(place, library), folder / library)
-            binds.append(Bind(source=Path(copied), target=f"{place}/{library}"))
-            break
-    for path in folder.rglob("*"):
-        if not path.is_symlink():
-            os.chown(path, 65534, 65534)
-    os.chown(folder, 65534, 65534)
-    runtime = PythonRuntime(executable=f"{prefix}/bin/python3", binds=tuple(binds), masked=())
-    plan = type(plain)(work=plain.work, shim=Path(shim), python=runtime, etc=plain.etc)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    info_read, info_write = os.pipe()
-    program = seccomp.filter_program()
-    assert program is not None
-    filter_read, filter_write = os.pipe()
-    os.write(filter_write, program)
-    os.close(filter_write)
-    argv = bwrap_argv(Path(bwrap), plan, control_fd=theirs.fileno(), info_fd=info_write, seccomp_fd=filter_read)
-    child = subprocess.Popen(
-        argv,
-        pass_fds=(theirs.fileno(), info_write, filter_read),
-        user=65534 if os.getuid() == 0 else None,
-        group=65534 if os.getuid() == 0 else None,
-        extra_groups=[] if os.getuid() == 0 else None,
-        env={},
-        stderr=subprocess.PIPE,
-    )
-    assert child.stderr is not None
-    for fd in (info_write, filter_read):
-        os.close(fd)
-    theirs.close()
-    ours.settimeout(60)
-    try:
-        packet, fds, _, _ = socket.recv_fds(ours, 4096, 1)
-        for fd in fds:
-            os.close(fd)
-        said = packet.decode() or child.stderr.read().decode()
-    finally:
-        ours.close()
-        os.close(info_read)
-        child.kill()
-        child.wait(60)
-        child.stderr.close()
-    return said

@@ -61,6 +61,9 @@ def test_a_redis_that_must_not_hold_leases_is_refused_at_start(
         def check_server(self) -> None:
             raise ConfigurationError("Redis is a replica", hint="")
 
+        def close(self) -> None:
+            pass
+
     monkeypatch.setattr(main.LeaseStore, "from_settings", lambda settings: Replica())
     with pytest.raises(ConfigurationError, match="replica"):
         main.run_worker(settings)

@@ -37,6 +37,7 @@ def test_a_beat_says_who_where_and_what(settings: Settings) -> None:
     payload = store.nodes()["host-a"]
     assert payload["runs"] == [RUN]
     assert payload["regions"] == ["here", "there"]
+    assert payload["timing"] == settings.timing.model_dump()
     assert beat.fresh
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,8 @@ from shared.lease.commands import Granted
 from shared.lease.timing import LeaseTiming
 from shared.testing import FakeLeaseStore, fake_lease_store
 from tests.unit.worker.support import RUN, TARGET
-from worker.renewal import Renewal
+from worker.renewal import Renewal, _until_beat_ms
+from worker.renewal_group import Alone
 
 TIMING = LeaseTiming(ttl_ms=10_000, renew_ms=2_000)
 
@@ -33,7 +36,7 @@ class World:
         self.lost: list[str] = []
         self.noticed = threading.Event()
         self.renewal = Renewal(
-            self.store,
+            Alone(self.store, replicas_timeout_ms=TIMING.renew_ms),
             target=TARGET,
             lease_id=self.lease_id,
             timing=TIMING,
@@ -113,15 +116,13 @@ def test_the_thread_renews_and_ends_when_told(world: World) -> None:
 
 def test_the_thread_goes_on_after_a_redis_that_was_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
-    original = world.store.renew
+    original = world.store.renew_many
 
-    def renew(target: str, lease_id: str) -> object:
+    def renew_many(leases: Sequence[tuple[str, str]], replicas_timeout_ms: int) -> list[Any]:
         tries.append(1)
-        if len(tries) < 3:
-            raise Unavailable("away", hint="")
-        return original(target, lease_id)
+        return [Unavailable("away", hint="")] if len(tries) < 3 else original(leases, replicas_timeout_ms)
 
-    monkeypatch.setattr(world.store, "renew", renew)
+    monkeypatch.setattr(world.store, "renew_many", renew_many)
     world.renewal.start()
     waiting = threading.Event()
     for _ in range(3000):
@@ -131,3 +132,7 @@ def test_the_thread_goes_on_after_a_redis_that_was_away(world: World, monkeypatc
     world.renewal.stop()
     assert len(tries) >= 3
     assert world.lost == []
+
+
+def test_all_runs_of_a_host_renew_at_the_same_instants() -> None:
+    assert [_until_beat_ms(now_ms, 2_000) for now_ms in (0, 1, 1_999, 2_000, 5_500)] == [2_000, 1_999, 1, 2_000, 500]

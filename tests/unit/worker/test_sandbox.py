@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,3 +91,10 @@ def test_descriptors_that_nobody_asked_for_are_closed(tmp_path: Path) -> None:
             socket.send_fds(shim, [b'{"event": "exited", "code": 0}'], [file.fileno()])
             assert box.wait(60_000) is not None
         assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_is_started_crashes_without_the_hosts_core_dump_handler(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    with launch_unconfined(tmp_path) as box:
+        assert resource.prlimit(box.pid, resource.RLIMIT_CORE)[0] == 1
+    assert resource.getrlimit(resource.RLIMIT_CORE) == before, "the worker's own limit is as it was"

@@ -43,7 +43,8 @@ def test_every_wall_is_there() -> None:
     for wall in ("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"):
         assert wall in argv
     assert ("--cap-drop", "ALL") in list(pairwise(argv))
-    assert ("--remount-ro", "/proc") in list(pairwise(argv))
+    for folder in ("/", "/run", "/dev", "/proc"):
+        assert ("--remount-ro", folder) in list(pairwise(argv))
     assert ("--seccomp", "9") in list(pairwise(argv))
     assert "--seccomp" not in words(seccomp_fd=None)
 
@@ -60,8 +61,8 @@ def test_the_command_line_holds_no_environment() -> None:
 
 def test_in_memory_file_systems_are_bounded() -> None:
     argv = words()
-    for position in [n for n, word in enumerate(argv) if word == "--tmpfs" and argv[n + 1] in ("/tmp", "/run")]:
-        assert argv[position - 2] == "--size"
+    for folder in ("/tmp", "/run", "/dev/shm"):
+        assert "--size" in argv[argv.index(folder) - 5 : argv.index(folder)]
 
 
 def test_the_running_interpreter_is_found_with_its_library() -> None:

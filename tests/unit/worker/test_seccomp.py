@@ -1,4 +1,4 @@
-"""The filter as a program; that the kernel takes it: tests/integration/test_sandbox_confinement.py."""
+"""The filter as a program; that the kernel takes it: tests/integration/test_sandbox_escapes.py."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import struct
 
 import pytest
 
-from worker.seccomp import IO_URING, MACHINES, filter_program
+from worker.seccomp import IO_URING, MACHINES, RLIMIT_CORE, SET_LEASE, filter_program
 
 ALLOW = 0x7FFF0000
 ERRNO = 0x00050000
 
 
-def run(program: bytes, *, arch: int, number: int, argument: int = 0) -> int:
+def run(program: bytes, *, arch: int, number: int, argument: int = 0, second: int = 0, third: int = 0) -> int:
     """A tiny interpreter of classic BPF, as far as the filter uses it."""
-    data = struct.pack("=iIQ6Q", number if number < 2**31 else number - 2**32, arch, 0, argument, 0, 0, 0, 0, 0)
+    data = struct.pack(
+        "=iIQ6Q", number if number < 2**31 else number - 2**32, arch, 0, argument, second, third, 0, 0, 0
+    )
     accumulator = position = 0
     while True:
         code, if_true, if_false, operand = struct.unpack_from("=HBBI", program, position * 8)
@@ -57,6 +59,27 @@ class TestOnEachMachine:
             assert run(program, arch=names.audit_arch, number=number) == ERRNO | errno.EPERM
         for number in IO_URING:
             assert run(program, arch=names.audit_arch, number=number) == ERRNO | errno.ENOSYS
+
+    def test_a_file_lease_fails_and_every_other_use_of_fcntl_passes(self, machine: str) -> None:
+        program, names = filter_program(machine), MACHINES[machine]
+        assert program is not None
+        refused = [
+            second
+            for second in range(2048)
+            if run(program, arch=names.audit_arch, number=names.fcntl, second=second) != ALLOW
+        ]
+        assert refused == [SET_LEASE]
+
+    def test_the_core_limit_is_read_but_not_set_and_every_other_limit_is_both(self, machine: str) -> None:
+        program, names = filter_program(machine), MACHINES[machine]
+        assert program is not None
+        for limit in range(20):
+            wanted = ERRNO | errno.EPERM if limit == RLIMIT_CORE else ALLOW
+            assert run(program, arch=names.audit_arch, number=names.setrlimit, argument=limit) == wanted
+            for pointer in (1, 1 << 32, 0x7FFC_1234_5678):
+                answer = run(program, arch=names.audit_arch, number=names.prlimit, second=limit, third=pointer)
+                assert answer == wanted
+            assert run(program, arch=names.audit_arch, number=names.prlimit, second=limit) == ALLOW
 
     def test_another_table_of_calls_is_no_way_around(self, machine: str) -> None:
         program = filter_program(machine)

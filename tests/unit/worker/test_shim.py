@@ -81,6 +81,19 @@ def test_a_command_is_started_and_its_end_reported(started: Shim, tmp_path: Path
     assert (tmp_path / "log").read_text() == "out\nerr\n"
 
 
+@pytest.mark.parametrize(("port", "bounded"), [("0", True), ("-", False)])
+def test_only_a_sandbox_has_a_bound_on_its_tasks(tmp_path: Path, port: str, bounded: bool) -> None:
+    """Without one the limit would count every process of the user."""
+    made = Shim(port)
+    if port == "0":
+        os.close(made.receive()[1][0])
+    print_limit = "import resource; print(resource.getrlimit(resource.RLIMIT_NPROC)[0])"
+    made.run([sys.executable, "-c", print_limit], tmp_path / "log")
+    assert made.receive()[0]["code"] == 0
+    assert ((tmp_path / "log").read_text().strip() == str(shim.MAX_PROCESSES)) is bounded
+    made.close()
+
+
 def test_a_signal_that_was_ignored_outside_is_not_ignored_inside(started: Shim, tmp_path: Path) -> None:
     started.run(["sleep", "3600"], tmp_path / "log")
     started.socket.send(json.dumps({"op": "signal", "signal": 2}).encode())

@@ -26,6 +26,7 @@ from tests.unit.worker.fake_proxy import FakeProxy
 from tests.unit.worker.support import RUN, TARGET, assignment, run
 from worker import supervisor
 from worker.metrics import WorkerMetrics
+from worker.renewal_group import Alone
 from worker.run_directory import RunDirectory
 from worker.sandbox import Sandbox, Undead
 from worker.sandbox_setup import CA_NAME, Confinement
@@ -138,6 +139,7 @@ class World:
             settings=self.settings,
             api=self.api,  # type: ignore[arg-type]  # the part of the client that is used
             store=self.store,
+            renewer=Alone(self.store, replicas_timeout_ms=TIMING.renew_ms),
             clock=SystemClock(),
             confinement=Confinement(bwrap=None, terraform=None),
             metrics=self.metrics,
