@@ -181,6 +181,18 @@ def certificate(settings: Settings) -> Finding:
     return ok("ca", f"{path}, valid until {expires:%Y-%m-%d}")
 
 
+def kernel_gate(settings: Settings) -> Finding:
+    """Would the kernel withhold what a stopped proxy has left in its sockets?"""
+    from signing_proxy.kernel_gate import kernel_gate_problem
+
+    why = kernel_gate_problem(SystemClock())
+    if why is None:
+        return ok("kernel-gate", "the kernel withholds what a stopped proxy has left in its sockets")
+    found = f"none: {why}; a stopped proxy's sockets may send after the deadline what they held"
+    mend = "run the proxy (and this check) with CAP_BPF and CAP_NET_ADMIN on a Linux host with cgroup v2"
+    return (fail if settings.kernel_gate == "required" else warn)("kernel-gate", found, mend=mend)
+
+
 CHECKS: Sequence[tuple[str, Callable[[Settings], Finding]]] = (
     ("home", home),
     ("proxy-socket", proxy_socket),
@@ -189,6 +201,7 @@ CHECKS: Sequence[tuple[str, Callable[[Settings], Finding]]] = (
     ("providers", providers),
     ("valkey", valkey),
     ("ca", certificate),
+    ("kernel-gate", kernel_gate),
 )
 
 

@@ -3,7 +3,10 @@
 A map, in the order of a call's life:
 
 - ``main`` wires everything; ``control`` takes runs from the worker; ``core`` embeds mitmproxy and serves each run.
-- ``connection`` is the choke point: sockets that ask the gate before each byte, permits, hooks that fail closed.
+- ``connection`` is the choke point: permits, hooks that fail closed, and over ``sockets`` that ask the gate before each
+  byte. ``kernel_gate`` (with ``bpf``) is the same gate in the kernel, for when this process is stopped.
+- ``upload`` passes large objects on but for their last byte; ``budget`` bounds what is held in memory, ``descriptors``
+  what is opened.
 - ``addons/`` check a call, one concern a class; ``calls`` says which checks are needed; ``runs`` holds what belongs
   to a lease; ``keeper`` polls, cuts and acknowledges, ``push`` makes that fast.
 - ``destination``, ``classify`` (with ``catalog`` and ``service_index``), ``identifiers``, ``denial`` and ``signers/``

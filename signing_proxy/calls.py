@@ -23,6 +23,7 @@ class Check(StrEnum):
 
     CALLER = "caller"
     DESTINATION = "destination"
+    BOUNDED = "bounded"
     LEASE = "lease"
     VERIFIED = "verified"
     JOURNALED = "journaled"
@@ -32,9 +33,17 @@ class Check(StrEnum):
 
 REQUIRED = {
     Kind.CLOUD: frozenset(
-        {Check.CALLER, Check.DESTINATION, Check.LEASE, Check.VERIFIED, Check.JOURNALED, Check.SIGNED}
+        {
+            Check.CALLER,
+            Check.DESTINATION,
+            Check.BOUNDED,
+            Check.LEASE,
+            Check.VERIFIED,
+            Check.JOURNALED,
+            Check.SIGNED,
+        }
     ),
-    Kind.STATE: frozenset({Check.CALLER, Check.DESTINATION, Check.LEASE, Check.STATE}),
+    Kind.STATE: frozenset({Check.CALLER, Check.DESTINATION, Check.BOUNDED, Check.LEASE, Check.STATE}),
 }
 
 
@@ -64,10 +73,14 @@ class Call:
     """The classification."""
     intent_attempted: bool = False
     """Whether the journal may hold the intent."""
+    streamed: bool = False
+    """Whether its body is passed on while it arrives; then all checks are made at its head."""
+    held_back: bool = False
+    """Whether a part of it is still kept here without which the cloud does nothing."""
     released: bool = False
     """Whether it was let go upstream."""
     sent: bool = False
-    """Whether the first byte of the request may have left."""
+    """Whether so much of the request may have left that the cloud may act on it."""
     settled: bool = False
     """Whether its outcome is decided; only the first decision counts."""
 
@@ -90,6 +103,14 @@ class Call:
 def attach_call(flow: http.HTTPFlow, call: Call) -> None:
     """Bind a call to its flow."""
     flow.metadata[_KEY] = call
+
+
+def undecided(flow: http.HTTPFlow) -> Call | None:
+    """The call of a flow, unless it has been refused, answered or let go already."""
+    call = call_of(flow)
+    if call is None or call.denial is not None or call.released or flow.response is not None:
+        return None
+    return call
 
 
 def call_of(flow: http.HTTPFlow) -> Call | None:

@@ -1,11 +1,11 @@
-"""The choke point: one client connection, and the only sockets over which anything leaves for the outside.
+"""The choke point: one client connection, and what may leave for the outside on its behalf.
 
 mitmproxy's own dispatch fails open: an addon that raises is logged and the flow goes on. And it dials after the request
 hook, so that a slow name server or handshake would carry a call past its deadline. Hence three things here, none of
 which an addon can undo:
 
-- ``GatedSocket`` asks the gate directly before the system call, for every byte: handshake, head, body, and whatever
-  asyncio had buffered. After the deadline it raises, and asyncio throws its buffer away.
+- a ``GatedSocket`` (see ``sockets``) asks the gate directly before the system call, for every byte: handshake, head,
+  body, and whatever asyncio had buffered. After the deadline it raises, and asyncio throws its buffer away.
 - nothing is dialled or written without a ``Permit``, which is given only to a call that passed every check.
 - a hook that raises or hangs kills its flow and severs the connection.
 """
@@ -13,14 +13,15 @@ which an addon can undo:
 import asyncio
 import logging
 import socket
-import struct
-from collections.abc import Buffer, Callable, Iterable
+import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http, options
-from mitmproxy.connection import Connection, ConnectionState, Server
+from mitmproxy.connection import ConnectionState, Server
+from mitmproxy.net.http.http1 import expected_http_body_size
 from mitmproxy.proxy import commands, events, layers, server_hooks
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -28,8 +29,13 @@ from mitmproxy.proxy.server import ConnectionIO
 
 from shared.clock import Clock
 from shared.log import log_event
+from signing_proxy.budget import BufferBudget, HeldBodies
 from signing_proxy.calls import Call, call_of
+from signing_proxy.denial import Reason
 from signing_proxy.destination import Kind, is_internal
+from signing_proxy.signers.aws import UNSIGNED_PAYLOAD, UNSIGNED_TRAILER
+from signing_proxy.sockets import GateClosed, GatedSocket, GatedTransports, reset
+from signing_proxy.upload import Upload
 
 if TYPE_CHECKING:
     from mitmproxy.master import Master
@@ -37,13 +43,6 @@ if TYPE_CHECKING:
     from signing_proxy.runs import AttachedRun
 
 logger = logging.getLogger(__name__)
-
-# RST instead of FIN, and nothing left behind in the kernel: what is buffered dies with the socket or the process.
-_LINGER_0 = struct.pack("ii", 1, 0)
-
-
-class GateClosed(ConnectionAbortedError):  # noqa: N818 -- named after what happened, as in shared.errors
-    """Bytes were about to leave that may not. An OSError, so that asyncio drops the connection with its buffer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +60,17 @@ class Limits:
     state_timeout_s: float = 30.0
     """Longest time for a state call: Terraform waits ten minutes for an answer that does not come."""
 
+    upload_wait_s: float = 45.0
+    """Longest time that a streamed body waits until its head is on its way."""
+
     @property
     def max_wire_bytes(self) -> int:
-        """Most bytes on the wire for one body: chunk framing and TLS records come on top of it."""
-        return 2 * self.max_body_bytes + self.max_head_bytes
+        """Most bytes on the wire for one body that is held in memory."""
+        return self.wire_bytes(self.max_body_bytes)
+
+    def wire_bytes(self, body_bytes: int) -> int:
+        """Most bytes on the wire for a body: chunk framing and TLS records come on top of it."""
+        return 2 * body_bytes + self.max_head_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,7 @@ class Permit:
 class ConnectionEvents(Protocol):
     """What a connection tells the outside."""
 
-    def abandoned(self, call: Call, why: str) -> None:
+    def abandoned(self, call: Call, why: str, reason: Reason = Reason.SEVERED) -> None:
         """A call ended without an answer, whether it was released or not."""
 
     def hook_failed(self, run: "AttachedRun", hook: str, why: str) -> None:
@@ -90,59 +96,6 @@ class ConnectionEvents(Protocol):
 
     def refused_bytes(self, run: "AttachedRun", why: str) -> None:
         """The client or the server sent more than is allowed, or the proxy's core crashed; severed."""
-
-
-class GatedSocket(socket.socket):
-    """A TCP socket that asks before each send. asyncio's selector transport sends with send() and sendmsg() only."""
-
-    def __init__(self, family: int, guard: Callable[[], None]) -> None:
-        super().__init__(family, socket.SOCK_STREAM)
-        self._guard = guard
-
-    def send(self, data: Buffer, flags: int = 0, /) -> int:
-        """Send, unless the guard raises."""
-        self._guard()
-        return super().send(data, flags)
-
-    def sendmsg(self, buffers: Iterable[Buffer], *args: Any) -> int:
-        """Send, unless the guard raises."""
-        self._guard()
-        return super().sendmsg(buffers, *args)
-
-    def sendall(self, data: Buffer, flags: int = 0, /) -> None:
-        """Not a way out."""
-        raise GateClosed("sendall is not gated")
-
-    def sendto(self, *args: Any) -> int:
-        """Not a way out."""
-        raise GateClosed("sendto is not gated")
-
-    def sendfile(self, *args: Any, **kwargs: Any) -> int:
-        """Not a way out."""
-        raise GateClosed("sendfile is not gated")
-
-
-class GatedTransports(dict[Connection, ConnectionIO]):
-    """The transports of a connection handler; a server may only be reached through a writer made over a GatedSocket."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._gated: set[asyncio.StreamWriter] = set()
-
-    def admit(self, writer: asyncio.StreamWriter) -> None:
-        """Note a writer that was made over a GatedSocket."""
-        self._gated.add(writer)
-
-    def __setitem__(self, connection: Connection, io: ConnectionIO) -> None:
-        if isinstance(connection, Server) and io.writer is not None and io.writer not in self._gated:
-            raise GateClosed("a server connection that no gate stands in front of")
-        super().__setitem__(connection, io)
-
-    def pop(self, connection: Connection, *default: Any) -> Any:
-        io = super().pop(connection, *default)
-        if isinstance(io, ConnectionIO):
-            self._gated.discard(io.writer)
-        return io
 
 
 class GatedConnectionHandler(ProxyConnectionHandler):
@@ -159,6 +112,7 @@ class GatedConnectionHandler(ProxyConnectionHandler):
         clock: Clock,
         limits: Limits,
         observer: ConnectionEvents,
+        budget: BufferBudget,
     ) -> None:
         super().__init__(master, reader, writer, opts, ProxyMode.parse("regular"))  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
         self.layer = layers.modes.HttpProxy(self.layer.context)
@@ -178,6 +132,10 @@ class GatedConnectionHandler(ProxyConnectionHandler):
         self._limits = limits
         self._observer = observer
         self._permit: Permit | None = None
+        self._upload: Upload | None = None
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._bodies = HeldBodies(budget, self._unread_by_client)
         self._client_bytes = 0
         self._client_limit = limits.max_head_bytes
         self._server_bytes = 0
@@ -191,7 +149,9 @@ class GatedConnectionHandler(ProxyConnectionHandler):
         if objection is not None:
             raise GateClosed(objection)
         if self._permit is not None and (not connection.tls or connection.tls_established):
-            self._permit.call.sent = True  # before that, it is the handshake and no part of the call
+            # Before that, it is the handshake and no part of the call.
+            self._permit.call.sent = not self._permit.call.held_back
+            self._may_read.set()
 
     def objection(self, connection: Server) -> str | None:
         """Why nothing may leave on this connection now; None while the permitted call may. A clock read, no more."""
@@ -225,18 +185,70 @@ class GatedConnectionHandler(ProxyConnectionHandler):
                 return
         flow.kill()  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
 
+    def _stream(self, flow: http.HTTPFlow, call: Call) -> None:
+        """Let a streamed call go with its head, its body through a check at every chunk."""
+        call.held_back = True
+        self.release(flow)
+        if self._permit is None:
+            return
+        length = expected_http_body_size(flow.request) or 0
+
+        def objection() -> str | None:
+            if self.severed or self._permit is None or self._permit.call is not call:
+                return "the call is over"
+            decision = self.run.gate.check(self._clock.boot_ms())
+            return None if decision.allowed else f"the lease is not live: {decision.reason}"
+
+        def completed() -> None:
+            call.held_back = False
+
+        def refused(why: str, reason: Reason) -> None:
+            self._observer.abandoned(call, why, reason)
+            self.sever(why)
+
+        declared = call.payload_hash
+        self._upload = Upload(
+            length=length,
+            sha256=None if declared in (UNSIGNED_PAYLOAD, UNSIGNED_TRAILER) else declared,
+            objection=objection,
+            completed=completed,
+            refused=refused,
+        )
+        self._client_limit = self._limits.wire_bytes(length)
+        flow.request.stream = self._upload
+
     def withdraw(self, why: str) -> None:
         """Take the permit back; a released call that has no answer yet is abandoned."""
         permit, self._permit = self._permit, None
+        self._may_read.set()
+        if self._upload is not None and not self._upload.over:
+            # An answer came before the body's end, or none will. The server waits for the rest of the body: what is
+            # sent next on that connection would be taken for it.
+            self._upload.stop()
+            self._abort_upstream()
         if permit is not None and not permit.call.settled:
             self._observer.abandoned(permit.call, why)
 
     def _end_call(self, call: Call) -> None:
         """Take too slow an answer for none: abort the upstream connection, which gives the client a 502."""
-        if self._permit is None or self._permit.call is not call:
-            return
+        if self._permit is not None and self._permit.call is call:
+            self._abort_upstream()
+
+    def _abort_upstream(self) -> None:
         for connection, io in list(self.transports.items()):
             if isinstance(connection, Server) and isinstance(io.writer, asyncio.StreamWriter):
+                io.writer.transport.abort()
+
+    def finished(self) -> None:
+        """The connection is over, however it ended."""
+        self._bodies.drop()
+
+    def hang_up(self) -> None:
+        """The first half of `sever`: nothing more on the wire. Of many connections each, before the rest of it."""
+        for connection, io in list(self.transports.items()):
+            if isinstance(io.writer, asyncio.StreamWriter):
+                if isinstance(connection, Server):
+                    reset(io.writer)
                 io.writer.transport.abort()
 
     def sever(self, why: str) -> None:
@@ -244,9 +256,8 @@ class GatedConnectionHandler(ProxyConnectionHandler):
         if self.severed:
             return
         self.severed = True
+        self.hang_up()
         for io in list(self.transports.values()):
-            if isinstance(io.writer, asyncio.StreamWriter):
-                io.writer.transport.abort()
             if io.handler is not None:
                 io.handler.cancel(why)
         self.withdraw(why)
@@ -312,14 +323,16 @@ class GatedConnectionHandler(ProxyConnectionHandler):
                 continue
             if (refusal := self._refuse_dial(connection)) is not None:
                 raise GateClosed(refusal)
-            sock = GatedSocket(family, lambda: self.guard(connection))
+            # Retransmission must not deliver later than the time kept free before the lease's end.
+            delta_ms = self.run.attach.timing.delta_ms
             try:
-                sock.setblocking(False)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                # Retransmission must not deliver later than the time kept free before the lease's end.
-                delta_ms = self.run.attach.timing.delta_ms
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, delta_ms)
+                sock = GatedSocket(
+                    family, lambda: self.guard(connection), lease=self.run.kernel, user_timeout_ms=delta_ms
+                )
+            except OSError as error:
+                problem = error
+                continue
+            try:
                 await loop.sock_connect(sock, address)
                 return await asyncio.open_connection(sock=sock)
             except OSError as error:
@@ -331,6 +344,14 @@ class GatedConnectionHandler(ProxyConnectionHandler):
         raise problem
 
     # --- hooks
+
+    def hook_task(self, hook: commands.StartHook) -> Coroutine[Any, Any, None]:
+        """Runs before the hook's task does: no more of a body is taken until it is decided what becomes of it."""
+        if hook.name == "requestheaders":
+            self._client_bytes, self._client_limit = 0, self._limits.max_wire_bytes
+            self._upload = None
+            self._may_read.clear()
+        return super().hook_task(hook)
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         """Run the addons, strictly: whatever goes wrong in one of them ends the flow and the connection."""
@@ -351,11 +372,20 @@ class GatedConnectionHandler(ProxyConnectionHandler):
 
     def _after_hook(self, name: str, data: object) -> None:
         if name == "requestheaders":
-            self._client_bytes, self._client_limit = 0, self._limits.max_wire_bytes
+            call = call_of(data) if isinstance(data, http.HTTPFlow) else None
+            if isinstance(data, http.HTTPFlow) and call is not None and call.streamed and call.denial is None:
+                self._stream(data, call)
+            if self._upload is None:
+                self._may_read.set()  # else once the head is on its way: until then the body would pile up here
         elif name == "request" and isinstance(data, http.HTTPFlow):
-            self.release(data)
+            call = call_of(data)
+            if call is None or not call.streamed:
+                self.release(data)
         elif name == "responseheaders":
             self._server_bytes, self._server_limit = 0, self._limits.max_wire_bytes
+            call = call_of(data) if isinstance(data, http.HTTPFlow) else None
+            if isinstance(data, http.HTTPFlow) and data.response is not None and call is not None and call.released:
+                self._expect_answer(data, data.response)
             if isinstance(data, http.HTTPFlow) and data.response is not None and data.response.status_code < 200:
                 # mitmproxy takes it for the answer, which is still to come: the call is on its way, not over.
                 self._observer.refused_bytes(self.run, f"an interim answer ({data.response.status_code})")
@@ -363,9 +393,11 @@ class GatedConnectionHandler(ProxyConnectionHandler):
         elif name in ("response", "error"):
             if name == "error" and isinstance(data, http.HTTPFlow):
                 self._abandon(data, data.error.msg if data.error else "ended")
-            self._client_bytes = self._server_bytes = 0
-            self._client_limit = self._server_limit = self._limits.max_head_bytes
+            if self._upload is None or self._upload.over:
+                self._client_bytes, self._client_limit = 0, self._limits.max_head_bytes
+            self._server_bytes, self._server_limit = 0, self._limits.max_head_bytes
             self.withdraw(f"ended in {name}")
+            self._bodies.sent_on()
         elif name == "http_connected":
             self._client_bytes = 0
 
@@ -391,20 +423,57 @@ class GatedConnectionHandler(ProxyConnectionHandler):
 
     # --- bounds
 
+    def hold_request(self, length: int) -> bool:
+        """Whether there is memory for a request body of this length; from here on it is this connection's."""
+        return self._bodies.expect_request(length)
+
+    def _expect_answer(self, flow: http.HTTPFlow, response: http.Response) -> None:
+        """Bound an answer by what its head declares."""
+        declared = expected_http_body_size(flow.request, response)
+        if response.stream:
+            # Backpressure bounds its memory, and the lease its time.
+            self._bodies.stream_answer()
+            self._server_limit = sys.maxsize if declared is None or declared < 0 else self._limits.wire_bytes(declared)
+        elif (declared or 0) > self._limits.max_body_bytes or not self._bodies.expect_answer(max(declared or 0, 0)):
+            self._refuse_bytes(f"no room for an answer of {declared} bytes")
+
+    def _refuse_bytes(self, why: str) -> None:
+        if not self.severed:
+            self._observer.refused_bytes(self.run, why)
+        self.sever(why)
+
+    async def _admit(self, event: events.DataReceived) -> str | None:
+        """Wait until what has come is wanted, and count it; why it can't be taken, or None."""
+        size, from_client = len(event.data), event.connection is self.client
+        if from_client:
+            try:
+                async with asyncio.timeout(self._limits.upload_wait_s):
+                    await self._may_read.wait()
+            except TimeoutError:
+                return "a streamed body waited too long for its head"
+        if self.severed:
+            return "severed"
+        if not from_client:
+            self._server_bytes += size
+            fits = self._bodies.answer_came(size) and self._server_bytes <= self._server_limit
+            return None if fits else "an answer over its bound"
+        self._client_bytes += size
+        if not self._bodies.request_came(size):
+            return "no memory left for a body"
+        return None if self._client_bytes <= self._client_limit else "head or body over its bound"
+
+    def _unread_by_client(self) -> int:
+        """Bytes of answers that wait for the client to read them."""
+        io = self.transports.get(self.client)
+        writer = io.writer if io is not None else None
+        return writer.transport.get_write_buffer_size() if isinstance(writer, asyncio.StreamWriter) else 0
+
     async def server_event(self, event: events.Event) -> None:
         """Feed an event to the layers, unless it breaks a bound or the connection has been severed."""
         if isinstance(event, events.DataReceived):
-            if self.severed:
-                return
-            if event.connection is self.client:
-                self._client_bytes += len(event.data)
-                over = self._client_bytes > self._client_limit
-            else:
-                self._server_bytes += len(event.data)
-                over = self._server_bytes > self._server_limit
-            if over:
-                self._observer.refused_bytes(self.run, "head or body over its bound")
-                self.sever("bytes over a bound")
+            problem = await self._admit(event)
+            if problem is not None:
+                self._refuse_bytes(problem)
                 return
         await super().server_event(event)
 

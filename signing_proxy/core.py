@@ -13,19 +13,23 @@ from typing import Any
 from mitmproxy import options
 
 from shared.clock import Clock
+from shared.errors import ConfigurationError
 from shared.log import log_event
 from signing_proxy.addons.aws_request import AwsRequest, AwsRequestHead
 from signing_proxy.addons.aws_signing import AwsSigning
+from signing_proxy.addons.bodies import Bodies
 from signing_proxy.addons.caller import Caller
 from signing_proxy.addons.destination import Destination
 from signing_proxy.addons.journal import JournalCalls
 from signing_proxy.addons.lease_gate import LeaseGate
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.addons.state import StateBackend
+from signing_proxy.budget import BufferBudget
 from signing_proxy.calls import Call
 from signing_proxy.catalog import ServiceCatalog
 from signing_proxy.connection import GatedConnectionHandler, Limits
 from signing_proxy.credentials import CredentialSource
+from signing_proxy.denial import Reason
 from signing_proxy.destination import DestinationPolicy
 from signing_proxy.journal import Journal
 from signing_proxy.metrics import ProxyMetrics
@@ -54,11 +58,13 @@ class ProxyCore:
         journal: Journal,
         recorder: CallRecorder,
         metrics: ProxyMetrics,
+        max_buffered_bytes: int,
         upstream_ca: Path | None = None,
         further_addons: Sequence[Any] = (),
     ) -> None:
         """``upstream_ca`` replaces the system's roots for what is dialled. ``further_addons`` run last in each hook."""
         self._limits = limits
+        self._budget = BufferBudget(max_buffered_bytes)
         self._clock = clock
         self._recorder = recorder
         self._metrics = metrics
@@ -80,12 +86,14 @@ class ProxyCore:
             self._master.addons.add(  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
                 Core(), self._server_addon, NextLayer(), TlsConfig()
             )
-            opts.update(connection_strategy="lazy", body_size_limit=str(limits.max_body_bytes))  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
+            opts.update(connection_strategy="lazy")  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
+        refuse_foreign_ca(opts)
         connections, refuser = Connections(self._server_addon.connections), Refuser(recorder)
         self._master.addons.add(  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
             Caller(connections, refuser),
             Destination(connections, policy, refuser),
             AwsRequestHead(catalog := ServiceCatalog()),
+            Bodies(connections, limits, refuser),
             LeaseGate(clock, refuser),
             StateBackend(clock, journal, refuser),
             AwsRequest(catalog, refuser),
@@ -114,6 +122,7 @@ class ProxyCore:
                 clock=self._clock,
                 limits=self._limits,
                 observer=self,
+                budget=self._budget,
             )
             run.handlers.add(handler)
             try:
@@ -121,6 +130,7 @@ class ProxyCore:
                     await handler.handle_client()
             finally:
                 run.handlers.discard(handler)
+                handler.finished()
 
         return await asyncio.start_server(accept, sock=sock)
 
@@ -130,9 +140,9 @@ class ProxyCore:
 
     # --- what connections report
 
-    def abandoned(self, call: Call, why: str) -> None:
+    def abandoned(self, call: Call, why: str, reason: Reason = Reason.SEVERED) -> None:
         """See ConnectionEvents."""
-        self._recorder.abandoned(call, why)
+        self._recorder.abandoned(call, why, reason)
 
     def hook_failed(self, run: AttachedRun, hook: str, why: str) -> None:
         """See ConnectionEvents."""
@@ -143,6 +153,20 @@ class ProxyCore:
         """See ConnectionEvents."""
         self._metrics.severed.inc()
         log_event(logger, "connection_severed", level=logging.WARNING, run=run.attach.run_id, why=why)
+
+
+def refuse_foreign_ca(opts: options.Options) -> None:
+    """See to it that tunnels are opened with the CA of this proxy, and not with the leaked key that mitmproxy ships.
+
+    mitmproxy 12.3 can sign with the compromised eMudhra CA (options ``emudhra`` and ``emudhra_old``, both off): anybody
+    could then stand in for the proxy. Raises ConfigurationError.
+    """
+    for name in sorted(opts.keys()):  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
+        if "emudhra" in name and getattr(opts, name):
+            raise ConfigurationError(
+                f"mitmproxy's option {name} is on: it signs with a CA key that is public",
+                hint="Leave it off; the proxy makes a CA of its own in INTERLOCK_CA_DIR.",
+            )
 
 
 @contextmanager

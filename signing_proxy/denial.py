@@ -36,6 +36,7 @@ class Reason(StrEnum):
     JOURNAL_UNAVAILABLE = "journal_unavailable"
     NO_CREDENTIALS = "no_credentials"
     TOO_LARGE = "too_large"
+    BUSY = "busy"
     STATE_PATH = "state_path"
     STATE_UNAVAILABLE = "state_unavailable"
     HOOK_FAILED = "hook_failed"
@@ -53,7 +54,9 @@ class Denial:
 
     @property
     def code(self) -> str:
-        """The error code that clients know not to retry."""
+        """The error code that clients know not to retry; the one that they do is for what passes by itself."""
+        if self.reason is Reason.BUSY:
+            return "SlowDown"
         return "ExpiredToken" if self.reason is Reason.LEASE_NOT_LIVE else "AccessDenied"
 
 

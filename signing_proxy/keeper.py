@@ -6,6 +6,7 @@ connections, then the acknowledgement, which is repeated until a poll shows it.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import deque
@@ -21,6 +22,7 @@ from shared.lease.machine import State
 from shared.lease.view import LeaseView
 from shared.log import log_event
 from signing_proxy.background import TaskKeeper
+from signing_proxy.kernel_gate import KernelGate, NoKernelGate
 from signing_proxy.metrics import ProxyMetrics
 from signing_proxy.runs import AttachedRun
 
@@ -48,8 +50,8 @@ class Leases(Protocol):
     ) -> State | Refused:
         """Say that the gate is shut and the connections are cut."""
 
-    async def views(self, targets: Sequence[str]) -> list[LeaseView]:
-        """Look at the targets."""
+    async def views(self, targets: Sequence[str]) -> Sequence[LeaseView | InterlockError]:
+        """Look at the targets; an error stands for one that cannot be seen."""
 
 
 class LeaseKeeper:
@@ -65,6 +67,8 @@ class LeaseKeeper:
         proxy_id: str,
         boot_id: str,
         poll_ms: int,
+        kernel_gate: KernelGate | None = None,
+        max_runs: int = MAX_RUNS,
     ) -> None:
         self._leases = leases
         self._clock = clock
@@ -73,6 +77,8 @@ class LeaseKeeper:
         self._proxy_id = proxy_id
         self._boot_id = boot_id
         self._poll_s = poll_ms / 1000
+        self._kernel_gate = kernel_gate or NoKernelGate("none was given")
+        self._max_runs = min(max_runs, MAX_RUNS)
         self._runs: dict[str, AttachedRun] = {}
         self._burned: deque[str] = deque(maxlen=MAX_BURNED)
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -96,10 +102,10 @@ class LeaseKeeper:
             return "this lease is attached already"
         if attach.lease_id in self._burned:
             return "this proxy has cut this lease before and never signs for it again"
-        if len(self._runs) >= MAX_RUNS:
-            return f"this proxy serves {MAX_RUNS} runs already"
+        if len(self._runs) >= self._max_runs:
+            return f"this proxy serves {self._max_runs} runs already"
         gate = ProxyGate(attach.lease_id, attach.target, self._proxy_id, self._boot_id, attach.timing)
-        run = AttachedRun(attach, gate)
+        run = AttachedRun(attach, gate, self._kernel_gate.lease())
         self._runs[attach.lease_id] = run
         try:
             result = await self._leases.attach(attach.target, attach.lease_id, self._proxy_id, self._boot_id)
@@ -127,6 +133,8 @@ class LeaseKeeper:
             return
         run.cut_reason = reason
         run.open = False
+        # Should the kernel refuse: its deadline stands, and what is severed leaves nothing behind to be sent.
+        self._shut_kernel(run)
         connections = run.sever_all(f"cut: {reason}")
         in_flight = run.in_flight(self._clock.boot_ms())
         self._disarm(run)
@@ -185,6 +193,7 @@ class LeaseKeeper:
             self._metrics.open_leases.set(sum(1 for run in self.runs if run.open))
             now_ms = self._clock.boot_ms()
             self._metrics.in_flight.set(sum(run.in_flight(now_ms) for run in self.runs))
+            self._count_withheld()
             try:
                 async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()
@@ -208,13 +217,21 @@ class LeaseKeeper:
         sent_ms = self._clock.boot_ms()
         views: Sequence[LeaseView | None]
         try:
-            views = await self._leases.views([run.attach.target for run in runs])
+            answers = await self._leases.views([run.attach.target for run in runs])
+            views = [self._seen(run, answer) for run, answer in zip(runs, answers, strict=True)]
             self.reachable = True
         except Exception as error:  # noqa: BLE001 -- whatever went wrong: no answer, and deadlines pass by themselves
             log_event(logger, "poll_failed", level=logging.WARNING, runs=len(runs), error=repr(error))
             self.reachable = False
             views = [None] * len(runs)
         return [self._apply(run, view, sent_ms) for run, view in zip(runs, views, strict=True)]
+
+    def _seen(self, run: AttachedRun, answer: LeaseView | InterlockError) -> LeaseView | None:
+        """A lease that cannot be seen is no answer: its deadline passes by itself, and costs no other run anything."""
+        if isinstance(answer, LeaseView):
+            return answer
+        log_event(logger, "poll_failed", level=logging.WARNING, run=run.attach.run_id, error=answer)
+        return None
 
     def _apply(self, run: AttachedRun, view: LeaseView | None, sent_ms: int) -> Open | Shut:
         result = run.gate.on_poll(view, sent_ms=sent_ms, now_ms=self._clock.boot_ms())
@@ -223,6 +240,12 @@ class LeaseKeeper:
                 self._reconcile(run, view)
             return Shut(reason=run.cut_reason, cut=True)
         if isinstance(result, Open):
+            try:
+                run.kernel.open(result.deadline_ms)
+            except OSError as error:
+                self._metrics.kernel_gate_failures.inc()
+                self.cut(run, f"the kernel gate failed: {error.strerror or error}", revoke=True)
+                return Shut(reason=run.gate.reason, cut=True)
             run.open = True
             self._arm(run, result.deadline_ms)
             return result
@@ -231,9 +254,18 @@ class LeaseKeeper:
             ours = view is not None and view.lease_id == run.attach.lease_id
             ending = view is not None and ours and view.state in (State.RELEASING, State.RELEASED)
             self.cut(run, result.reason, revoke=result.reason == DEADLINE_PASSED or ours, tell=not ending)
-        elif result.reason == NOT_ATTACHED:
+            return result
+        self._shut_kernel(run)
+        if result.reason == NOT_ATTACHED:
             self._tasks.start(self._attach_again(run), name=f"attach {run.attach.lease_id}")
         return result
+
+    def _shut_kernel(self, run: AttachedRun) -> None:
+        try:
+            run.kernel.shut()
+        except OSError as error:
+            self._metrics.kernel_gate_failures.inc()
+            log_event(logger, "kernel_gate_failed", level=logging.ERROR, run=run.attach.run_id, error=error)
 
     async def _attach_again(self, run: AttachedRun) -> None:
         """A new incarnation of Redis knows no attach record: make one. A refusal shows in the next poll."""
@@ -302,6 +334,10 @@ class LeaseKeeper:
             work = self._hand_over(run, revoke=held)
             run.handing_over = self._tasks.start(work, name=f"hand over {run.attach.lease_id}")
 
+    def _count_withheld(self) -> None:
+        with contextlib.suppress(OSError):  # a number for people, no more
+            self._metrics.kernel_gate_withheld.set(self._kernel_gate.withheld())
+
     def _drop_finished(self) -> None:
         for lease_id, run in list(self._runs.items()):
             if run.closed and run.over:
@@ -324,6 +360,7 @@ def _label(reason: str) -> str:
         "the run is done",
         "the proxy is stopping",
         "attaching failed",
+        "the kernel gate failed",
         "lease is revoking",
         "lease is releasing",
         "lease is expired",

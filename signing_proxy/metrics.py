@@ -27,6 +27,21 @@ class ProxyMetrics:
             "Connections severed for breaking a bound or crashing the core.",
             registry=self.registry,
         )
+        self.kernel_gate = Gauge(
+            "interlock_proxy_kernel_gate",
+            "1 while the kernel withholds what a stopped proxy has left in its sockets, else 0.",
+            registry=self.registry,
+        )
+        self.kernel_gate_withheld = Gauge(
+            "interlock_proxy_kernel_gate_withheld_packets",
+            "Packets that the kernel gate has withheld since the proxy started.",
+            registry=self.registry,
+        )
+        self.kernel_gate_failures = Counter(
+            "interlock_proxy_kernel_gate_failures",
+            "Operations on the kernel gate that failed; where the lease was to be opened, it was cut.",
+            registry=self.registry,
+        )
         self.journal_dropped = Counter(
             "interlock_proxy_journal_dropped",
             "Journal records of refusals and reads that were dropped because the journal was behind.",

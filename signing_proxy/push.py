@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -16,10 +16,11 @@ READ_S = 1.0
 RECONNECT_S = 0.5
 
 
-async def listen(client: redis.asyncio.Redis, sink: Callable[[bytes], None]) -> None:
-    """Subscribe and hand every event to ``sink``, for ever; connects again after each error."""
+async def listen(pick: Callable[[], Awaitable[redis.asyncio.Redis]], sink: Callable[[bytes], None]) -> None:
+    """Subscribe and hand every event to ``sink``, for ever; after each error at the server that ``pick`` gives then."""
     while True:
         try:
+            client = await pick()
             async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
                 await pubsub.subscribe(EVENTS_CHANNEL)
                 while True:

@@ -104,12 +104,11 @@ class CallRecorder:
         intent = None if call.intent_attempted else self._intent(call, method, path, {})
         self._later(intent, outcome)
 
-    def abandoned(self, call: Call, why: str) -> None:
+    def abandoned(self, call: Call, why: str, reason: Reason = Reason.SEVERED) -> None:
         """Settle a call that ended without an answer: unknown if a byte of it may have left, else refused."""
         if call.settled:
             return
         outcome: Outcome = "unknown" if call.sent else "refused"
-        reason = Reason.TOO_LARGE if "body_size_limit" in why else Reason.SEVERED
         self._settle(call, outcome, reason)
         log_event(
             logger,

@@ -9,14 +9,16 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from shared.errors import ConfigurationError
+from signing_proxy.kernel_gate import KernelGate
 from signing_proxy.runs import AttachedRun
 
 REQUEST_TIMEOUT_S = 5
 
 
-def status_of(runs: list[AttachedRun]) -> dict[str, Any]:
-    """The attached runs, for the demo and for ``doctor``: names and counts, no secret."""
+def status_of(runs: list[AttachedRun], kernel_gate: KernelGate) -> dict[str, Any]:
+    """The gate and the attached runs, for the demo and for ``doctor``: names and counts, no secret."""
     return {
+        "kernel_gate": {"active": kernel_gate.active, "why": kernel_gate.why},
         "runs": [
             {
                 "run_id": run.attach.run_id,
@@ -27,7 +29,7 @@ def status_of(runs: list[AttachedRun]) -> dict[str, Any]:
                 "cut": run.cut_reason,
             }
             for run in runs
-        ]
+        ],
     }
 
 

@@ -7,7 +7,7 @@ import hmac
 from mitmproxy import http
 
 from signing_proxy.addons.refusing import Refuser
-from signing_proxy.calls import Call, Check, call_of
+from signing_proxy.calls import Call, Check, call_of, undecided
 from signing_proxy.catalog import ServiceCatalog
 from signing_proxy.classify import Operation, classify, holds_secrets
 from signing_proxy.denial import Denial, Reason
@@ -61,12 +61,16 @@ class AwsRequest:
         self._catalog = catalog
         self._refuser = refuser
 
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Verify the head of a streamed request; what it says of the body is verified before the last byte leaves."""
+        call = undecided(flow)
+        if call is not None and call.streamed:
+            await self.request(flow)
+
     async def request(self, flow: http.HTTPFlow) -> None:
         """Verify the whole request."""
-        call = call_of(flow)
-        if call is None or call.denial is not None or flow.response is not None:
-            return
-        if call.upstream is None or call.upstream.kind is not Kind.CLOUD:
+        call = undecided(flow)
+        if call is None or call.upstream is None or call.upstream.kind is not Kind.CLOUD:
             return
         denial = await self._objection(flow, call)
         if denial is None:
@@ -90,7 +94,7 @@ class AwsRequest:
         if not hmac.compare_digest(authorization.access_key.encode(), attach.access_key_id.encode()):
             return Denial(reason=Reason.WRONG_KEY, message=f"the request is not signed with the key of {attach.run_id}")
         call.payload_hash = declared or ""
-        if declared not in (UNSIGNED_PAYLOAD, UNSIGNED_TRAILER):
+        if declared not in (UNSIGNED_PAYLOAD, UNSIGNED_TRAILER) and not call.streamed:
             actual = await _sha256(body)
             if declared is not None and not hmac.compare_digest(actual, declared):
                 return Denial(reason=Reason.PAYLOAD_MISMATCH, message="the body is not what its SHA-256 says")

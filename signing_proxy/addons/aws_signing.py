@@ -9,7 +9,7 @@ from shared.errors import InterlockError
 from signing_proxy.addons.aws_request import signable_request
 from signing_proxy.addons.lease_gate import lease_objection
 from signing_proxy.addons.refusing import Refuser
-from signing_proxy.calls import Call, Check, call_of
+from signing_proxy.calls import Call, Check, call_of, undecided
 from signing_proxy.credentials import CredentialSource
 from signing_proxy.denial import Denial, Reason, answer
 from signing_proxy.signers.aws import SignableRequest, sign
@@ -29,12 +29,16 @@ class AwsSigning:
         self._credentials = credentials
         self._refuser = refuser
 
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """A streamed call leaves with its head."""
+        call = undecided(flow)
+        if call is not None and call.streamed:
+            await self.request(flow)
+
     async def request(self, flow: http.HTTPFlow) -> None:
         """Sign, unless the lease went away while the journal was written or the key was read."""
-        call = call_of(flow)
-        if call is None or call.denial is not None or flow.response is not None or Check.JOURNALED not in call.passed:
-            return
-        if call.authorization is None or call.upstream is None:
+        call = undecided(flow)
+        if call is None or Check.JOURNALED not in call.passed or call.authorization is None or call.upstream is None:
             return
         try:
             credentials = await self._credentials.current()

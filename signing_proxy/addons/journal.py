@@ -6,7 +6,7 @@ from mitmproxy import http
 
 from shared.errors import InterlockError
 from signing_proxy.addons.refusing import Refuser
-from signing_proxy.calls import Check, call_of
+from signing_proxy.calls import Check, call_of, undecided
 from signing_proxy.denial import Denial, Reason
 from signing_proxy.destination import Kind
 from signing_proxy.identifiers import request_identifiers, response_identifiers
@@ -29,10 +29,16 @@ class JournalCalls:
         self._recorder = recorder
         self._refuser = refuser
 
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """A streamed call leaves with its head."""
+        call = undecided(flow)
+        if call is not None and call.streamed:
+            await self.request(flow)
+
     async def request(self, flow: http.HTTPFlow) -> None:
         """Record the intent."""
-        call = call_of(flow)
-        if call is None or call.denial is not None or flow.response is not None or Check.VERIFIED not in call.passed:
+        call = undecided(flow)
+        if call is None or Check.VERIFIED not in call.passed:
             return
         path, _, query = flow.request.path.partition("?")
         labels = call.operation.labels if call.operation else {}

@@ -4,7 +4,7 @@ from mitmproxy import http
 
 from shared.clock import Clock
 from signing_proxy.addons.refusing import Refuser
-from signing_proxy.calls import Call, Check, call_of
+from signing_proxy.calls import Call, Check, undecided
 from signing_proxy.denial import Denial, Reason
 from signing_proxy.destination import Kind
 
@@ -20,22 +20,22 @@ class LeaseGate:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Refuse early. A state call is let through to its addon, which may quarantine the body."""
-        call = call_of(flow)
-        if call is not None and call.denial is None and call.upstream is not None:
-            denial = lease_objection(call, self._clock.boot_ms())
-            if denial is not None and call.upstream.kind is not Kind.STATE:
-                self._refuser.refuse(flow, call, denial)
+        self._ask(flow, whole=False)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """The whole request is here: is the lease still?"""
-        call = call_of(flow)
-        if call is None or call.denial is not None or flow.response is not None or call.upstream is None:
+        self._ask(flow, whole=True)
+
+    def _ask(self, flow: http.HTTPFlow, *, whole: bool) -> None:
+        call = undecided(flow)
+        if call is None or call.upstream is None:
             return
         denial = lease_objection(call, self._clock.boot_ms())
-        if denial is None:
+        if denial is not None:
+            if call.upstream.kind is not Kind.STATE:
+                self._refuser.refuse(flow, call, denial)
+        elif whole or call.streamed:
             call.passed.add(Check.LEASE)
-        elif call.upstream.kind is not Kind.STATE:
-            self._refuser.refuse(flow, call, denial)
 
 
 def lease_objection(call: Call, now_ms: int) -> Denial | None:

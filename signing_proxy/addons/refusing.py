@@ -2,12 +2,14 @@
 
 from mitmproxy import http
 
-from signing_proxy.calls import Call
+from signing_proxy.calls import Call, Check
 from signing_proxy.denial import Denial, answer
 from signing_proxy.recorder import CallRecorder
 
 # A refused upload up to this size is read to its end, so that the client gets to see the answer.
 MAX_DRAINED_BYTES = 1 << 20
+# The same for one that no memory has been set aside for.
+MAX_DRAINED_UNBOUNDED_BYTES = 64 << 10
 
 
 class Refuser:
@@ -25,7 +27,8 @@ class Refuser:
         self._record(flow, call, denial)
         declared = flow.request.headers.get("content-length", "0")
         body_awaited = flow.request.raw_content is None
-        if body_awaited and (not declared.isdecimal() or int(declared) > MAX_DRAINED_BYTES):
+        drained = MAX_DRAINED_BYTES if Check.BOUNDED in call.passed else MAX_DRAINED_UNBOUNDED_BYTES
+        if body_awaited and (not declared.isdecimal() or int(declared) > drained):
             flow.kill()  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
             return
         protocol = call.operation.protocol if call.operation else None

@@ -12,7 +12,7 @@ from shared.errors import InterlockError
 from shared.log import log_event
 from signing_proxy.addons.lease_gate import lease_objection
 from signing_proxy.addons.refusing import Refuser
-from signing_proxy.calls import Call, Check, call_of
+from signing_proxy.calls import Call, Check, call_of, undecided
 from signing_proxy.denial import Denial, Reason
 from signing_proxy.destination import Kind
 from signing_proxy.journal import Journal
@@ -34,10 +34,8 @@ class StateBackend:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Check path, method and user; forward while the lease is live."""
-        call = call_of(flow)
-        if call is None or call.denial is not None or flow.response is not None:
-            return
-        if call.upstream is None or call.upstream.kind is not Kind.STATE:
+        call = undecided(flow)
+        if call is None or call.upstream is None or call.upstream.kind is not Kind.STATE:
             return
         denial = _objection(flow, call)
         if denial is None:

@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import ipaddress
 import json
+import os
 import secrets
 import socket
 import ssl
@@ -46,6 +47,29 @@ CLIENT_TIMEOUT_S = 60
 TIMING = LeaseTiming(ttl_ms=5000, renew_ms=700, poll_ms=150, delta_ms=500, grace_ms=500, unknown_ms=3000)
 
 
+# --- network namespaces
+
+
+def within[T](namespace: str | None, work: Callable[[], T]) -> T:
+    """Do something in a network namespace. Sockets stay where they were made, whoever uses them afterwards."""
+    if namespace is None:
+        return work()
+    results: list[T] = []
+
+    def enter() -> None:
+        fd = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+        try:
+            os.setns(fd, os.CLONE_NEWNET)  # of this thread only, which ends
+        finally:
+            os.close(fd)
+        results.append(work())
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join(CLIENT_TIMEOUT_S)
+    return results[0]
+
+
 # --- the cloud
 
 
@@ -75,6 +99,9 @@ class Cloud:
     answer: Callable[[Arrival], tuple[int, str, bytes]] = lambda arrival: (200, "application/xml", b"<Ok/>")
     accepted: int = 0
     """TCP connections accepted."""
+    address: str = "127.0.0.1"
+    namespace: str | None = None
+    """The network namespace it listens in, by its name in `ip netns`; the test's own by default."""
 
     def __enter__(self) -> Self:
         cloud = self
@@ -144,7 +171,7 @@ class Cloud:
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Connections that the proxy cuts are what is tested, no error."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = within(self.namespace, lambda: Server((self.address, 0), Handler))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         return self
@@ -162,7 +189,7 @@ class Cloud:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.address}:{self.port}"
 
 
 def verified_key(method: str, path: str, headers: dict[str, str], body: bytes) -> str | None:
@@ -226,6 +253,7 @@ class ProxyThread:
         *,
         api_url: str = "http://127.0.0.1:9",
         timing: LeaseTiming = TIMING,
+        max_buffered_bytes: int = 64 << 20,
         **parts: Any,
     ) -> None:
         self.settings = Settings(
@@ -242,6 +270,7 @@ class ProxyThread:
             unknown_ms=timing.unknown_ms,
             http_port=0,
             max_body_bytes=8 << 20,
+            max_buffered_bytes=max_buffered_bytes,
         )
         self.redis_url = redis_url
         self.timing = timing
@@ -365,7 +394,7 @@ class Worker:
         )
         assert isinstance(granted, Granted), granted
         self.lease_id = granted.lease_id
-        assert self.store.durable(1000)
+        assert self.store.durable(self.target, 1000)
         assert self.store.confirm(self.target, self.lease_id, granted.incarnation, granted.seq)
 
     def attach(self) -> Message:

@@ -164,3 +164,14 @@ def serialization_pem() -> Any:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     return Encoding.PEM
+
+
+def test_a_missing_gate_in_the_kernel_is_a_warning_and_a_failure_where_it_is_required(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signing_proxy.kernel_gate.kernel_gate_problem", lambda clock: None)
+    assert checks_machine.kernel_gate(settings).status == "ok"
+    monkeypatch.setattr("signing_proxy.kernel_gate.kernel_gate_problem", lambda clock: "Operation not permitted")
+    found = checks_machine.kernel_gate(settings)
+    assert (found.status, "Operation not permitted" in found.what, "CAP_BPF" in found.mend) == ("warn", True, True)
+    assert checks_machine.kernel_gate(replaced(settings, kernel_gate="required")).status == "fail"

@@ -1,107 +1,26 @@
-"""Nothing leaves through a socket whose guard says no, whatever asyncio had buffered."""
+"""What a client connection may send to the outside: what it has a permit for, while the lease is live."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
+import hashlib
 from typing import Any, cast
 
 import pytest
 from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.options import Options
-from mitmproxy.proxy.server import ConnectionIO
+from mitmproxy.proxy import events, layers
 
 from shared.clock import ManualClock
+from signing_proxy.budget import BufferBudget, HeldBodies
 from signing_proxy.calls import Call, Check
-from signing_proxy.connection import GateClosed, GatedConnectionHandler, GatedSocket, GatedTransports, Limits
+from signing_proxy.connection import GatedConnectionHandler, Limits
+from signing_proxy.denial import Reason
 from signing_proxy.runs import AttachedRun
+from signing_proxy.sockets import GateClosed
+from signing_proxy.upload import Upload
 from tests.unit.signing_proxy.helpers import CLOUD, make_call, make_flow, make_run
-
-
-class Guard:
-    def __init__(self) -> None:
-        self.shut = False
-        self.asked = 0
-
-    def __call__(self) -> None:
-        self.asked += 1
-        if self.shut:
-            raise GateClosed("shut")
-
-
-async def connected(guard: Guard) -> tuple[asyncio.StreamWriter, socket.socket]:
-    """A gated writer and the plain socket at its other end."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        sock = GatedSocket(socket.AF_INET, guard)
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, listener.getsockname())
-        peer, _ = listener.accept()
-    _, writer = await asyncio.open_connection(sock=sock)
-    return writer, peer
-
-
-async def test_every_write_asks_first() -> None:
-    guard = Guard()
-    writer, peer = await connected(guard)
-    with peer:
-        writer.write(b"hello")
-        assert guard.asked == 1
-        assert peer.recv(5) == b"hello"
-        writer.transport.abort()
-
-
-async def test_a_write_after_the_gate_has_shut_sends_nothing_and_ends_the_connection() -> None:
-    guard = Guard()
-    writer, peer = await connected(guard)
-    with peer:
-        guard.shut = True
-        writer.write(b"late")
-        with pytest.raises(GateClosed):
-            await writer.wait_closed()
-        assert peer.recv(100) == b""
-
-
-async def test_what_asyncio_has_buffered_before_the_gate_shut_does_not_leave_after() -> None:
-    guard = Guard()
-    writer, peer = await connected(guard)
-    with peer:
-        writer.write(b"x" * (64 << 20))
-        buffered = writer.transport.get_write_buffer_size()
-        assert buffered > 0, "the kernel took everything: the test shows nothing"
-        guard.shut = True
-        asked = guard.asked
-        # The peer reads, so the socket becomes writable and asyncio tries to go on.
-        received = 0
-        peer.setblocking(False)
-        loop = asyncio.get_running_loop()
-        while chunk := await loop.sock_recv(peer, 1 << 20):
-            received += len(chunk)
-        assert guard.asked == asked + 1
-        assert received == (64 << 20) - buffered
-
-
-@pytest.mark.parametrize("way", ["sendall", "sendto", "sendfile"])
-def test_the_other_ways_out_are_closed(way: str) -> None:
-    with GatedSocket(socket.AF_INET, Guard()) as sock, pytest.raises(GateClosed):
-        getattr(sock, way)(b"x")
-
-
-async def test_a_server_connection_without_a_gate_is_refused() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        reader, writer = await asyncio.open_connection(*listener.getsockname())
-        transports = GatedTransports()
-        server = Server(address=("h", 1))
-        transports[server] = ConnectionIO()
-        with pytest.raises(GateClosed, match="no gate"):
-            transports[server] = ConnectionIO(reader=reader, writer=writer)
-        transports.admit(writer)
-        transports[server] = ConnectionIO(reader=reader, writer=writer)
-        assert transports.pop(server).writer is writer
-        with pytest.raises(GateClosed):
-            transports[server] = ConnectionIO(reader=reader, writer=writer)
-        writer.transport.abort()
 
 
 class Writer:
@@ -112,9 +31,13 @@ class Writer:
 class Observer:
     def __init__(self) -> None:
         self.given_up: list[tuple[Call, str]] = []
+        self.reasons: list[Reason] = []
 
-    def abandoned(self, call: Call, why: str) -> None:
-        self.given_up.append((call, why))
+    def abandoned(self, call: Call, why: str, reason: Reason = Reason.SEVERED) -> None:
+        if not call.settled:
+            self.given_up.append((call, why))
+            self.reasons.append(reason)
+        call.settled = True
 
     def hook_failed(self, run: AttachedRun, hook: str, why: str) -> None:
         raise AssertionError(why)
@@ -129,6 +52,7 @@ class Scene:
     def __init__(self) -> None:
         self.clock = ManualClock(1000)
         self.observer = Observer()
+        self.budget = BufferBudget(4000)
         self.handler = GatedConnectionHandler(
             cast(Any, None),
             cast(Any, None),
@@ -138,6 +62,7 @@ class Scene:
             clock=self.clock,
             limits=Limits(max_body_bytes=1000),
             observer=self.observer,
+            budget=self.budget,
         )
         self.flow = make_flow()
         self.call = make_call(self.flow, self.handler.run)
@@ -230,18 +155,131 @@ async def test_a_flow_that_was_answered_locally_gets_no_permit() -> None:
     assert scene.handler.objection(scene.server) is not None
 
 
-def test_a_closed_gate_is_an_os_error_so_that_asyncio_drops_the_connection() -> None:
-    assert issubclass(GateClosed, OSError)
-
-
 def test_bodies_get_room_for_their_framing() -> None:
     limits = Limits(max_body_bytes=1000)
     assert limits.max_wire_bytes > 2 * limits.max_body_bytes
 
 
-def test_linger_zero_is_what_the_kernel_reads_back() -> None:
-    from signing_proxy.connection import _LINGER_0
+# --- streamed bodies
 
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
-        assert struct.unpack("ii", sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)) == (1, 0)
+
+def streamed_scene(payload_hash: str = "UNSIGNED-PAYLOAD") -> Scene:
+    """A call whose head has passed every check, with a body of ten bytes to come."""
+    scene = Scene()
+    scene.flow = make_flow("PUT", "/k", None, content_length="10")
+    scene.call = make_call(scene.flow, scene.handler.run)
+    scene.call.passed = set(Check)
+    scene.call.streamed = True
+    scene.call.payload_hash = payload_hash
+    return scene
+
+
+def stream_of(scene: Scene) -> Upload:
+    assert isinstance(scene.flow.request.stream, Upload)
+    return scene.flow.request.stream
+
+
+async def test_a_streamed_call_leaves_with_its_head_and_counts_as_sent_with_its_last_byte() -> None:
+    scene = streamed_scene()
+    scene.handler._after_hook("requestheaders", scene.flow)
+    upload = stream_of(scene)
+    assert upload(b"0123456789") == b"012345678"
+    scene.handler.guard(scene.server)  # in TLS's handshake
+    scene.server.timestamp_tls_setup = 1.0
+    scene.handler.guard(scene.server)
+    assert not scene.call.sent
+    assert upload(b"") == b"9"
+    scene.handler.guard(scene.server)
+    assert scene.call.sent
+    scene.handler._after_hook("request", scene.flow)
+    assert scene.handler.objection(scene.server) is None, "the end of the body does not take the permit away"
+
+
+@pytest.mark.parametrize("missing", [Check.VERIFIED, Check.JOURNALED, Check.SIGNED, Check.LEASE, Check.BOUNDED])
+async def test_a_streamed_call_that_misses_a_check_is_killed_at_its_head(missing: Check) -> None:
+    scene = streamed_scene()
+    scene.call.passed.discard(missing)
+    scene.handler._after_hook("requestheaders", scene.flow)
+    assert scene.flow.error is not None
+    assert not scene.flow.request.stream
+    assert scene.handler.objection(scene.server) is not None
+
+
+async def test_a_streamed_call_that_was_refused_is_not_streamed() -> None:
+    scene = streamed_scene()
+    scene.flow.response = http.Response.make(403)
+    scene.handler._after_hook("requestheaders", scene.flow)
+    assert not scene.flow.request.stream
+    assert scene.handler.objection(scene.server) is not None
+
+
+@pytest.mark.parametrize("when", ["in the middle", "before the last byte"])
+async def test_a_deadline_ends_a_streamed_body(when: str) -> None:
+    scene = streamed_scene()
+    scene.handler._after_hook("requestheaders", scene.flow)
+    upload = stream_of(scene)
+    upload(b"01234" if when == "in the middle" else b"0123456789")
+    deadline_ms = scene.handler.run.gate.deadline_ms
+    assert deadline_ms is not None
+    scene.clock.advance(deadline_ms - scene.clock.boot_ms())
+    assert upload(b"56789" if when == "in the middle" else b"") == b""
+    assert scene.handler.severed
+    assert scene.observer.given_up[0][0] is scene.call
+    assert "deadline passed" in scene.observer.given_up[0][1]
+    assert not scene.call.sent
+
+
+async def test_a_hash_that_was_signed_is_checked_before_the_last_byte() -> None:
+    scene = streamed_scene(hashlib.sha256(b"something else").hexdigest())
+    scene.handler._after_hook("requestheaders", scene.flow)
+    upload = stream_of(scene)
+    assert upload(b"0123456789") + upload(b"") == b"012345678"
+    assert scene.handler.severed
+    assert scene.observer.reasons == [Reason.PAYLOAD_MISMATCH]
+
+
+async def test_after_an_early_answer_the_rest_of_the_body_goes_nowhere() -> None:
+    scene = streamed_scene()
+    scene.handler._after_hook("requestheaders", scene.flow)
+    upload = stream_of(scene)
+    upload(b"01234")
+    scene.handler._after_hook("response", scene.flow)
+    assert upload(b"56789") + upload(b"") == b""
+    with pytest.raises(GateClosed):
+        scene.handler.guard(scene.server)
+
+
+async def test_no_body_is_taken_before_it_is_decided_what_becomes_of_it() -> None:
+    scene = streamed_scene()
+    hook = scene.handler.hook_task(layers.http.HttpRequestHeadersHook(scene.flow))
+    hook.close()  # only what happens before its task runs
+    data = events.DataReceived(scene.handler.client, b"01234")
+    waiting = asyncio.ensure_future(scene.handler._admit(data))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    scene.handler._after_hook("requestheaders", scene.flow)
+    await asyncio.sleep(0)
+    assert not waiting.done(), "decided, but its head is not on its way yet"
+    scene.server.timestamp_tls_setup = 1.0
+    scene.handler.guard(scene.server)
+    assert await waiting is None
+
+
+async def test_a_body_does_not_wait_for_a_call_that_is_over() -> None:
+    scene = streamed_scene()
+    scene.handler.hook_task(layers.http.HttpRequestHeadersHook(scene.flow)).close()
+    waiting = asyncio.ensure_future(scene.handler._admit(events.DataReceived(scene.handler.client, b"01234")))
+    await asyncio.sleep(0)
+    scene.handler.sever("cut")
+    assert await waiting == "severed"
+
+
+async def test_what_is_held_is_bounded_for_all_connections_together() -> None:
+    scene = Scene()
+    assert scene.handler.hold_request(4000)
+    assert not scene.handler.hold_request(4001)
+    other = Scene()
+    other.handler._bodies = HeldBodies(scene.budget, lambda: 0)
+    assert not other.handler.hold_request(1)
+    scene.handler.finished()
+    assert other.handler.hold_request(1)

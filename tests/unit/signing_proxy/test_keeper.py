@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable, Sequence
 
 from shared.clock import ManualClock
-from shared.errors import Unavailable
+from shared.errors import InterlockError, PeerError, Unavailable
 from shared.lease.commands import Attached, Refusal, Refused
-from shared.lease.gate import Open, Shut
+from shared.lease.gate import DEADLINE_PASSED, Open, Shut
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
 from signing_proxy.background import TaskKeeper
 from signing_proxy.calls import Call
 from signing_proxy.keeper import LeaseKeeper
+from signing_proxy.kernel_gate import KernelLease, NoKernelGate
 from signing_proxy.metrics import ProxyMetrics
 from signing_proxy.runs import AttachedRun
 from tests.unit.signing_proxy.helpers import BOOT, CLOUD, LEASE, TIMING, attach_message, view
@@ -24,7 +26,7 @@ class FakeLeases:
     """Answers what it is told to, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.shown: LeaseView = view(1)
+        self.shown: LeaseView | InterlockError = view(1)
         self.down = False
         self.attached: Attached | Refused = Attached(seq=1, incarnation="r:1")
         self.acknowledged: State | Refused = State.SEVERED
@@ -44,7 +46,7 @@ class FakeLeases:
         self._note("acknowledge", lease_id, in_flight)
         return self.acknowledged
 
-    async def views(self, targets: Sequence[str]) -> list[LeaseView]:
+    async def views(self, targets: Sequence[str]) -> list[LeaseView | InterlockError]:
         self._note("views", *targets)
         return [self.shown for _ in targets]
 
@@ -57,8 +59,41 @@ class FakeLeases:
         self.asked.append(asked)
 
 
-class Scene:
+class KernelLeaseFake:
+    """Notes what the kernel is told; ``broken`` makes it refuse."""
+
     def __init__(self) -> None:
+        self.told: list[object] = []
+        self.broken = False
+
+    def open(self, deadline_ms: int) -> None:
+        self._note(deadline_ms)
+
+    def shut(self) -> None:
+        self._note("shut")
+
+    def bind(self, sock: socket.socket) -> Callable[[], None]:
+        raise AssertionError("the keeper binds no socket")
+
+    def _note(self, what: object) -> None:
+        if self.broken:
+            raise OSError(12, "Cannot allocate memory")
+        self.told.append(what)
+
+
+class KernelGateFake(NoKernelGate):
+    def __init__(self) -> None:
+        super().__init__("a stand-in")
+        self.only = KernelLeaseFake()
+
+    def lease(self) -> KernelLease:
+        return self.only
+
+
+class Scene:
+    def __init__(self, *, max_runs: int = 1024) -> None:
+        self.kernel_gate = KernelGateFake()
+        self.kernel = self.kernel_gate.only
         self.clock = ManualClock(1000)
         self.leases = FakeLeases()
         self.metrics = ProxyMetrics()
@@ -71,6 +106,8 @@ class Scene:
             proxy_id="host-a",
             boot_id=BOOT,
             poll_ms=500,
+            kernel_gate=self.kernel_gate,
+            max_runs=max_runs,
         )
         self.told: list[tuple[str, int]] = []
 
@@ -142,12 +179,15 @@ async def test_a_cut_shuts_the_gate_before_it_severs() -> None:
     order: list[bool] = []
 
     class Connection:
-        def sever(self, why: str) -> None:
+        def hang_up(self) -> None:
             order.append(run.gate.check(scene.clock.boot_ms()).allowed)
+
+        def sever(self, why: str) -> None:
+            self.hang_up()
 
     run.handlers = {Connection()}
     scene.keeper.cut(run, "worker died", revoke=True)
-    assert order == [False]
+    assert order == [False, False]
     await scene.settle()
     assert scene.leases.asked[-2:] == [("revoke", LEASE, "worker died"), ("acknowledge", LEASE, 0)]
     assert scene.told == [("worker died", 0)]
@@ -341,4 +381,88 @@ async def test_a_lease_that_was_cut_is_never_signed_for_again_even_if_redis_forg
     scene.leases.shown = view(3)  # the old primary is back, with its old lease
     assert isinstance(await scene.keeper.attach(attach_message()), str)
     assert scene.leases.count("attach") == 1
+    await scene.tasks.close()
+
+
+async def test_a_lease_that_cannot_be_seen_lives_until_its_deadline_and_no_longer() -> None:
+    scene = Scene()
+    run = await scene.open()
+    scene.leases.shown = PeerError("its keys are broken", hint="This is a test.")
+    for _ in range(3):
+        scene.clock.advance(10)
+        await scene.keeper.poll(run)
+    assert run.gate.check(scene.clock.boot_ms()).allowed
+    assert scene.told == []
+    scene.clock.advance(TIMING.ttl_ms)
+    await scene.keeper.poll(run)
+    assert not run.gate.check(scene.clock.boot_ms()).allowed
+    assert [reason for reason, _ in scene.told] == [DEADLINE_PASSED]
+    await scene.tasks.close()
+
+
+# --- the same lease in the kernel
+
+
+async def test_the_kernel_gets_each_deadline_and_is_shut_by_a_cut_before_anything_is_severed() -> None:
+    scene = Scene()
+    run = await scene.open()
+    deadline_ms = run.gate.deadline_ms
+    assert scene.kernel.told == ["shut", deadline_ms], "at first sight there is no deadline yet"
+    scene.clock.advance(2000)
+    scene.leases.shown = view(3)
+    await scene.keeper.poll(run)
+    assert scene.kernel.told[2:] == [run.gate.deadline_ms]
+
+    class Handler:
+        def hang_up(self) -> None:
+            scene.kernel.told.append("hung up")
+
+        def sever(self, why: str) -> None:
+            scene.kernel.told.append("severed")
+
+    run.handlers.add(Handler())
+    scene.keeper.cut(run, "worker died", revoke=True)
+    assert scene.kernel.told[3:] == ["shut", "hung up", "severed"]
+    scene.leases.shown = view(4)
+    await scene.keeper.poll(run)
+    assert scene.kernel.told[6:] == [], "a cut lease is never opened again"
+    await scene.tasks.close()
+
+
+async def test_a_gate_that_pauses_is_shut_in_the_kernel_too() -> None:
+    scene = Scene()
+    run = await scene.open()
+    scene.clock.advance(10)
+    scene.leases.shown = view(3).model_copy(update={"attachments": ()})
+    assert isinstance(await scene.keeper.poll(run), Shut)
+    assert scene.kernel.told[-1] == "shut"
+    scene.clock.advance(10)
+    scene.leases.shown = view(4)
+    assert isinstance(await scene.keeper.poll(run), Open)
+    assert scene.kernel.told[-1] == run.gate.deadline_ms
+    await scene.tasks.close()
+
+
+async def test_a_lease_that_the_kernel_does_not_open_is_cut() -> None:
+    scene = Scene()
+    run = await scene.attach()
+    scene.kernel.broken = True
+    scene.clock.advance(10)
+    scene.leases.shown = view(2)
+    result = await scene.keeper.poll(run)
+    assert result == Shut(reason="the kernel gate failed: Cannot allocate memory", cut=True)
+    assert not run.gate.check(scene.clock.boot_ms()).allowed
+    assert not run.open
+    await scene.settle()
+    assert scene.leases.count("revoke") == 1
+    assert scene.leases.count("acknowledge") == 1
+    failures = scene.metrics.registry.get_sample_value("interlock_proxy_kernel_gate_failures_total")
+    assert failures == 2, "opening it, and shutting it"
+    await scene.tasks.close()
+
+
+async def test_no_more_runs_are_taken_than_files_allow() -> None:
+    scene = Scene(max_runs=0)
+    assert await scene.keeper.attach(attach_message()) == "this proxy serves 0 runs already"
+    assert scene.leases.asked == []
     await scene.tasks.close()

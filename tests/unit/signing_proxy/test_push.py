@@ -13,8 +13,8 @@ from tests.servers import ValkeyServer
 
 async def test_events_arrive_also_after_a_restart(redis_server_factory: Callable[..., ValkeyServer]) -> None:
     server = redis_server_factory()
-    client, seen = connect_async(server.url), []
-    task = asyncio.get_running_loop().create_task(listen(client, seen.append))
+    servers, seen = connect_async(server.url), []
+    task = asyncio.get_running_loop().create_task(listen(servers.any, seen.append))
     try:
         for text in (b"one", b"two"):
             async with asyncio.timeout(60):
@@ -27,4 +27,4 @@ async def test_events_arrive_also_after_a_restart(redis_server_factory: Callable
     finally:
         task.cancel()
         await asyncio.wait([task])
-        await client.aclose()
+        await servers.close()

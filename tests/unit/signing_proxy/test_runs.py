@@ -8,10 +8,15 @@ from tests.unit.signing_proxy.helpers import CLOUD, TIMING, make_run
 
 
 class Connection:
-    def __init__(self) -> None:
+    def __init__(self, heard: list[str] | None = None) -> None:
         self.severed: list[str] = []
+        self.heard = [] if heard is None else heard
+
+    def hang_up(self) -> None:
+        self.heard.append("hang up")
 
     def sever(self, why: str) -> None:
+        self.heard.append("sever")
         self.severed.append(why)
 
 
@@ -46,3 +51,10 @@ def test_every_connection_is_severed() -> None:
     run.handlers = set(connections)
     assert run.sever_all("cut") == 2
     assert [connection.severed for connection in connections] == [["cut"], ["cut"]]
+
+
+def test_every_connection_is_hung_up_before_the_first_is_unwound() -> None:
+    run, order = make_run(ManualClock()), list[str]()
+    run.handlers = {Connection(order), Connection(order)}
+    run.sever_all("cut")
+    assert order == ["hang up", "hang up", "sever", "sever"]

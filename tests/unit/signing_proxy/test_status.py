@@ -9,6 +9,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.errors import ConfigurationError
+from signing_proxy.kernel_gate import NoKernelGate
 from signing_proxy.metrics import ProxyMetrics
 from signing_proxy.status import StatusServer, status_of
 from tests.unit.signing_proxy.helpers import make_run
@@ -23,7 +24,7 @@ def server() -> Iterator[StatusServer]:
         "127.0.0.1",
         0,
         ready=lambda: CHECKS,
-        status=lambda: status_of([make_run(ManualClock())]),
+        status=lambda: status_of([make_run(ManualClock())], NoKernelGate("no capability")),
         registry=ProxyMetrics().registry,
     )
     yield server
@@ -38,7 +39,9 @@ def test_the_four_pages(server: StatusServer) -> None:
     assert get(server, "/healthz").json() == {"status": "ok"}
     assert get(server, "/readyz").json() == {"redis": True}
     assert "interlock_proxy_open_leases" in get(server, "/metrics").text
-    (run,) = get(server, "/status").json()["runs"]
+    status = get(server, "/status").json()
+    assert status["kernel_gate"] == {"active": False, "why": "no capability"}
+    (run,) = status["runs"]
     assert run == {
         "run_id": "run-0123456789abcdef",
         "target": "web.eu",
@@ -61,4 +64,4 @@ def test_a_port_in_use_is_said(server: StatusServer) -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    assert "placeholder" not in str(status_of([make_run(ManualClock())]))
+    assert "placeholder" not in str(status_of([make_run(ManualClock())], NoKernelGate("no capability")))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from signing_proxy.addons.refusing import MAX_DRAINED_BYTES, Refuser
+from signing_proxy.addons.refusing import MAX_DRAINED_BYTES, MAX_DRAINED_UNBOUNDED_BYTES, Refuser
+from signing_proxy.calls import Check
 from signing_proxy.classify import Operation, Protocol
 from signing_proxy.denial import Denial, Reason
 from tests.unit.signing_proxy.helpers import Bench, make_call, make_flow, make_run
@@ -36,12 +37,24 @@ async def test_head_gets_no_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "killed"), [(str(MAX_DRAINED_BYTES), False), (str(MAX_DRAINED_BYTES + 1), True), ("-1", True)]
+    ("memory", "length", "killed"),
+    [
+        (True, str(MAX_DRAINED_BYTES), False),
+        (True, str(MAX_DRAINED_BYTES + 1), True),
+        (False, str(MAX_DRAINED_UNBOUNDED_BYTES), False),
+        (False, str(MAX_DRAINED_UNBOUNDED_BYTES + 1), True),
+        (True, "-1", True),
+    ],
 )
-async def test_an_upload_that_is_still_to_come_is_killed_if_it_is_large(length: str, killed: bool) -> None:
+async def test_an_upload_that_is_still_to_come_is_killed_if_it_is_large(
+    memory: bool, length: str, killed: bool
+) -> None:
     bench = Bench()
     flow = make_flow("PUT", body=None, content_length=length)
-    Refuser(bench.recorder).refuse(flow, make_call(flow, make_run(bench.clock)), DENIAL)
+    call = make_call(flow, make_run(bench.clock))
+    if memory:
+        call.passed.add(Check.BOUNDED)
+    Refuser(bench.recorder).refuse(flow, call, DENIAL)
     assert (flow.error is not None, flow.response is None) == (killed, killed)
     await bench.tasks.close()
 
