@@ -9,19 +9,15 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
+from scheduler.configuration.generic_files import generic_files
 from shared.constants import MAX_BUNDLE_BYTES
 from shared.errors import ConfigurationError
 
 # Bounds what is read into memory before compression.
 MAX_CONTENT_BYTES = 256 * 1024 * 1024
-
-# Working files of a Terraform run: state may hold secrets and belongs to the backend, plug-ins to the mirror.
-SKIPPED_DIRECTORIES = frozenset({".terraform", ".git", ".interlock", "__pycache__"})
-SKIPPED_SUFFIXES = (".tfstate", ".tfstate.backup", ".tfplan")
-SKIPPED_FILES = frozenset({"errored.tfstate", "crash.log", ".DS_Store"})
 
 
 def require_terraform_files(directory: Path) -> None:
@@ -41,8 +37,12 @@ def require_terraform_files(directory: Path) -> None:
         )
 
 
-def build_bundle(directory: Path) -> bytes:
+def build_bundle(directory: Path, *, extra: Mapping[str, str] | None = None) -> bytes:
     """`directory` as a deterministic tar.gz.
+
+    Args:
+        directory: the generic configuration.
+        extra: text of files to lay beside it, by name.
 
     Raises ConfigurationError when there are no Terraform files, when a symbolic link points outside the directory
     (the worker could not follow it) or when the result is larger than the API takes.
@@ -51,7 +51,7 @@ def build_bundle(directory: Path) -> bytes:
     plain = io.BytesIO()
     content_bytes = 0
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in _files(directory):
+        for path in generic_files(directory):
             content = path.read_bytes()
             content_bytes += len(content)
             if content_bytes > MAX_CONTENT_BYTES:
@@ -63,6 +63,10 @@ def build_bundle(directory: Path) -> bytes:
             entry.size = len(content)
             entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
             archive.addfile(entry, io.BytesIO(content))
+        for name, text in sorted((extra or {}).items()):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
     packed = io.BytesIO()
     # No name and no time in the gzip header: both would change the digest.
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream:
@@ -76,26 +80,5 @@ def build_bundle(directory: Path) -> bytes:
     return bundle
 
 
-def _files(directory: Path) -> Iterator[Path]:
-    root = directory.resolve()
-    for path in sorted(directory.rglob("*"), key=lambda path: path.relative_to(directory).as_posix()):
-        relative = path.relative_to(directory)
-        if SKIPPED_DIRECTORIES.intersection(relative.parts) or _is_working_file(path.name):
-            continue
-        if path.is_symlink():
-            target = path.resolve()
-            if target.is_dir() or not target.is_relative_to(root):
-                raise ConfigurationError(
-                    f"{path} links to {target}; only links to files inside the configuration directory can be packed",
-                    hint="copy what it points to into the directory: a worker has nothing but that directory",
-                )
-        if path.is_file():
-            yield path
-
-
 def _is_terraform(name: str) -> bool:
     return name.endswith((".tf", ".tf.json"))
-
-
-def _is_working_file(name: str) -> bool:
-    return name in SKIPPED_FILES or name.endswith(SKIPPED_SUFFIXES)

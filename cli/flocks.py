@@ -1,4 +1,7 @@
-"""`interlock flock register | ls`: from a flock file to targets that can be planned and applied."""
+"""`interlock flock register | ls`: from a flock file to targets that can be planned and applied.
+
+What can be known without the API (inspect, render, validate, diff) is in `cli.flock_configuration`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import flock_configuration
 from cli.output import JsonFlag, Output, examples
 
 if TYPE_CHECKING:
@@ -14,6 +18,11 @@ if TYPE_CHECKING:
     from shared.models import Target
 
 app = typer.Typer(help="Register flocks: one Terraform configuration for many targets.", no_args_is_help=True)
+
+app.command("inspect", epilog=flock_configuration.INSPECT_EXAMPLES)(flock_configuration.inspect)
+app.command("render", epilog=flock_configuration.RENDER_EXAMPLES)(flock_configuration.render)
+app.command("validate", epilog=flock_configuration.VALIDATE_EXAMPLES)(flock_configuration.validate)
+app.command("diff", epilog=flock_configuration.DIFF_EXAMPLES)(flock_configuration.diff)
 
 FlockFile = Annotated[Path, typer.Argument(help="The flock file (YAML).", metavar="FILE")]
 COLUMNS = ("TARGET", "REGION", "PROVIDER REGION", "EPOCH", "CONFIGURATION")
@@ -47,26 +56,44 @@ def list_targets(json_output: JsonFlag = False) -> None:
 
 
 def register(client: ApiClient, file: Path) -> list[Target]:
-    """Load and check `file`, pack its directory, upload, declare the targets; return those of this flock.
+    """Check `file` and everything that belongs to it, upload, declare the targets; return those of this flock.
 
-    Everything is checked before anything is sent. Raises ConfigurationError for a bad file or directory.
+    Everything is checked before anything is sent. Raises ConfigurationError that names everything that is wrong.
     """
     from cli.bundle import build_bundle
-    from shared.models import TargetUpsert, load_flock
+    from cli.flock_configuration import checked_flock, require_clean
+    from scheduler.configuration.nodes import plain
+    from scheduler.configuration.render import PROVIDERS_FILE
+    from shared.errors import ConfigurationError
+    from shared.models import TargetUpsert
 
-    spec = load_flock(file)
-    bundle = build_bundle((file.parent / spec.configuration).resolve())
-    digest = client.upload_bundle(bundle)
-    declared = [
-        TargetUpsert(
-            id=spec.target_id(target),
-            region=target.region,
-            provider_region=target.provider_region or target.region,
-            variables=spec.target_variables(target),
+    checked = checked_flock(file)
+    require_clean(checked, Output(as_json=False))
+    for target in checked.targets:
+        if target.backend.entries:
+            raise ConfigurationError(
+                f"{target.backend.origin}: runs keep the state of {target.id} in Interlock, not in another backend",
+                hint="remove `backend`",
+            )
+    digests: dict[tuple[str, str | None], str] = {}
+    declared = []
+    for target in checked.targets:
+        # Values travel with the target; arguments of providers have to lie beside the generic files.
+        providers = target.files.get(PROVIDERS_FILE)
+        key = (target.plan.configuration, providers)
+        if key not in digests:
+            extra = {} if providers is None else {PROVIDERS_FILE: providers}
+            digests[key] = client.upload_bundle(build_bundle(checked.flock.folder(key[0]), extra=extra))
+        declared.append(
+            TargetUpsert(
+                id=target.id,
+                region=target.plan.region,
+                provider_region=target.plan.provider_region,
+                variables=plain(target.variables),
+                bundle_digest=digests[key],
+            )
         )
-        for target in spec.targets
-    ]
-    return list(client.put_flock(spec.name, digest, declared).targets)
+    return list(client.put_flock(checked.flock.name, next(iter(digests.values())), declared).targets)
 
 
 def show_targets(out: Output, targets: list[Target]) -> None:

@@ -61,8 +61,9 @@ def put_flock(context: SchedulerContext, name: str, *, bundle_digest: str, targe
 
 def _put_flock(context: SchedulerContext, name: str, bundle_digest: str, targets: list[TargetUpsert]) -> Flock:
     with context.database.write() as session:
-        if session.get(BundleRow, bundle_digest) is None:
-            raise not_found("bundle", bundle_digest, "upload the bundle first")
+        for digest in {bundle_digest, *(target.bundle_digest or bundle_digest for target in targets)}:
+            if session.get(BundleRow, digest) is None:
+                raise not_found("bundle", digest, "upload the bundle first")
         flock = session.get(FlockRow, name) or FlockRow(name=name)
         flock.bundle_digest = bundle_digest
         flock.updated_at = context.clock.wall()
@@ -81,7 +82,7 @@ def _put_flock(context: SchedulerContext, name: str, bundle_digest: str, targets
             row.region = upsert.region
             row.provider_region = upsert.provider_region
             row.variables = upsert.variables
-            row.bundle_digest = bundle_digest
+            row.bundle_digest = upsert.bundle_digest or bundle_digest
             session.add(row)
             rows.append(row)
         session.flush()

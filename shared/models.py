@@ -6,11 +6,9 @@ Free text and collections are bounded here, at the edge, so that no part behind 
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from shared.errors import ConfigurationError
 from shared.lease.keys import TARGET_PATTERN
@@ -22,8 +20,6 @@ TargetId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}(\
 RunId = Annotated[str, StringConstraints(pattern=r"^run-[0-9a-f]{16}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Identifiers = Annotated[dict[str, str], Field(max_length=20)]
-
-MAX_FLOCK_FILE_BYTES: Final = 1024 * 1024
 
 
 class _Record(BaseModel):
@@ -83,65 +79,6 @@ def target_id(flock: str, region: str, name: str | None = None) -> str:
     return result
 
 
-class TargetSpec(_Record):
-    """One target as a flock file describes it."""
-
-    region: Label = Field(description="region to deploy to; the workers of that region take its runs")
-    name: Label | None = Field(default=None, description="tells two targets of one region apart")
-    provider_region: str | None = Field(default=None, max_length=64, description="the cloud's region; default: region")
-    variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables of this target")
-
-
-class FlockSpec(_Record):
-    """A flock file: one generic configuration and the targets that it is deployed to."""
-
-    name: Label = Field(description="the flock's name")
-    configuration: str = Field(min_length=1, max_length=1024, description="directory, relative to the flock file")
-    targets: tuple[TargetSpec, ...] = Field(min_length=1, max_length=1000, description="where to deploy it")
-    variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables of every target")
-
-    @model_validator(mode="after")
-    def _no_target_twice(self) -> FlockSpec:
-        seen: set[str] = set()
-        for target in self.targets:
-            name = self.target_id(target)
-            if name in seen:
-                raise ValueError(f"target {name} is listed twice; give each a `name` of its own")
-            seen.add(name)
-        return self
-
-    def target_id(self, target: TargetSpec) -> str:
-        """Return the id of one of this flock's targets."""
-        return target_id(self.name, target.region, target.name)
-
-    def target_variables(self, target: TargetSpec) -> dict[str, Any]:
-        """Return the variables of the flock, overridden by those of the target."""
-        return {**self.variables, **target.variables}
-
-
-def load_flock(path: Path) -> FlockSpec:
-    """Read and check a flock file (YAML). Raises ConfigurationError that names file and place."""
-    try:
-        if path.stat().st_size > MAX_FLOCK_FILE_BYTES:
-            raise ConfigurationError(f"{path}: larger than 1 MiB", hint="is this a flock file?")
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: cannot be read: {error.strerror}", hint="give the path of a flock file"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise ConfigurationError(f"{path}: not valid YAML: {problem}", hint="mend the file") from error
-    if not isinstance(data, dict):
-        raise ConfigurationError(f"{path}: must be a mapping", hint="with name, configuration and targets")
-    try:
-        return FlockSpec.model_validate(data)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error}", hint=error.hint) from error
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {describe(error)}", hint="mend the file") from error
-
-
 def describe(error: ValidationError) -> str:
     """Return a validation error as one line: `place: message; place: message`."""
     parts = []
@@ -162,6 +99,7 @@ class TargetUpsert(_Record):
     region: Label = Field(description="region whose workers take its runs")
     provider_region: str = Field(max_length=64, description="the cloud's region")
     variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables")
+    bundle_digest: Digest | None = Field(default=None, description="its own bundle, where it is not the flock's")
 
 
 class Target(_Record):

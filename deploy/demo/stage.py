@@ -25,9 +25,10 @@ from deploy.demo.fleet import (
     valkey_binary,
 )
 from deploy.demo.inventory import CloudInventory
+from scheduler.configuration.fleet import load_flock
+from scheduler.configuration.targets import plan_targets
 from shared.api_client import ApiClient
 from shared.errors import Unavailable
-from shared.models import FlockSpec, load_flock
 
 FLOCK = Path(__file__).parent / "flock" / "flock.yaml"
 READY_LIMIT_S = 90
@@ -56,13 +57,13 @@ class Stage:
         self.redis_url = ""
         self.api_url = ""
         self.api: ApiClient
-        self.flock: FlockSpec = load_flock(FLOCK)
+        self.plans = plan_targets(load_flock(FLOCK))[0]
         self._status_urls: dict[str, str] = {}
 
     @property
     def targets(self) -> list[str]:
         """The ids of the flock's targets."""
-        return [self.flock.target_id(target) for target in self.flock.targets]
+        return [plan.id for plan in self.plans]
 
     def start(self) -> None:
         """Start the cloud, Valkey, the scheduler and both hosts' proxies; register the flock."""
@@ -125,7 +126,7 @@ class Stage:
 
     def inventory(self) -> CloudInventory:
         """Reads the cloud with the cloud's own key."""
-        regions = [target.provider_region or target.region for target in self.flock.targets]
+        regions = [plan.provider_region for plan in self.plans]
         return CloudInventory(
             endpoint=self.cloud_url, access_key=self._access_key, secret_key=self._secret_key, regions=regions
         )

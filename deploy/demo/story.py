@@ -166,7 +166,7 @@ class Story:
         self._watch = LeaseWatch(self._stage.redis_url, self._on_change)
         before = self._stage.inventory().read()
         first, second = self._stage.targets
-        eu, us = (target.region for target in self._stage.flock.targets)
+        eu, us = (plan.region for plan in self._stage.plans)
         self._stage.start_worker("worker-a", "host-a", (eu, us), concurrency=2)
         self._wait_for_worker("worker-a")
         frozen = self._freeze(first, eu)

@@ -2,9 +2,10 @@
 
     log of the cloud + instants of strikes, cuts and grants + what exists and what is in a state  ->  Verdict
 
-`overlaps`, `after_cut` and `arrivals` come from the cloud's log alone; nothing that Interlock wrote is
-asked who called what. The instants come from the demo, which struck and watched on the same machine's
-boot clock. A demo that showed nothing has not passed: calls of both epochs must have arrived.
+`overlaps`, `after_cut` and `arrivals` come from the cloud's log alone, counted by `shared.judge`; nothing
+that Interlock wrote is asked who called what. The instants come from the demo, which struck and watched
+on the same machine's boot clock. A demo that showed nothing has not passed: calls of both epochs must
+have arrived.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from deploy.demo.arrivals import Call
+from shared.judge import SignedCall, after_end, shown
+from shared.judge import overlaps as overlaps_of
+from shared.judge import still_running as still_running_of
 
 GRANT_AFTER_KILL_S = 1.0
 GRANT_MARGIN_S = 1.0
@@ -106,9 +110,10 @@ def judge(evidence: Evidence) -> Verdict:
     """The verdict on one demo."""
     accepted = [call for call in evidence.calls if call.arrived.accepted]
     mutating = [call for call in accepted if call.arrived.mutating]
-    overlaps = count_overlaps(mutating)
-    still_running = count_still_running(mutating)
-    after_cut = count_after_end(accepted, evidence.ended_ms)
+    signed = signed_calls(accepted)
+    overlaps = len(overlaps_of(signed))
+    still_running = len(still_running_of(signed))
+    after_cut = len(after_end(signed, evidence.ended_ms))
     unattributed = sum(call.arrived.target is None or call.arrived.epoch is None for call in mutating)
     rejected = len(evidence.calls) - len(accepted)
     orphans = tuple(sorted(what for identity, what in evidence.cloud.items() if identity not in evidence.held))
@@ -121,7 +126,7 @@ def judge(evidence: Evidence) -> Verdict:
         *_counted(rejected, "calls were not signed as the cloud wants it"),
         *_counted(len(orphans), "resources in the cloud are in no state"),
         *(f"a fresh plan of {target} is not empty" for target, empty in sorted(evidence.plans.items()) if not empty),
-        *_not_shown(evidence, mutating),
+        *_not_shown(evidence, signed),
         *(reason for handover in evidence.handovers for reason in _too_late(handover, evidence)),
     ]
     return Verdict(
@@ -143,60 +148,38 @@ def judge(evidence: Evidence) -> Verdict:
     )
 
 
-def count_overlaps(mutating: Iterable[Call]) -> int:
-    """Calls of an older epoch that arrived after one of a newer epoch of their target. Calls in order of arrival."""
-    newest: dict[str, int] = {}
-    overlaps = 0
-    for call in mutating:
-        target, epoch = call.arrived.target, call.arrived.epoch
-        if target is None or epoch is None:
-            continue
-        overlaps += epoch < newest.get(target, 0)
-        newest[target] = max(epoch, newest.get(target, 0))
-    return overlaps
-
-
-def count_still_running(mutating: Sequence[Call]) -> int:
-    """Calls that arrived before a newer epoch's first call and were answered after it, or never."""
-    count = 0
-    for call in mutating:
-        later = (
-            other.arrived.arrived_ns
-            for other in mutating
-            if other.arrived.target == call.arrived.target
-            and (other.arrived.epoch or 0) > (call.arrived.epoch or 0)
-            and other.arrived.arrived_boot_ms >= call.arrived.arrived_boot_ms
-        )
-        first_later_ns = min(later, default=None)
-        if first_later_ns is not None and (call.done is None or call.done.done_ns > first_later_ns):
-            count += 1
-    return count
-
-
-def count_after_end(calls: Iterable[Call], ended_ms: Mapping[tuple[str, int], float]) -> int:
-    """Calls that arrived for a lease after it had ended."""
-    count = 0
+def signed_calls(calls: Iterable[Call]) -> list[SignedCall]:
+    """The calls that name their target and epoch, as the judge wants them, on the boot clock."""
+    signed = []
     for call in calls:
-        if call.arrived.target is None or call.arrived.epoch is None:
+        arrived = call.arrived
+        if arrived.target is None or arrived.epoch is None:
             continue
-        ended = ended_ms.get((call.arrived.target, call.arrived.epoch))
-        count += ended is not None and call.arrived.arrived_boot_ms > ended
-    return count
+        took_ms = None if call.done is None else (call.done.done_ns - arrived.arrived_ns) / 1e6
+        signed.append(
+            SignedCall(
+                target=arrived.target,
+                epoch=arrived.epoch,
+                mutating=arrived.mutating,
+                arrived_ms=arrived.arrived_boot_ms,
+                answered_ms=None if took_ms is None else arrived.arrived_boot_ms + took_ms,
+                what=f"{arrived.service} {arrived.operation}",
+            )
+        )
+    return signed
 
 
 def in_flight_at(calls: Iterable[Call], target: str, epoch: int, at_ms: float | None) -> int:
     """Mutating calls of an epoch that had arrived and were not answered at an instant (boot clock, ms)."""
     if at_ms is None:
         return 0
-    count = 0
-    for call in calls:
-        arrived = call.arrived
-        if (arrived.target, arrived.epoch) != (target, epoch) or not arrived.mutating or not arrived.accepted:
-            continue
-        if arrived.arrived_boot_ms <= at_ms:
-            took_ms = None if call.done is None else (call.done.done_ns - arrived.arrived_ns) / 1e6
-            count += took_ms is None or arrived.arrived_boot_ms + took_ms > at_ms
-    return count
+    return sum(
+        (call.target, call.epoch) == (target, epoch)
+        and call.mutating
+        and call.arrived_ms <= at_ms
+        and (call.answered_ms is None or call.answered_ms > at_ms)
+        for call in signed_calls(call for call in calls if call.arrived.accepted)
+    )
 
 
 def grant_bound_s(handover: Handover, *, ttl_ms: int, unknown_ms: int) -> float:
@@ -220,7 +203,7 @@ def _too_late(handover: Handover, evidence: Evidence) -> list[str]:
     return []
 
 
-def _not_shown(evidence: Evidence, mutating: Sequence[Call]) -> list[str]:
+def _not_shown(evidence: Evidence, signed: Sequence[SignedCall]) -> list[str]:
     """What the demo did not show at all; without it the zeros above mean nothing."""
     reasons = [
         f"the demo did not {how} a worker"
@@ -228,10 +211,10 @@ def _not_shown(evidence: Evidence, mutating: Sequence[Call]) -> list[str]:
         if not any(handover.how == how for handover in evidence.handovers)
     ]
     for handover in evidence.handovers:
-        epochs = {call.arrived.epoch or 0 for call in mutating if call.arrived.target == handover.target}
-        if handover.epoch not in epochs:
+        older, newer = shown(signed, handover.target, handover.epoch)
+        if not older:
             reasons.append(f"no mutating call of {handover.target}'s epoch {handover.epoch} reached the cloud")
-        if not any(epoch > handover.epoch for epoch in epochs):
+        if not newer:
             reasons.append(f"no mutating call of {handover.target} after epoch {handover.epoch} reached the cloud")
     if not evidence.plans:
         reasons.append("no fresh plan was made")

@@ -60,7 +60,15 @@ class FakeApi:
 
     def put_flock(self, name: str, bundle_digest: str, targets: list[TargetUpsert]) -> Flock:
         self.asked.append(("put_flock", name, bundle_digest, tuple(targets)))
-        self.known = [Target(**one.model_dump(), flock=name, bundle_digest=bundle_digest, epoch=0) for one in targets]
+        self.known = [
+            Target(
+                **one.model_dump(exclude={"bundle_digest"}),
+                flock=name,
+                bundle_digest=one.bundle_digest or bundle_digest,
+                epoch=0,
+            )
+            for one in targets
+        ]
         return Flock(name=name, bundle_digest=bundle_digest, targets=tuple(self.known))
 
     def targets(self) -> list[Target]:
@@ -196,7 +204,9 @@ def view_like() -> Callable[..., LeaseView]:
 def flock_file(tmp_path: Any) -> Any:
     """A flock of two targets with one Terraform file."""
     (tmp_path / "tf").mkdir()
-    (tmp_path / "tf" / "main.tf").write_text('resource "null_resource" "x" {}\n')
+    (tmp_path / "tf" / "main.tf").write_text(
+        'variable "size" {\n  type = number\n}\nvariable "tier" {}\nresource "null_resource" "x" {}\n'
+    )
     path = tmp_path / "flock.yaml"
     path.write_text(
         "name: shop\nconfiguration: tf\nvariables: {size: 1, tier: a}\n"

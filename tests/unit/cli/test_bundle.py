@@ -61,6 +61,12 @@ def test_state_and_plugins_stay_at_home_but_the_lock_file_goes_along(directory: 
     assert set(entries(build_bundle(directory))) == {".terraform.lock.hcl", "main.tf", "modules/net/net.tf", "run.sh"}
 
 
+def test_a_file_of_ours_is_laid_beside_the_generic_ones(directory: Path) -> None:
+    found = build_bundle(directory, extra={"interlock_providers_override.tf.json": "{}"})
+    assert set(entries(found)) == {*entries(build_bundle(directory)), "interlock_providers_override.tf.json"}
+    assert not (directory / "interlock_providers_override.tf.json").exists()
+
+
 def test_a_directory_without_terraform_files_is_refused_even_when_a_subdirectory_has_some(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "main.tf").write_text("")

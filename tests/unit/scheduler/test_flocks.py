@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -67,6 +68,18 @@ def test_an_update_keeps_the_epoch_and_the_targets_it_does_not_name(world: World
     flocks.put_flock(world.context, "web", bundle_digest=digest, targets=[upsert("web.south", "south")])
     flocks.put_flock(world.context, "web", bundle_digest=digest, targets=[upsert(TARGET)])
     assert [(target.id, target.epoch) for target in flocks.targets(world.context)] == [(TARGET, 1), ("web.south", 0)]
+
+
+def test_a_target_may_have_a_bundle_of_its_own_which_must_be_stored(world: World) -> None:
+    # The same files, compressed another way: another bundle.
+    other = gzip.compress(gzip.decompress(bundle()), 1, mtime=1)
+    common, own = (flocks.store_bundle(world.context, content) for content in (bundle(), other))
+    targets = [upsert("db.north"), upsert("db.north.blue").model_copy(update={"bundle_digest": own})]
+    created = flocks.put_flock(world.context, "db", bundle_digest=common, targets=targets)
+    assert [target.bundle_digest for target in created.targets] == [common, own]
+    missing = upsert("db.north").model_copy(update={"bundle_digest": "sha256:" + "0" * 64})
+    with pytest.raises(ApiError, match="no bundle"):
+        flocks.put_flock(world.context, "db", bundle_digest=common, targets=[missing])
 
 
 def test_a_target_belongs_to_its_flock_and_region(world: World) -> None:

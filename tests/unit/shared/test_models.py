@@ -1,25 +1,15 @@
-"""Records: ids, bounds, and flock files with mistakes."""
+"""Records: ids and bounds."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from shared.errors import ConfigurationError
-from shared.models import JournalIntent, Run, RunStatus, load_flock, target_id
-
-FLOCK = """
-name: web
-configuration: ./tf
-variables: {size: 1, colour: red}
-targets:
-  - {region: eu-west-1}
-  - {region: eu-west-1, name: blue, provider_region: eu-central-1, variables: {size: 2}}
-"""
+from shared.models import JournalIntent, Run, RunStatus, target_id
 
 RUN: dict[str, Any] = {
     "id": "run-0123456789abcdef",
@@ -44,49 +34,6 @@ INTENT: dict[str, Any] = {
     "region": "eu-west-1",
     "at_wall": datetime(2026, 1, 1, tzinfo=UTC),
 }
-
-
-def flock(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "flock.yaml"
-    path.write_text(text)
-    return path
-
-
-class TestFlock:
-    def test_a_flock_file_names_its_targets(self, tmp_path: Path) -> None:
-        spec = load_flock(flock(tmp_path, FLOCK))
-        assert [spec.target_id(target) for target in spec.targets] == ["web.eu-west-1", "web.eu-west-1.blue"]
-
-    def test_a_targets_variables_win(self, tmp_path: Path) -> None:
-        spec = load_flock(flock(tmp_path, FLOCK))
-        assert spec.target_variables(spec.targets[1]) == {"size": 2, "colour": "red"}
-
-    @pytest.mark.parametrize(
-        ("sentence", "text", "message"),
-        [
-            ("no YAML", "a: [", "not valid YAML"),
-            ("no mapping", "- a", "must be a mapping"),
-            ("empty", "", "must be a mapping"),
-            ("an unknown key", FLOCK + "colour: red", "colour: Extra inputs"),
-            ("no targets", "name: web\nconfiguration: .\ntargets: []", "targets"),
-            ("a name with capitals", FLOCK.replace("web", "Web"), "name: String should match"),
-            ("a target twice", FLOCK + "  - {region: eu-west-1}", "web.eu-west-1 is listed twice"),
-            ("code in YAML", "!!python/object:os.system {}", "not valid YAML"),
-        ],
-    )
-    def test_a_mistake_is_named_with_the_file(self, tmp_path: Path, sentence: str, text: str, message: str) -> None:
-        path = flock(tmp_path, text)
-        with pytest.raises(ConfigurationError, match=message) as caught:
-            load_flock(path)
-        assert str(caught.value).startswith(f"{path}: "), sentence
-
-    def test_a_file_that_is_not_there_is_said_clearly(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
-            load_flock(tmp_path / "none.yaml")
-
-    def test_a_file_without_end_is_not_read(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigurationError, match="larger than 1 MiB"):
-            load_flock(flock(tmp_path, "#" * 1024 * 1025))
 
 
 @pytest.mark.parametrize("parts", [("web", "EU"), ("", "eu"), ("a" * 64, "eu"), ("web", "eu", "a.b"), ("web", "eu\n")])

@@ -11,6 +11,9 @@ import pytest
 from deploy.demo import stage as stage_module
 from deploy.demo.fleet import Fleet
 from deploy.demo.stage import FLOCK, Stage
+from scheduler.configuration.check import check
+from scheduler.configuration.fleet import load_flock
+from scheduler.configuration.nodes import plain
 
 METRICS = b"""# HELP interlock_proxy_calls_total Calls
 interlock_proxy_calls_total{outcome="answered",reason=""} 40.0
@@ -61,12 +64,12 @@ def test_without_a_gate_nothing_is_asked(tmp_path: Path) -> None:
 
 def test_the_demo_s_flock_has_two_targets_in_two_regions(started: Stage) -> None:
     assert started.targets == ["orders.eu", "orders.us"]
-    regions = {target.provider_region for target in started.flock.targets}
+    regions = {plan.provider_region for plan in started.plans}
     assert len(regions) == 2
 
 
-def test_names_differ_by_target(started: Stage) -> None:
-    names = [started.flock.target_variables(target)["name"] for target in started.flock.targets]
+def test_names_differ_by_target() -> None:
+    names = [plain(target.variables)["name"] for target in check(load_flock(FLOCK)).targets]
     assert len(set(names)) == len(names)
 
 

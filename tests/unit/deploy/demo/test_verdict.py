@@ -12,13 +12,12 @@ from deploy.demo.arrivals import Arrived, Call, Done
 from deploy.demo.verdict import (
     Evidence,
     Handover,
-    count_after_end,
-    count_overlaps,
-    count_still_running,
     grant_bound_s,
     in_flight_at,
     judge,
+    signed_calls,
 )
+from shared.judge import SignedCall, after_end, overlaps, still_running
 
 
 class Log:
@@ -122,12 +121,12 @@ def test_an_older_epoch_that_mutates_after_a_newer_one_is_an_overlap() -> None:
 
 def test_epochs_of_different_targets_do_not_overlap() -> None:
     log = Log().call("orders.eu", 2, 1000).call("orders.us", 1, 2000)
-    assert count_overlaps(log.calls) == 0
+    assert len(overlaps(signed_calls(log.calls))) == 0
 
 
 def test_a_call_of_the_newer_epoch_does_not_hide_a_later_one_of_the_older() -> None:
     log = Log().call("t", 1, 1).call("t", 3, 2).call("t", 2, 3).call("t", 3, 4).call("t", 1, 5)
-    assert count_overlaps(log.calls) == 2
+    assert len(overlaps(signed_calls(log.calls))) == 2
 
 
 def test_reads_of_an_older_epoch_are_no_overlap() -> None:
@@ -146,12 +145,12 @@ def test_a_call_the_cloud_refused_is_no_overlap_but_is_told() -> None:
 @pytest.mark.parametrize("mutating", [True, False])
 def test_any_call_after_the_cut_counts(mutating: bool) -> None:
     calls = Log().call("t", 1, 999).call("t", 1, 1001, mutating=mutating).call("t", 2, 1002).calls
-    assert count_after_end(calls, {("t", 1): 1000}) == 1
+    assert len(after_end(signed_calls(calls), {("t", 1): 1000})) == 1
 
 
 def test_a_call_at_the_instant_of_the_cut_or_of_a_lease_that_never_ended_is_not_after_it() -> None:
     calls = Log().call("t", 1, 1000).call("t", 2, 5000).calls
-    assert count_after_end(calls, {("t", 1): 1000}) == 0
+    assert len(after_end(signed_calls(calls), {("t", 1): 1000})) == 0
 
 
 def test_calls_after_the_cut_fail_the_demo() -> None:
@@ -165,7 +164,7 @@ def test_an_older_call_unanswered_when_the_newer_epoch_begins_is_still_running()
     late = Log().call("t", 1, 1000, took_ms=1001).call("t", 2, 2000).calls
     never = Log().call("t", 1, 1000, took_ms=None).call("t", 2, 2000).calls
     other = Log().call("t", 1, 1000, took_ms=None).call("u", 2, 2000).calls
-    assert [count_still_running(log) for log in (answered, late, never, other)] == [0, 1, 1, 0]
+    assert [len(still_running(signed_calls(log))) for log in (answered, late, never, other)] == [0, 1, 1, 0]
 
 
 def test_a_mutating_call_without_target_and_epoch_fails_the_demo() -> None:
@@ -188,6 +187,13 @@ def test_a_plan_that_is_not_empty_fails_the_demo() -> None:
 def test_without_a_plan_nothing_has_converged() -> None:
     assert not judge(evidence(plans={})).converged
     assert "no fresh plan" in only_reason(evidence(plans={}))
+
+
+def test_the_judge_gets_the_boot_clock_and_no_call_that_names_nobody() -> None:
+    log = Log().call("t", 1, 1000, took_ms=20).call(None, None, 1001).call("t", None, 1002)
+    assert signed_calls(log.calls) == [
+        SignedCall(target="t", epoch=1, mutating=True, arrived_ms=1000, answered_ms=1020, what="sqs CreateQueue")
+    ]
 
 
 def with_handovers(*changes: dict[str, Any]) -> Evidence:

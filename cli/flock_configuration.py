@@ -1,0 +1,317 @@
+"""`interlock flock inspect | render | validate | diff`: everything that can be known before a lease is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.output import JsonFlag, Output, examples
+
+if TYPE_CHECKING:
+    from scheduler.configuration.check import Checked
+    from scheduler.configuration.diff import TargetChange
+    from scheduler.configuration.nodes import Node
+    from scheduler.configuration.render import RenderedTarget
+    from scheduler.configuration.report import Finding
+    from scheduler.configuration.terraform import Generic
+
+FlockArgument = Annotated[Path, typer.Argument(help="flock.yaml, or the folder that holds it.", metavar="[FLOCK]")]
+HERE = Path()
+
+INSPECT_EXAMPLES = examples("interlock flock inspect examples/shop", "interlock flock inspect --json | jq .")
+RENDER_EXAMPLES = examples(
+    "interlock flock render examples/shop --explain",
+    "interlock flock render examples/shop --target shop.eu-west-1.api --out build/rendered",
+)
+VALIDATE_EXAMPLES = examples(
+    "interlock flock validate examples/shop",
+    "interlock flock validate examples/shop --offline     # without Terraform and its providers",
+)
+DIFF_EXAMPLES = examples(
+    "interlock flock diff git:main examples/shop     # what a pull request reaches",
+    "interlock flock diff old/shop new/shop --json",
+)
+
+
+def inspect(flock: FlockArgument = HERE, json_output: JsonFlag = False) -> None:
+    """Show what a flock's generic configuration lets regions set, and what is hard-coded in it."""
+    from scheduler.configuration.fleet import load_flock
+
+    out = Output(as_json=json_output)
+    loaded = load_flock(flock)
+    out.data([inspection(generic) for generic in loaded.generics.values()])
+    for generic in loaded.generics.values():
+        _show_generic(out, generic)
+    _show_findings(out, loaded.findings)
+    if loaded.findings:
+        raise typer.Exit(_exit_code(loaded.findings))
+
+
+def render(
+    flock: FlockArgument = HERE,
+    target: Annotated[list[str] | None, typer.Option("--target", help="Only this target; may be repeated.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Each value with file, line and layer.")] = False,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Write the files to DIR/<target>/ as well.", metavar="DIR")
+    ] = None,
+    json_output: JsonFlag = False,
+) -> None:
+    """Show the values of each target, and with --explain where every one of them comes from."""
+    out = Output(as_json=json_output)
+    checked = checked_flock(flock)
+    chosen = choose(checked, target or [])
+    out.data([rendering(one, explain=explain) for one in chosen])
+    for one in chosen:
+        out.say(f"{one.id}  {one.digest}")
+        for path, value, origin in explanation(checked, one) if explain else _values(one):
+            out.say(f"  {path} = {value}" + (f"    {origin}" if origin else ""))
+    if out_folder is not None:
+        write_files(chosen, out_folder)
+    _show_findings(out, checked.report.findings)
+    if checked.report.errors:
+        raise typer.Exit(_exit_code(checked.report.findings))
+
+
+def validate(
+    flock: FlockArgument = HERE,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not start Terraform.")] = False,
+    json_output: JsonFlag = False,
+) -> None:
+    """Check all targets and report everything that is wrong at once; then let Terraform validate each."""
+    from scheduler.configuration.report import ManyRefused, report
+
+    out = Output(as_json=json_output)
+    try:
+        checked = checked_flock(flock)
+    except ManyRefused as error:
+        # There are no targets to speak of, but the report has its usual form.
+        out.data({"targets": [], "findings": [one.data() for one in error.findings]})
+        _show_findings(out, error.findings)
+        raise typer.Exit(error.exit_code) from None
+    findings = checked.report.findings
+    if not offline and not checked.report.errors:
+        from cli.context import load_own_settings
+        from cli.terraform_check import terraform_findings
+
+        findings = report([*findings, *terraform_findings(checked, load_own_settings())]).findings
+    out.data({"targets": [one.id for one in checked.targets], "findings": [one.data() for one in findings]})
+    _show_findings(out, findings)
+    code = _exit_code(findings)
+    if code:
+        raise typer.Exit(code)
+    out.say(f"{len(checked.targets)} targets of {checked.flock.name}: nothing is wrong")
+
+
+def diff(
+    before: Annotated[str, typer.Argument(help="The old flock: a path, or git:REV[:PATH].", metavar="A")],
+    after: Annotated[str, typer.Argument(help="The new flock: a path, or git:REV[:PATH].", metavar="B")],
+    json_output: JsonFlag = False,
+) -> None:
+    """Name the targets whose values change, and how. Exit code 0: none, 2: some."""
+    from cli.revisions import checked_out
+    from scheduler.configuration.diff import diff as compare
+    from shared import exit_codes
+
+    out = Output(as_json=json_output)
+    with checked_out(before, other=after) as old_path, checked_out(after, other=before) as new_path:
+        old, new = checked_flock(old_path), checked_flock(new_path)
+        for name, one in ((before, old), (after, new)):
+            if one.report.errors:
+                out.note(f"{name} has {len(one.report.errors)} errors; `interlock flock validate` shows them")
+        changes = compare(old, new)
+    out.data([change.data() for change in changes])
+    for change in changes:
+        _show_change(out, change)
+    if not changes:
+        out.say("no target changes")
+        return
+    out.say(f"{len(changes)} of {len(old.by_id.keys() | new.by_id.keys())} targets change")
+    raise typer.Exit(exit_codes.CHANGES)
+
+
+def checked_flock(path: Path) -> Checked:
+    """Read and check a flock. Raises ConfigurationError where flock.yaml cannot be used at all."""
+    from scheduler.configuration.check import check
+    from scheduler.configuration.fleet import load_flock
+
+    return check(load_flock(path))
+
+
+def require_clean(checked: Checked, out: Output) -> None:
+    """Print what is only to be known on stderr. Raises ConfigurationError with every error when there is one."""
+    from scheduler.configuration.report import ManyRefused
+
+    _show_findings(out, tuple(one for one in checked.report.findings if one not in checked.report.errors))
+    if checked.report.errors:
+        raise ManyRefused(checked.report.errors)
+
+
+def choose(checked: Checked, wanted: list[str]) -> list[RenderedTarget]:
+    """The targets named, or all. Raises BadParameter for one that there is not."""
+    from scheduler.configuration.report import did_you_mean
+
+    known = checked.by_id
+    for name in wanted:
+        if name not in known:
+            hint = did_you_mean(name, known, otherwise="`interlock flock render` shows all")
+            raise typer.BadParameter(f"{checked.flock.name} has no target {name!r}; {hint}")
+    return [known[name] for name in wanted] if wanted else list(checked.targets)
+
+
+def inspection(generic: Generic) -> dict[str, Any]:
+    """What a generic configuration declares, for programs."""
+    from scheduler.configuration.nodes import plain
+
+    return {
+        "configuration": generic.directory,
+        "digest": generic.digest,
+        "required_version": generic.required_version,
+        "variables": [
+            {
+                "name": one.name,
+                "type": str(one.type),
+                "required": one.required,
+                "default": plain(one.default) if one.default is not None and not one.sensitive else None,
+                "nullable": one.nullable,
+                "sensitive": one.sensitive,
+                "ephemeral": one.ephemeral,
+                "description": one.description,
+                "validations": [{"condition": rule.condition, "message": rule.message} for rule in one.validations],
+                "file": one.origin.file,
+                "line": one.origin.line,
+            }
+            for one in generic.variables.values()
+        ],
+        "providers": [
+            {"name": one.name, "alias": one.alias, "file": one.origin.file, "line": one.origin.line}
+            for one in generic.providers.values()
+        ],
+        "required_providers": [
+            {"name": one.name, "source": one.source, "version": one.version} for one in generic.requirements.values()
+        ],
+        "backend": generic.backend[0] if generic.backend else None,
+        "modules": [
+            {"name": one.name, "source": one.source, "version": one.version, "file": one.origin.file,
+             "line": one.origin.line}
+            for one in generic.modules.values()
+        ],
+        "hard_coded": [
+            {"what": one.what, "value": one.value, "file": one.origin.file, "line": one.origin.line}
+            for one in generic.suspects
+        ],
+    }  # fmt: skip
+
+
+def rendering(target: RenderedTarget, *, explain: bool) -> dict[str, Any]:
+    """A target's values for programs; with `explain` each leaf's origin."""
+    from scheduler.configuration.diff import flat, shown, where
+
+    data: dict[str, Any] = {
+        "target": target.id,
+        "region": target.plan.region,
+        "realm": target.plan.realm,
+        "provider_region": target.plan.provider_region,
+        "phase": target.plan.phase,
+        "configuration": target.plan.configuration,
+        "generic_digest": target.generic_digest,
+        "digest": target.digest,
+        "values": {path: shown(leaf, hidden=hidden) for path, (leaf, hidden) in flat(target).items()},
+    }
+    if explain:
+        data["origins"] = {path: where(leaf) for path, (leaf, _) in flat(target).items()}
+    return data
+
+
+def explanation(checked: Checked, target: RenderedTarget) -> list[tuple[str, str, str]]:
+    """Path, value and origin of each leaf, and of the defaults that Terraform will use."""
+    from scheduler.configuration.diff import flat
+    from scheduler.configuration.nodes import Scalar
+    from scheduler.configuration.render import DEFAULT
+
+    rows = []
+    for path, (leaf, hidden) in flat(target).items():
+        via = f", through {leaf.via}" if isinstance(leaf, Scalar) and leaf.via is not None else ""
+        rows.append((path, _written(leaf, hidden=hidden), f"{leaf.origin} ({leaf.origin.layer}{via})"))
+    generic = checked.flock.generics.get(target.plan.configuration)
+    for name, variable in generic.variables.items() if generic else ():
+        if name not in target.variables.entries and not variable.required:
+            value = _written(variable.default, hidden=variable.sensitive)
+            rows.append((f"variables.{name}", value, f"{variable.origin} ({DEFAULT})"))
+    return sorted(rows)
+
+
+def write_files(targets: list[RenderedTarget], folder: Path) -> None:
+    """Write each target's files to `folder`/<target>/."""
+    for target in targets:
+        place = folder / target.id
+        place.mkdir(parents=True, exist_ok=True)
+        for name, text in target.files.items():
+            (place / name).write_text(text, encoding="utf-8")
+
+
+def _values(target: RenderedTarget) -> list[tuple[str, str, str]]:
+    from scheduler.configuration.diff import flat
+
+    return [(path, _written(leaf, hidden=hidden), "") for path, (leaf, hidden) in sorted(flat(target).items())]
+
+
+def _written(node: Node | None, *, hidden: bool) -> str:
+    import json
+
+    from scheduler.configuration.diff import shown
+
+    return json.dumps(shown(node, hidden=hidden), ensure_ascii=False)
+
+
+def _show_generic(out: Output, generic: Generic) -> None:
+    out.say(f"{generic.directory}  {generic.digest}")
+    rows = [
+        (
+            one.name,
+            one.type,
+            "required" if one.required else _written(one.default, hidden=one.sensitive),
+            ", ".join(
+                word for word, holds in (("sensitive", one.sensitive), ("not nullable", not one.nullable)) if holds
+            ),
+            one.origin,
+        )
+        for one in generic.variables.values()
+    ]
+    out.table(("VARIABLE", "TYPE", "DEFAULT", "", "WHERE"), rows, empty="no variables")
+    for one in generic.variables.values():
+        for rule in one.validations:
+            out.say(f"{one.name} must hold: {rule.condition}    {rule.origin}")
+    for provider in generic.providers.values():
+        out.say(f"provider {provider.key}    {provider.origin}")
+    for module in generic.modules.values():
+        out.say(f"module {module.name} from {module.source}    {module.origin}")
+    if generic.backend:
+        out.say(f"backend {generic.backend[0]}, replaced for each target    {generic.backend[1]}")
+    for suspect in generic.suspects:
+        out.say(f"hard-coded {suspect.what} {suspect.value}    {suspect.origin}")
+
+
+def _show_change(out: Output, change: TargetChange) -> None:
+    out.say(f"{change.target}: {change.what}")
+    for name, (old, new) in change.placement.items():
+        out.say(f"  {name}: {old} -> {new}")
+    for file in change.generic_files:
+        out.say(f"  generic file {file}")
+    for one in change.changes:
+        old = "nothing" if one.before is None else f"{_written(one.before, hidden=one.sensitive)} ({one.before.origin})"
+        new = "nothing" if one.after is None else f"{_written(one.after, hidden=one.sensitive)} ({one.after.origin})"
+        out.say(f"  {one.path}: {old} -> {new}")
+
+
+def _show_findings(out: Output, findings: tuple[Finding, ...]) -> None:
+    for one in findings:
+        out.note(one.line() + (f"\n  {one.hint}" if one.hint else ""))
+
+
+def _exit_code(findings: tuple[Finding, ...]) -> int:
+    from scheduler.configuration.report import Severity
+    from shared import exit_codes
+
+    return exit_codes.USAGE if any(one.severity is Severity.ERROR for one in findings) else exit_codes.OK

@@ -1,0 +1,369 @@
+"""What a generic Terraform configuration declares: variables, providers, backend, modules; each with file and line.
+
+Reads the root module's `*.tf` and `*.tf.json`, override files last, as Terraform does. Local modules are looked through
+for hard-coded values only; their variables are set by the root module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from scheduler.configuration.constraints import ANY, Type, parse_type
+from scheduler.configuration.generic_files import digest_of
+from scheduler.configuration.hcl import Attribute, Block, Syntax, parse_hcl
+from scheduler.configuration.nodes import MapNode, Node, Origin, Scalar
+from scheduler.configuration.report import Finding, Kind, Refused, Severity
+from scheduler.configuration.suspects import Suspect, suspects_in
+from scheduler.configuration.terraform_json import parse_terraform_json
+from scheduler.configuration.yaml_source import MAX_FILE_BYTES
+from shared.errors import ConfigurationError
+
+#: Terraform loads these by itself, after or before ours: values that no report would show.
+AUTOMATIC_VALUES: Final = ("terraform.tfvars", "terraform.tfvars.json")
+AUTOMATIC_SUFFIXES: Final = (".auto.tfvars", ".auto.tfvars.json")
+LOCK_FILE: Final = ".terraform.lock.hcl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """A `validation` block."""
+
+    condition: str
+    """The condition's text."""
+    message: str
+    """What the author says when it does not hold."""
+    origin: Origin
+    """Where it stands."""
+    syntax: Syntax | None = None
+    """The condition, for `conditions`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """A `variable` block."""
+
+    name: str
+    """Its name."""
+    origin: Origin
+    """Where it stands."""
+    type: Type = ANY
+    """Its type constraint."""
+    default: Node | None = None
+    """Its default; None: there is none, or no literal."""
+    required: bool = True
+    """Whether there is no default."""
+    nullable: bool = True
+    """Whether null stays null."""
+    sensitive: bool = False
+    """Whether its value must not be shown."""
+    ephemeral: bool = False
+    """Whether its value is in no state."""
+    description: str = ""
+    """What it is for."""
+    validations: tuple[Validation, ...] = ()
+    """Its rules."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A `provider` block."""
+
+    name: str
+    """Its local name."""
+    alias: str | None
+    """Its alias."""
+    origin: Origin
+    """Where it stands."""
+
+    @property
+    def key(self) -> str:
+        """`name` or `name.alias`, as flock files write it."""
+        return self.name if self.alias is None else f"{self.name}.{self.alias}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """An entry of `required_providers`."""
+
+    name: str
+    """Local name."""
+    source: str
+    """Address of the provider."""
+    version: str
+    """Version constraint; empty: any."""
+    origin: Origin
+    """Where it stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """A `module` block."""
+
+    name: str
+    """Its name."""
+    source: str
+    """Where it comes from; empty: not a literal."""
+    version: str
+    """Version constraint; empty: none."""
+    origin: Origin
+    """Where it stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generic:
+    """One generic configuration."""
+
+    directory: str
+    """Its folder, relative to the flock's."""
+    digest: str = ""
+    """Of all its files."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Digest of each file."""
+    variables: dict[str, Variable] = field(default_factory=dict)
+    """By name."""
+    providers: dict[str, Provider] = field(default_factory=dict)
+    """By `name` or `name.alias`."""
+    requirements: dict[str, Requirement] = field(default_factory=dict)
+    """By local name."""
+    modules: dict[str, Module] = field(default_factory=dict)
+    """By name."""
+    backend: tuple[str, Origin] | None = None
+    """Type of the backend that it names, and where."""
+    required_version: str = ""
+    """Constraint on Terraform's version."""
+    suspects: tuple[Suspect, ...] = ()
+    """What is hard-coded."""
+    findings: tuple[Finding, ...] = ()
+    """What is wrong with it."""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a file could not be read, so that declarations may be missing here."""
+        return any(one.kind in {Kind.SYNTAX, Kind.CONFLICT} for one in self.findings)
+
+
+@dataclass
+class _Draft:
+    variables: dict[str, Variable] = field(default_factory=dict)
+    providers: dict[str, Provider] = field(default_factory=dict)
+    requirements: dict[str, Requirement] = field(default_factory=dict)
+    modules: dict[str, Module] = field(default_factory=dict)
+    backend: tuple[str, Origin] | None = None
+    required_version: str = ""
+    suspects: list[Suspect] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_generic(directory: Path, *, name: str, shown_as: str) -> Generic:
+    """Read the configuration in `directory`. Never raises for what is in it: that is in `findings`.
+
+    Args:
+        directory: the folder.
+        name: as the flock file names it.
+        shown_as: the folder in origins and messages; "." for the flock's own.
+    """
+    draft = _Draft()
+    sources = [path for path in sorted(directory.iterdir()) if path.is_file() and _is_terraform(path.name)]
+    # Terraform merges override files last, in the order of their names.
+    for path in sorted(sources, key=lambda path: (_is_override(path.name), path.name)):
+        _read_file(path, _shown(shown_as, path.name), draft, override=_is_override(path.name))
+    for path in sorted(directory.iterdir()):
+        if path.name in AUTOMATIC_VALUES or path.name.endswith(AUTOMATIC_SUFFIXES):
+            draft.findings.append(_automatic(Origin(_shown(shown_as, path.name), 1)))
+    _read_local_modules(directory, shown_as, draft)
+    digest = ""
+    files: dict[str, str] = {}
+    try:
+        digest, files = digest_of(directory)
+    except ConfigurationError as error:
+        here = Origin(_shown(shown_as, ""), 1)
+        draft.findings.append(Finding(kind=Kind.OUTSIDE, origin=here, message=error.message, hint=error.hint))
+    return Generic(
+        directory=name,
+        digest=digest,
+        files=files,
+        variables=draft.variables,
+        providers=draft.providers,
+        requirements=draft.requirements,
+        modules=draft.modules,
+        backend=draft.backend,
+        required_version=draft.required_version,
+        suspects=tuple(sorted(draft.suspects, key=lambda one: (one.origin.file, one.origin.line, one.origin.column))),
+        findings=tuple(draft.findings),
+    )
+
+
+def has_terraform_files(directory: Path) -> bool:
+    """Whether Terraform would call `directory` a configuration."""
+    return any(path.is_file() and _is_terraform(path.name) for path in directory.iterdir())
+
+
+def _read_file(path: Path, shown: str, draft: _Draft, *, override: bool) -> None:
+    try:
+        for block in _blocks(path, shown):
+            _declare(block, draft, override=override)
+            draft.suspects.extend(suspects_in(block, shown))
+    except Refused as error:
+        draft.findings.append(error.finding)
+
+
+def _blocks(path: Path, shown: str) -> Iterable[Block]:
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise Refused(Kind.SYNTAX, Origin(shown, 1), f"larger than {MAX_FILE_BYTES // 2**20} MiB", hint="split it")
+    content = path.read_bytes()
+    return parse_terraform_json(content, shown) if path.name.endswith(".json") else parse_hcl(content, shown)
+
+
+def _declare(block: Block, draft: _Draft, *, override: bool) -> None:
+    match block.type, block.labels:
+        case "variable", (name,):
+            known = draft.variables.get(name)
+            if known is not None and not override:
+                raise _twice(block, f"variable {name}", known.origin)
+            draft.variables[name] = _variable(name, block, known)
+        case "provider", (name,):
+            provider = Provider(name=name, alias=block.text("alias"), origin=block.origin)
+            if provider.key in draft.providers and not override:
+                raise _twice(block, f"provider {provider.key}", draft.providers[provider.key].origin)
+            draft.providers.setdefault(provider.key, provider)
+        case "module", (name,):
+            module = Module(
+                name=name, source=block.text("source") or "", version=block.text("version") or "", origin=block.origin
+            )
+            if name in draft.modules and not override:
+                raise _twice(block, f"module {name}", draft.modules[name].origin)
+            draft.modules[name] = module
+        case "terraform", ():
+            _declare_terraform(block, draft)
+        case _:
+            pass
+
+
+def _declare_terraform(block: Block, draft: _Draft) -> None:
+    draft.required_version = block.text("required_version") or draft.required_version
+    for inner in block.blocks:
+        if inner.type == "backend" and inner.labels:
+            draft.backend = (inner.labels[0], inner.origin)
+        elif inner.type == "cloud":
+            draft.backend = ("cloud", inner.origin)
+        elif inner.type == "required_providers":
+            for name, attribute in inner.attributes.items():
+                draft.requirements[name] = _requirement(name, attribute)
+
+
+def _requirement(name: str, attribute: Attribute) -> Requirement:
+    value = attribute.literal()
+    source, version = f"hashicorp/{name}", ""
+    if isinstance(value, MapNode):
+        source, version = _word(value, "source") or source, _word(value, "version")
+    elif isinstance(value, Scalar):
+        version = str(value.value)
+    return Requirement(name=name, source=source, version=version, origin=attribute.origin)
+
+
+def _word(node: MapNode, key: str) -> str:
+    value = node.entries.get(key)
+    return str(value.value) if isinstance(value, Scalar) and value.value is not None else ""
+
+
+def _variable(name: str, block: Block, known: Variable | None) -> Variable:
+    base = known or Variable(name=name, origin=block.origin)
+    given = block.attributes
+    default = given.get("default")
+    return Variable(
+        name=name,
+        origin=base.origin,
+        type=parse_type(given["type"].expression, given["type"].file) if "type" in given else base.type,
+        default=default.literal() if default else base.default,
+        required=base.required and default is None,
+        nullable=_flag(block, "nullable", base.nullable),
+        sensitive=_flag(block, "sensitive", base.sensitive),
+        ephemeral=_flag(block, "ephemeral", base.ephemeral),
+        description=block.text("description") or base.description,
+        validations=tuple(_validation(one) for one in block.blocks if one.type == "validation") or base.validations,
+    )
+
+
+def _flag(block: Block, name: str, otherwise: bool) -> bool:
+    attribute = block.attributes.get(name)
+    value = attribute.literal() if attribute else None
+    return value.value if isinstance(value, Scalar) and isinstance(value.value, bool) else otherwise
+
+
+def _validation(block: Block) -> Validation:
+    condition = block.attributes.get("condition")
+    message = block.attributes.get("error_message")
+    return Validation(
+        condition=condition.text if condition else "",
+        message=block.text("error_message") or (message.text if message else ""),
+        origin=block.origin,
+        syntax=condition.expression if condition else None,
+    )
+
+
+def _read_local_modules(directory: Path, shown_as: str, draft: _Draft) -> None:
+    """Look through local modules, and theirs, for hard-coded values; refuse those outside the folder."""
+    waiting = [(directory, PurePosixPath(), one) for one in draft.modules.values()]
+    seen = {directory.resolve()}
+    while waiting:
+        base, relative, module = waiting.pop()
+        if not module.source.startswith(("./", "../")):
+            continue
+        folder = (base / module.source).resolve()
+        if not folder.is_relative_to(directory.resolve()):
+            draft.findings.append(
+                Finding(
+                    kind=Kind.OUTSIDE,
+                    origin=module.origin,
+                    message=f"module {module.name}: {module.source} leads out of the generic configuration",
+                    hint="a worker gets only that folder: move the module into it",
+                )
+            )
+            continue
+        if not folder.is_dir():
+            message = f"module {module.name}: there is no folder {module.source}"
+            draft.findings.append(
+                Finding(kind=Kind.UNRESOLVED, origin=module.origin, message=message, hint="correct `source`")
+            )
+            continue
+        if folder in seen:
+            continue
+        seen.add(folder)
+        inner = _Draft()
+        inside = PurePosixPath(folder.relative_to(directory.resolve()).as_posix())
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and _is_terraform(path.name):
+                _read_file(path, _shown(shown_as, str(inside / path.name)), inner, override=_is_override(path.name))
+        draft.suspects.extend(inner.suspects)
+        draft.findings.extend(inner.findings)
+        waiting.extend((folder, relative / module.source, one) for one in inner.modules.values())
+
+
+def _automatic(origin: Origin) -> Finding:
+    return Finding(
+        kind=Kind.SHADOWED,
+        origin=origin,
+        message="Terraform loads this file by itself, beside or over what Interlock renders",
+        hint="move its values to `variables` in flock.yaml and remove the file",
+        severity=Severity.ERROR,
+    )
+
+
+def _twice(block: Block, what: str, first: Origin) -> Refused:
+    return Refused(Kind.CONFLICT, block.origin, f"{what} is declared twice; first in {first}", hint="keep one")
+
+
+def _shown(folder: str, name: str) -> str:
+    return name if folder == "." and name else f"{folder}/{name}" if name else folder
+
+
+def _is_terraform(name: str) -> bool:
+    return name.endswith((".tf", ".tf.json")) and not name.startswith(".")
+
+
+def _is_override(name: str) -> bool:
+    stem = name.removesuffix(".json").removesuffix(".tf")
+    return stem == "override" or stem.endswith("_override")

@@ -1,0 +1,414 @@
+"""Seeded errors: each a small edit of the fleet in `fleets`, and what must be said about it, where.
+
+The line to be named is the one that carries the mark `# <-`; a case without a mark says `at`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler.configuration.report import Kind, Severity
+from tests.unit.scheduler.configuration.fleets import FILES
+
+MARK = "# <-"
+
+type Edit = tuple[str, str | None, str | bytes]
+"""File, old text (None: the whole file), new text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeded:
+    """One seeded error."""
+
+    name: str
+    kind: Kind
+    says: str
+    edits: tuple[Edit, ...]
+    at: str = ""
+    severity: Severity = Severity.ERROR
+
+    def files(self) -> dict[str, str | bytes]:
+        """The fleet with the error in it."""
+        files: dict[str, str | bytes] = dict(FILES)
+        for name, old, new in self.edits:
+            if old is None:
+                files[name] = new
+                continue
+            before = files[name]
+            assert isinstance(before, str)
+            assert isinstance(new, str)
+            assert before.count(old) == 1, f"{self.name}: {old!r} stands {before.count(old)} times in {name}"
+            files[name] = before.replace(old, new)
+        return files
+
+    def place(self) -> str:
+        """`file:line` that the finding must name."""
+        if self.at:
+            return self.at
+        for name, content in self.files().items():
+            if isinstance(content, str):
+                for number, line in enumerate(content.splitlines(), start=1):
+                    if MARK in line:
+                        return f"{name}:{number}"
+        raise AssertionError(f"{self.name} marks no line")
+
+
+def case(name: str, kind: Kind, says: str, *edits: Edit, at: str = "", severity: Severity = Severity.ERROR) -> Seeded:
+    return Seeded(name=name, kind=kind, says=says, edits=edits, at=at, severity=severity)
+
+
+F, N, S, V, M = "flock.yaml", "regions/north.yaml", "regions/south.yaml", "tf/variables.tf", "tf/main.tf"
+BLUE = "tags: {colour: blue}"
+DIGEST = "digest: sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+AWS = 'provider "aws" {}'
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+FILES_AND_SYNTAX: tuple[Seeded, ...] = (
+    case("a duplicate key", Kind.SYNTAX, "twice", (F, "  size: 3\n", "  size: 3\n  size: 4 # <-\n")),
+    case("a duplicate key deep inside", Kind.SYNTAX, "twice", (N, "{cpu: 1}", "{cpu: 1, cpu: 2} # <-")),
+    case("not UTF-8", Kind.SYNTAX, "UTF-8", (N, None, b"name: north\nrealm: t\xe9st\n"), at=f"{N}:2"),
+    case("an anchor bomb", Kind.SYNTAX, "aliases", (N, None, BOMB), at=f"{N}:6"),
+    case("a file without end", Kind.SYNTAX, "larger than", (N, None, "#" * 2**20 + "\n#"), at=f"{N}:1"),
+    case("no YAML", Kind.SYNTAX, "not valid YAML", (N, None, "name: [north\nrealm: x"), at=f"{N}:2"),
+    case("a tab", Kind.SYNTAX, "not valid YAML", (N, "      limits", "\tlimits"), at=f"{N}:11"),
+    case("a tag", Kind.SYNTAX, "tag", (F, "size: 3", "size: !!python/name:os.system 3 # <-")),
+    case("a merge key", Kind.SYNTAX, "merge keys", (F, "  size: 3", "  <<: {size: 3} # <-")),
+    case("an alias to nothing", Kind.SYNTAX, "anchor", (F, "size: 3", "size: *three # <-")),
+    case(
+        "two documents",
+        Kind.SYNTAX,
+        "second document",
+        (N, None, "name: north\nrealm: test\n---\nname: x\n"),
+        at=f"{N}:3",
+    ),
+    case("no mapping", Kind.SCHEMA, "mapping", (N, None, "- north\n"), at=f"{N}:1"),
+    case("an empty file", Kind.SCHEMA, "mapping", (N, None, ""), at=f"{N}:1"),
+    case("an octal", Kind.SYNTAX, "YAML 1.1", (N, '"000011112222"', "000011112222 # <-")),
+    case("a hexadecimal", Kind.SYNTAX, "YAML 1.1", (F, "size: 3", "size: 0x3 # <-")),
+    case("what is not a number", Kind.SYNTAX, "no number", (F, "size: 3", "size: .nan # <-")),
+    case("more digits than a float has", Kind.SYNTAX, "exactly", (F, "size: 3", "size: 3.0000000000000000001 # <-")),
+    case("a key that is a list", Kind.SYNTAX, "key", (F, "  size: 3", "  ? [size] # <-\n  : 3")),
+    case("nested without end", Kind.SYNTAX, "deeper", (F, "size: 3", f"size: {'[' * 99}{']' * 99} # <-")),
+)
+SCHEMA: tuple[Seeded, ...] = (
+    case("an unknown key", Kind.SCHEMA, "no such key", (F, "owners:", "colour: red # <-\nowners:")),
+    case("a misspelt key", Kind.SCHEMA, "did you mean 'owners'", (F, "owners: [", "owner: [ # <-\n ")),
+    case(
+        "a misspelt key of a phase",
+        Kind.SCHEMA,
+        "did you mean 'approval'",
+        (F, "- name: canary", "- name: canary\n    aproval: true # <-"),
+    ),
+    case(
+        "a misspelt key of a target",
+        Kind.SCHEMA,
+        "did you mean 'phase'",
+        (F, "    phase: canary", "    phases: canary # <-"),
+    ),
+    case("a region without realm", Kind.SCHEMA, "realm is missing", (N, "realm: test\n", ""), at=f"{N}:1"),
+    case("no targets", Kind.SCHEMA, "targets", (F, None, "name: shop\nconfiguration: tf\ntargets: [] # <-\n")),
+    case("a name with capitals", Kind.SCHEMA, "name", (F, "name: shop\n", "name: Shop # <-\n")),
+    case("an account that is a number", Kind.SCHEMA, '"111122223333"', (N, '"000011112222"', "111122223333 # <-")),
+    case("a text for a number", Kind.SCHEMA, "bake_s", (F, "- name: canary", '- name: canary\n    bake_s: "6" # <-')),
+    case("a word for a bool", Kind.SCHEMA, "approval", (F, "- name: canary", "- name: canary\n    approval: yes # <-")),
+    case("two days", Kind.SCHEMA, "bake_s", (F, "- name: canary", "- name: canary\n    bake_s: 172800 # <-")),
+    case("a digest that is a tag", Kind.SCHEMA, "digest", (F, DIGEST, "digest: latest # <-")),
+    case(
+        "a target in two ways",
+        Kind.SCHEMA,
+        "either",
+        (F, "- region: north\n", "- region: north # <-\n    realm: test\n"),
+    ),
+    case("a target nowhere", Kind.SCHEMA, "either", (F, "  - region: north\n    phase", "  - phase"), at=f"{F}:19"),
+)
+TARGETS: tuple[Seeded, ...] = (
+    case("an unknown region", Kind.UNRESOLVED, "did you mean 'north'", (F, "region: north\n", "region: nort # <-\n")),
+    case("an unknown realm", Kind.UNRESOLVED, "did you mean 'live'", (F, "realm: live", "realm: lives # <-")),
+    case(
+        "a region of an unknown realm", Kind.UNRESOLVED, "did you mean 'test'", (N, "realm: test", "realm: tests # <-")
+    ),
+    case(
+        "two targets with one name",
+        Kind.CONFLICT,
+        "listed twice",
+        (F, "  - realm: live", "  - {region: north, phase: rest} # <-\n  - realm: live"),
+    ),
+    case(
+        "a target twice through its realm",
+        Kind.CONFLICT,
+        "listed twice",
+        (F, "    name: blue", "    name: edge"),
+        at=f"{F}:26",
+    ),
+    case(
+        "two targets with one state",
+        Kind.CONFLICT,
+        "one state",
+        (F, "phases:", "backend: {s3: {bucket: states, key: shop}} # <-\nphases:"),
+    ),
+    case("a file with another name", Kind.CONFLICT, "called", (N, "name: north", "name: nord # <-")),
+    case("an unknown phase", Kind.UNRESOLVED, "did you mean 'canary'", (F, "phase: canary", "phase: canari # <-")),
+    case("a target without phase", Kind.MISSING, "no phase", (F, "    phase: canary\n", ""), at=f"{F}:19"),
+    case("a phase twice", Kind.CONFLICT, "listed twice", (F, "- name: rest\n", "- name: rest\n  - name: rest # <-\n")),
+    case(
+        "a cycle of phases",
+        Kind.CYCLE,
+        "canary -> rest -> canary",
+        (F, "- name: canary\n", "- name: canary\n    after: [rest] # <-\n"),
+    ),
+    case(
+        "a phase after itself",
+        Kind.CYCLE,
+        "rest -> rest",
+        (F, "- name: rest\n", "- name: rest\n    after: [rest] # <-\n"),
+    ),
+    case(
+        "a phase after none",
+        Kind.UNRESOLVED,
+        "did you mean 'canary'",
+        (F, "- name: rest\n", "- name: rest\n    after: [canari] # <-\n"),
+    ),
+    case("a folder above", Kind.OUTSIDE, "leads out", (F, "configuration: tf", "configuration: ../tf # <-")),
+    case("an absolute folder", Kind.OUTSIDE, "leads out", (F, "configuration: edge", "configuration: /etc # <-")),
+    case("an unknown folder", Kind.UNRESOLVED, "no folder", (F, "configuration: edge", "configuration: egde # <-")),
+    case(
+        "a folder without Terraform",
+        Kind.UNRESOLVED,
+        "no Terraform files",
+        (F, "configuration: edge", "configuration: realms # <-"),
+    ),
+    case(
+        "an unknown fleet",
+        Kind.UNRESOLVED,
+        "no folder",
+        (F, "configuration: tf", "configuration: tf\nfleet: ../elsewhere # <-"),
+    ),
+    case("an unknown flock in a region", Kind.MISSPELT, "did you mean 'shop'", (N, "  shop:", "  shopp: # <-")),
+    case(
+        "an unknown target in a region",
+        Kind.MISSPELT,
+        "did you mean 'shop.south.blue'",
+        (S, "shop.south.blue:", "shop.south.bleu: # <-"),
+    ),
+    case(
+        "another region's target",
+        Kind.CONFLICT,
+        "no target of region south",
+        (S, "shop.south.blue:", "shop.north: # <-"),
+    ),
+)
+DECLARATIONS: tuple[Seeded, ...] = (
+    case(
+        "undeclared, by the flock",
+        Kind.UNDECLARED,
+        "no such variable",
+        (F, "  size: 3", "  size: 3\n  flavour: sweet # <-"),
+    ),
+    case(
+        "undeclared, by a region",
+        Kind.UNDECLARED,
+        "no such variable",
+        (N, "  zones: $", "  subnet_ids: [a] # <-\n  zones: $"),
+    ),
+    case(
+        "undeclared, by a realm",
+        Kind.UNDECLARED,
+        "no such variable",
+        ("realms/live.yaml", "  tags", "  owner: me # <-\n  tags"),
+    ),
+    case(
+        "undeclared, by a target",
+        Kind.UNDECLARED,
+        "no such variable",
+        (F, "      size: 5", "      size: 5\n      flavour: sweet # <-"),
+    ),
+    case(
+        "declared by another configuration only",
+        Kind.UNDECLARED,
+        "no such variable",
+        (F, "    configuration: edge", "    configuration: edge\n    variables: {zones: [a]} # <-"),
+    ),
+    case("misspelt", Kind.MISSPELT, "did you mean 'size'", (F, "      size: 5", "      sise: 5 # <-")),
+    case(
+        "misspelt in a region", Kind.MISSPELT, "did you mean 'limits'", (N, "limits: {cpu: 1}", "limit: {cpu: 1} # <-")
+    ),
+    case(
+        "in the wrong case", Kind.MISSPELT, "did you mean 'public'", (F, "  size: 3", "  size: 3\n  Public: true # <-")
+    ),
+    case("an undeclared attribute", Kind.UNDECLARED, "silently", (N, "{cpu: 1}", "{cpu: 1, disk: 3} # <-")),
+    case("a misspelt attribute", Kind.MISSPELT, "did you mean 'memory'", (N, "{cpu: 1}", "{cpu: 1, memroy: 3} # <-")),
+    case("a missing attribute", Kind.MISSING, "limits.cpu", (N, "limits: {cpu: 1}", "limits: {memory: 1} # <-")),
+    case(
+        "a variable that nobody sets",
+        Kind.MISSING,
+        "no layer sets it",
+        (N, "      limits: {cpu: 1}", "      size: 1"),
+        (V, 'variable "limits" {', 'variable "limits" { # <-'),
+    ),
+    case(
+        "a required variable taken out",
+        Kind.MISSING,
+        "no layer sets it",
+        (F, "      size: 5", "      $remove: [zones]"),
+        (V, 'variable "zones" {', 'variable "zones" { # <-'),
+    ),
+    case(
+        "a provider without a block",
+        Kind.UNDECLARED,
+        'add provider "google"',
+        (F, "  aws: {", "  google: {project: x} # <-\n  aws: {"),
+    ),
+    case(
+        "a misspelt provider",
+        Kind.MISSPELT,
+        "did you mean 'aws'",
+        (F, "      size: 5", "      size: 5\n    providers: {awss: {}} # <-"),
+    ),
+)
+TYPES: tuple[Seeded, ...] = (
+    case("a text for a declared number", Kind.MISTYPED, "is no number", (F, "      size: 5", "      size: five # <-")),
+    case("a bool for a declared number", Kind.MISTYPED, "is no number", (F, "      size: 5", "      size: true # <-")),
+    case("yes for a declared bool", Kind.MISTYPED, "is no bool", (F, "  size: 3", "  size: 3\n  public: yes # <-")),
+    case(
+        "a list for a declared text",
+        Kind.MISTYPED,
+        "is no string",
+        (F, "name: shop-${region.name}", "name: [shop] # <-"),
+    ),
+    case(
+        "a text for a declared list",
+        Kind.MISTYPED,
+        "is no list",
+        (N, "  zones: ${region.zones}", "  zones: eu-north-1a # <-"),
+    ),
+    case(
+        "a list for a declared map",
+        Kind.MISTYPED,
+        "is no map",
+        (F, "    phase: canary", "    phase: canary\n    variables: {tags: [team]} # <-"),
+    ),
+    case("a wrong type deep inside", Kind.MISTYPED, "limits.cpu", (N, "{cpu: 1}", "{cpu: [1]} # <-")),
+    case(
+        "a version that loses its zero",
+        Kind.MISTYPED,
+        'write it in quotes: "1.10"',
+        (F, "tags: {team: shop}", "tags: {team: shop, version: 1.10} # <-"),
+    ),
+    case(
+        "null for what is not nullable",
+        Kind.MISTYPED,
+        "not nullable",
+        (F, "name: shop-${region.name}", "name: null # <-"),
+        (V, 'variable "name" {\n', 'variable "name" {\n  nullable = false\n'),
+    ),
+    case("what a rule refuses", Kind.INVALID, "Between 1 and 9", (F, "      size: 5", "      size: 50 # <-")),
+    case(
+        "a provider that is no map",
+        Kind.MISTYPED,
+        "map of arguments",
+        (F, "    phase: canary", "    phase: canary\n    providers: {aws: north} # <-"),
+    ),
+)
+REFERENCES: tuple[Seeded, ...] = (
+    case(
+        "a reference to nothing",
+        Kind.UNRESOLVED,
+        "did you mean 'region.name'",
+        (F, "shop-${region.name}", "shop-${region.nam} # <-"),
+    ),
+    case("a reference without end", Kind.UNRESOLVED, "no end", (F, "shop-${region.name}", "shop-${region.name # <-")),
+    case(
+        "a reference that the region leaves open",
+        Kind.UNRESOLVED,
+        "add `account`",
+        (S, BLUE, 'tags: {account: "${region.account}"} # <-'),
+    ),
+    case(
+        "an artifact that is not pinned",
+        Kind.UNRESOLVED,
+        "pin the artifact",
+        (F, f"    {DIGEST}\n", ""),
+        (F, "  image: ${artifact.image.digest}", "  image: ${artifact.image.digest} # <-"),
+    ),
+    case(
+        "an unknown artifact",
+        Kind.UNRESOLVED,
+        "did you mean 'artifact.image.digest'",
+        (F, "${artifact.image.digest}", "${artifact.imgae.digest} # <-"),
+    ),
+    case(
+        "a list inside a text",
+        Kind.UNRESOLVED,
+        "cannot stand inside",
+        (N, "zones: ${region.zones}", 'zones: ["z-${region.zones}"] # <-'),
+    ),
+)
+LAYERS: tuple[Seeded, ...] = (
+    case("removed, but not there", Kind.UNRESOLVED, "no lower layer", (S, BLUE, "tags: {$remove: [color]} # <-")),
+    case("an item that is not there", Kind.UNRESOLVED, "no lower layer", (S, BLUE, "zones: {$remove: [z]} # <-")),
+    case("an unknown directive", Kind.SCHEMA, "did you mean '$append'", (S, BLUE, "zones: {$apend: [x]} # <-")),
+    case("a directive beside values", Kind.SCHEMA, "beside $append", (S, BLUE, "tags: {$append: [x], a: b} # <-")),
+    case("a directive in a list", Kind.SCHEMA, "inside a list", (S, BLUE, "zones: [{$append: [x]}] # <-")),
+    case("an append that is no list", Kind.SCHEMA, "takes a list", (S, BLUE, "zones: {$append: x} # <-")),
+    case("removed and set", Kind.SCHEMA, "both removed", (S, BLUE, "tags: {$remove: [team], team: x} # <-")),
+    case(
+        "overridden everywhere",
+        Kind.SHADOWED,
+        "in no target",
+        (N, "limits: {cpu: 1}", "limits: {cpu: 1}\n      size: 4"),
+        (F, "  size: 3", "  size: 3 # <-"),
+        severity=Severity.WARNING,
+    ),
+    case("a map over a list", Kind.SHADOWED, "is lost", (S, BLUE, "zones: {a: b} # <-"), severity=Severity.WARNING),
+    case(
+        "a list onto a map", Kind.SHADOWED, "is lost", (S, BLUE, "tags: {$append: [x]} # <-"), severity=Severity.WARNING
+    ),
+)
+SECRETS_AND_STATES: tuple[Seeded, ...] = (
+    case("a secret in clear", Kind.SECRET, "in clear", (S, BLUE, "password: hunter2 # <-")),
+    case("a secret as a default", Kind.SECRET, "in clear", (V, "default   = null", 'default   = "hunter2" # <-')),
+    case(
+        "a secret among a provider's arguments",
+        Kind.SECRET,
+        "in clear",
+        (F, 'aws: {region: "${region.provider_region}"}', "aws: {secret_key: hunter2} # <-"),
+    ),
+    case(
+        "a secret among a backend's arguments",
+        Kind.SECRET,
+        "in clear",
+        (F, "phases:", 'backend: {s3: {key: "${target.id}", secret_key: x}} # <-\nphases:'),
+    ),
+    case("an unknown backend", Kind.MISSPELT, "did you mean 's3'", (F, "phases:", "backend: {S3: {}} # <-\nphases:")),
+    case(
+        "a state that gets lost", Kind.SCHEMA, "keeps the state", (F, "phases:", "backend: {local: {}} # <-\nphases:")
+    ),
+    case("two backends", Kind.CONFLICT, "second backend", (F, "phases:", "backend: {gcs: {}, s3: {}} # <-\nphases:")),
+)
+GENERIC: tuple[Seeded, ...] = (
+    case("HCL that does not parse", Kind.SYNTAX, "", (M, AWS, 'provider "aws" = {} # <-')),
+    case("a text that does not end", Kind.SYNTAX, "", (M, 'source = "hashicorp/aws"', 'source = "hashicorp # <-')),
+    case("a variable twice", Kind.CONFLICT, "declared twice", (M, AWS, f'{AWS}\nvariable "size" {{}}'), at=f"{V}:9"),
+    case("a type that is none", Kind.SYNTAX, "no type constraint", (V, "type = list(string)", "type = lst(a) # <-")),
+    case("terraform.tfvars", Kind.SHADOWED, "by itself", ("tf/terraform.tfvars", None, "size = 9 # <-\n")),
+    case("z.auto.tfvars", Kind.SHADOWED, "by itself", ("tf/z.auto.tfvars", None, "size = 9 # <-\n")),
+    case("a module outside", Kind.OUTSIDE, "leads out", (M, AWS, 'module "m" { # <-\n  source = "../edge"\n}')),
+    case(
+        "a module that is not there", Kind.UNRESOLVED, "no folder", (M, AWS, 'module "m" { # <-\n  source = "./m"\n}')
+    ),
+    case("a cloud block", Kind.CONFLICT, "cloud", (M, "terraform {", "terraform {\n  cloud {} # <-")),
+)
+
+CORPUS: tuple[Seeded, ...] = (
+    *FILES_AND_SYNTAX,
+    *SCHEMA,
+    *TARGETS,
+    *DECLARATIONS,
+    *TYPES,
+    *REFERENCES,
+    *LAYERS,
+    *SECRETS_AND_STATES,
+    *GENERIC,
+)
