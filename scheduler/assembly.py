@@ -15,7 +15,8 @@ from shared.settings import Settings
 def build_context(settings: Settings) -> SchedulerContext:
     """The context that these settings describe. API and beat may do this at the same time.
 
-    Raises `ConfigurationError` for a key, token file, address or Redis that cannot be used, and `Unavailable` for a
+    Raises `ConfigurationError` for a key, token file, address or Redis that cannot be used and for a worker host with
+    other lease durations, and `Unavailable` for a
     database or Redis that does not answer.
     """
     settings.prepare()
@@ -24,6 +25,7 @@ def build_context(settings: Settings) -> SchedulerContext:
     store = LeaseStore.from_settings(settings)
     try:
         store.check_server()
+        store.check_timing(settings.timing, settings.node)
         database.migrate()
         cipher = load_cipher(settings.home, database)
         ensure_tokens(settings.home, settings.node, database, clock)

@@ -5,7 +5,7 @@ from sqlalchemy import select, update
 from scheduler.context import SchedulerContext
 from scheduler.rows import find_target, lock_target
 from scheduler.tables import ACTIVE_STATUSES, RevocationRow, RunRow, TargetRow
-from shared.errors import Unavailable
+from shared.errors import InterlockError, Unavailable
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
 
@@ -19,12 +19,19 @@ def all_views(context: SchedulerContext) -> list[LeaseView]:
     """The leases of all targets. Raises `Unavailable`."""
     with context.database.read() as session:
         names = list(session.scalars(select(TargetRow.id).order_by(TargetRow.id)))
-    return views_of(context, names)
+    seen = views_of(context, names)
+    return [
+        view if isinstance(view, LeaseView) else LeaseView.unreadable(name, view)
+        for name, view in zip(names, seen, strict=True)
+    ]
 
 
-def views_of(context: SchedulerContext, targets: list[str]) -> list[LeaseView]:
-    """The leases of these targets, a bounded number to a round trip. Raises `Unavailable`."""
-    found: list[LeaseView] = []
+def views_of(context: SchedulerContext, targets: list[str]) -> list[LeaseView | InterlockError]:
+    """The leases of these targets, a bounded number to a round trip; an error where one cannot be seen.
+
+    Raises `Unavailable` when no server answers.
+    """
+    found: list[LeaseView | InterlockError] = []
     for start in range(0, len(targets), BATCH):
         found.extend(context.store.views(targets[start : start + BATCH]))
     return found

@@ -30,7 +30,7 @@ from shared.errors import InterlockError
 from shared.lease.commands import Cleared
 from shared.lease.keys import EVENTS_CHANNEL
 from shared.lease.machine import State
-from shared.lease.observer import Action, Expire, TargetObserver
+from shared.lease.observer import Action, Expire, Mark, TargetObserver
 from shared.lease.view import LeaseView
 from shared.log import log_event
 
@@ -105,7 +105,7 @@ class ObserverLoop:
         self._observers: dict[str, TargetObserver] = {}
         self._unsettled: set[str] = set()
         self._stopwatch = Stopwatch()
-        self._nodes: dict[str, dict[str, Any]] = {}
+        self._nodes: dict[str, dict[str, Any]] | None = {}
         self._nodes_ms: int | None = None
         self._swept_ms: int | None = None
         self._passed_ms = context.clock.boot_ms()
@@ -153,16 +153,24 @@ class ObserverLoop:
         seen = leases.views_of(self._context, sorted(watched.epochs))
         # Read after the last reply: a window that begins too late is safe, one that begins too early is not.
         replied_ms = self._context.clock.boot_ms()
-        for view in seen:
-            observe = partial(self._observe, view, replied_ms, watched.epochs[view.target])
-            views[view.target] = self._guarded(view.target, observe, view)
+        for target, view in zip(sorted(watched.epochs), seen, strict=True):
+            if isinstance(view, InterlockError):
+                # Of a lease that cannot be seen nothing is concluded; the others go on.
+                self._complain(view, target)
+                continue
+            observe = partial(self._observe, view, replied_ms, watched.epochs[target])
+            views[target] = self._guarded(target, observe, view)
         active = {run.target for run in watched.runs}
         for revocation in watched.revocations:
+            if revocation.target not in views:
+                continue
             repeat = partial(self._repeat, revocation, views[revocation.target], revocation.target in active)
             self._guarded(revocation.target, repeat, None)
         if watched.runs:
             self._read_nodes()
         for run in watched.runs:
+            if run.target not in views:
+                continue
             self._guarded(run.target, partial(self._settle, run, views[run.target]), None)
         self._stopwatch.forget_all_but({run.id for run in watched.runs})
         self._observers = {name: seen for name, seen in self._observers.items() if name in self._unsettled | active}
@@ -207,7 +215,13 @@ class ObserverLoop:
     def _read_nodes(self) -> None:
         now_ms = self._context.clock.boot_ms()
         if self._nodes_ms is None or now_ms - self._nodes_ms >= NODES_MS:
-            self._nodes, self._nodes_ms = self._context.store.nodes(), now_ms
+            self._nodes_ms = now_ms
+            try:
+                self._nodes = self._context.store.nodes()
+            except InterlockError as error:
+                # One server of a cluster is away. Nobody counts as gone because he cannot be seen.
+                self._nodes = None
+                self._complain(error)
 
     # Leases
 
@@ -228,16 +242,22 @@ class ObserverLoop:
     def _act(self, target: str, action: Action) -> None:
         context = self._context
         if isinstance(action, Expire):
-            if isinstance(context.store.expire(target, action.incarnation, action.lease_id, action.seq), State):
+            expired = context.store.expire(
+                target, action.incarnation, action.lease_id, action.seq, waited_unknown=action.waited_unknown
+            )
+            if isinstance(expired, State):
                 context.metrics.expirations.inc()
                 log_event(log, "lease_expired", target=target, lease=action.lease_id, seq=action.seq)
+            return
+        if isinstance(action, Mark):
+            context.store.mark(target, action.incarnation)
             return
         # Under the target's lock: no claim may slip in between the epoch that is the floor and the end of the embargo.
         with context.database.write() as session:
             epoch = lock_target(context.database, session, target).epoch
             if action.epoch == 0 and epoch != 0:
                 return
-            if isinstance(context.store.clear(target, action.incarnation, epoch), Cleared):
+            if isinstance(context.store.clear(target, action.incarnation, epoch, absence=action.absence), Cleared):
                 context.metrics.clears.inc()
                 log_event(log, "embargo_ended", target=target, incarnation=action.incarnation, epoch=epoch)
 
@@ -286,6 +306,8 @@ class ObserverLoop:
 
     def _attempted(self, run: ActiveRun) -> bool:
         """Whether the run's node is alive and, as far as it says which runs it attempts, attempts this one."""
+        if self._nodes is None:
+            return True
         payload = self._nodes.get(run.node)
         if payload is None:
             return False

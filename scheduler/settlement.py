@@ -157,7 +157,12 @@ def fence(context: SchedulerContext, run: ActiveRun) -> bool:
     # Not durable: a failover might forget the fence and let the late ACQUIRE in. The released lease tells the next
     # pass.
     released = context.store.release(run.target, granted.lease_id)
-    done = context.store.durable(timing.renew_ms) and released is State.RELEASED
+    done = (
+        released is State.RELEASED
+        and context.store.durable(run.target, timing.renew_ms)
+        # Asked again: after a failover in between another server was durable, which knows nothing of this.
+        and context.store.release(run.target, granted.lease_id) is State.RELEASED
+    )
     if done:
         context.metrics.fences.inc()
     return done

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
 from shared.constants import TASK_RUN as TASK_RUN
+from shared.redis_address import parse_address
 from shared.settings import Settings
 
 VISIBILITY_MARGIN_S: Final = 600
+_SENTINEL: Final = ("redis+sentinel://", "rediss+sentinel://")
 SOCKET_TIMEOUT_S: Final = 10
 SOFT_SHUTDOWN_S: Final = 20.0
 """Below the usual grace period of 30 s before a platform kills."""
@@ -28,7 +30,17 @@ def queue_name(region: str) -> str:
 
 
 def broker_url(url: str) -> str:
-    """Return `url` in kombu's spelling: unix:///path?db=1 becomes redis+socket:///path?virtual_host=1."""
+    """Return `url` in kombu's spelling.
+
+    unix:///path?db=1 becomes redis+socket:///path?virtual_host=1, and redis+sentinel://a,b/name/1 becomes
+    sentinel://a/1;sentinel://b/1, the name being a transport option.
+    """
+    if url.startswith(_SENTINEL):
+        address = parse_address(url)
+        user, password = (quote(str(address.options.get(key, "")), safe="") for key in ("username", "password"))
+        login = f"{user}:{password}@" if user or password else ""
+        hosts = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in address.hosts)
+        return ";".join(f"sentinel://{login}{host}/{address.options.get('db', 0)}" for host in hosts)
     if not url.startswith("unix://"):
         return url
     parts = urlsplit(url)
@@ -39,7 +51,7 @@ def broker_url(url: str) -> str:
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
     """Return the Celery configuration for `settings`; the same in every app, or their time-outs would disagree."""
-    transport_options = {
+    transport_options: dict[str, Any] = {
         # Longer than any run: a message that is delivered again in the middle is a no-op, but a noisy one.
         "visibility_timeout": settings.broker_visibility_timeout_s or settings.run_hard_limit_s + VISIBILITY_MARGIN_S,
         "socket_timeout": SOCKET_TIMEOUT_S,
@@ -47,11 +59,24 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "socket_keepalive": True,
         "health_check_interval": SOCKET_TIMEOUT_S,
     }
+    if settings.broker_url.startswith(_SENTINEL):
+        address = parse_address(settings.broker_url)
+        bounds = {"socket_timeout": SOCKET_TIMEOUT_S, "socket_connect_timeout": SOCKET_TIMEOUT_S}
+        transport_options |= {
+            "master_name": address.master_name,
+            "sentinel_kwargs": bounds | address.sentinel_options,
+        }
+        tls = {key: value for key, value in address.options.items() if key.startswith("ssl_")} if address.tls else None
+    else:
+        tls = None
     return {
         "broker_url": broker_url(settings.broker_url),
         "broker_transport_options": transport_options,
+        **({} if tls is None else {"broker_use_ssl": tls or True}),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A primary that is made a replica answers a waiting worker with an error (UNBLOCKED); without this it ends.
+        "broker_channel_error_retry": True,
         "broker_connection_timeout": SOCKET_TIMEOUT_S,
         "redis_socket_timeout": SOCKET_TIMEOUT_S,
         "redis_socket_connect_timeout": SOCKET_TIMEOUT_S,

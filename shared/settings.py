@@ -26,12 +26,16 @@ from shared.constants import ROLES
 from shared.errors import ConfigurationError
 from shared.lease.timing import LeaseTiming
 from shared.models import describe
+from shared.redis_address import ONE_SCHEMES, SEVERAL_SCHEMES, parse_address
 
 CONFIG_VARIABLE: Final = "INTERLOCK_CONFIG"
 DEFAULT_CONFIG: Final = Path("interlock.toml")
 
-_REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
-_BROKER_SCHEMES: Final = (*_REDIS_SCHEMES, "redis+socket", "sentinel", "amqp", "amqps")
+_REDIS_SCHEMES: Final = (*ONE_SCHEMES, *SEVERAL_SCHEMES)
+_CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
+_BROKER_SCHEMES: Final = (
+    *ONE_SCHEMES, "redis+sentinel", "rediss+sentinel", "redis+socket", "sentinel", "amqp", "amqps",
+)  # fmt: skip
 _API_SCHEMES: Final = ("http", "https")
 
 
@@ -68,12 +72,16 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=_default_home, description="directory for state, tokens and sockets (0700)")
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
-        description="Redis or Valkey with the leases: redis://, rediss:// or unix://",
+        description="Redis or Valkey with the leases: redis://, rediss://, unix://, "
+        "redis+sentinel://host:port,host:port/name/db or redis+cluster://host:port,host:port",
     )
     redis_replicas: int = Field(
         default=0, ge=0, le=16, description="replicas that may be promoted; a renewal counts once all of them have it"
     )
-    broker_url: str = Field(default_factory=_default_broker, description="Celery's broker; default: redis_url")
+    broker_url: str = Field(
+        default_factory=_default_broker,
+        description="Celery's broker; default: redis_url, unless that is a cluster, which cannot be one",
+    )
     broker_visibility_timeout_s: int | None = Field(
         default=None,
         gt=0,
@@ -127,7 +135,17 @@ class Settings(BaseSettings):
         max_length=1024,
         description='other upstreams for hosts, as JSON: {"*.amazonaws.com": "http://127.0.0.1:5001"}',
     )
-    max_body_bytes: int = Field(default=64 * 1024 * 1024, gt=0, description="largest request body that the proxy takes")
+    max_body_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        gt=0,
+        description="largest body that the proxy holds in memory; S3 objects are streamed",
+    )
+    max_buffered_bytes: int = Field(
+        default=256 * 1024 * 1024, gt=0, description="all bodies that the proxy holds in memory at once"
+    )
+    kernel_gate: Literal["auto", "required"] = Field(
+        default="auto", description="required: the proxy does not start without its gate in the kernel"
+    )
     http_host: str = Field(default="127.0.0.1", description="address of /healthz and /metrics of beat, worker, proxy")
     http_port: int | None = Field(default=None, ge=0, le=65535, description="its port; default: off")
     worker_concurrency: int = Field(default=2, ge=1, le=256, description="runs that one worker attempts at once")
@@ -179,6 +197,8 @@ class Settings(BaseSettings):
     @field_validator("broker_url", mode="after")
     @classmethod
     def _broker_scheme(cls, value: str) -> str:
+        if value.partition("://")[0] in _CLUSTER_SCHEMES:
+            raise ValueError("must be set to another Redis or to RabbitMQ: a cluster cannot be Celery's broker")
         return _checked_url(value, _BROKER_SCHEMES)
 
     @field_validator("api_url", mode="after")
@@ -255,6 +275,9 @@ def _checked_url(value: str, schemes: tuple[str, ...]) -> str:
     if not separator or scheme not in schemes:
         *most, last = (f"{known}://" for known in schemes)
         raise ValueError(f"must start with {', '.join(most)} or {last}")
+    if scheme in SEVERAL_SCHEMES:
+        parse_address(value)
+        return value
     parts = urlsplit(value)
     try:
         _ = parts.port

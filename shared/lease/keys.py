@@ -17,8 +17,7 @@ EVENTS_CHANNEL: Final = f"{PREFIX}:events"
 """Every change of a lease's state is published here as JSON {"target","lease_id","state","epoch"}."""
 
 NODE_PATTERN: Final = f"{PREFIX}:node:*"
-BARRIER_KEY: Final = f"{PREFIX}:barrier"
-"""Written before WAIT, so that WAIT covers everything that was written before it."""
+STATE_PATTERN: Final = f"{PREFIX}:{{*}}:state"
 
 _LABEL: Final = r"[a-z0-9][a-z0-9-]{0,62}"
 TARGET_PATTERN: Final = re.compile(rf"^{_LABEL}(\.{_LABEL}){{1,2}}\Z")
@@ -27,7 +26,7 @@ _NODE: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetKeys:
-    """The four keys of one target."""
+    """The keys of one target."""
 
     lease: str
     """String with the lease id and a TTL: liveness, for dashboards. Its absence is no licence to take."""
@@ -37,10 +36,12 @@ class TargetKeys:
     """Hash: one field for each (proxy id, boot id) that may sign for the lease."""
     incarnation: str
     """String: the incarnation of the server as last cleared for this target."""
+    absence: str
+    """String: the name of the state's present absence, while it is absent and an observer waits."""
 
     def as_list(self) -> list[str]:
         """Return the keys in the order in which every script takes them."""
-        return [self.lease, self.state, self.attach, self.incarnation]
+        return [self.lease, self.state, self.attach, self.incarnation, self.absence]
 
 
 def target_keys(target: str) -> TargetKeys:
@@ -49,8 +50,22 @@ def target_keys(target: str) -> TargetKeys:
         raise ValueError(f"not a target id (flock.region or flock.region.name): {target!r}")
     base = f"{PREFIX}:{{{target}}}"
     return TargetKeys(
-        lease=f"{base}:lease", state=f"{base}:state", attach=f"{base}:attach", incarnation=f"{base}:incarnation"
+        lease=f"{base}:lease",
+        state=f"{base}:state",
+        attach=f"{base}:attach",
+        incarnation=f"{base}:incarnation",
+        absence=f"{base}:absence",
     )
+
+
+def barrier_key(target: str) -> str:
+    """Return the key that is written before WAIT, so that WAIT covers everything written before it to this slot."""
+    return target_keys(target).state.removesuffix("state") + "barrier"
+
+
+def target_of(key: str) -> str:
+    """Return the target whose key this is."""
+    return key.partition("{")[2].partition("}")[0]
 
 
 def node_key(node: str) -> str:
@@ -58,8 +73,3 @@ def node_key(node: str) -> str:
     if not _NODE.match(node):
         raise ValueError(f"not a node name: {node!r}")
     return f"{PREFIX}:node:{node}"
-
-
-def lease_id(epoch: int, acquire_id: str) -> str:
-    """Return the lease id of a grant. The random acquire id is in it because counters may repeat after a failover."""
-    return f"{epoch}-{acquire_id}"
