@@ -6,8 +6,10 @@
 - `models`         frozen records that travel between the parts
 - `constants`      names that more than one part must agree on
 - `lease/`         the lease protocol: pure rules, and a thin store on Redis or Valkey
+- `judge`          did two epochs of one target act at once: what the demo, the fault suite and chaos days share
 - `control`        messages between a worker and the signing proxy on its host
 - `api_client`     the scheduler's HTTP API, one typed method for each endpoint
+- `redis_address`, `redis_client`, `redis_cluster`  one server, Sentinels or a cluster: a key leads to its primary
 - `celery_config`  the one set of Celery settings that every app on the broker uses
 - `health`, `log`  /healthz, /readyz and /metrics for processes without an API; one-line logs
 - `testing`        the fakes that ship with the code

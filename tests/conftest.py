@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ def redis_server_factory() -> Iterator[Callable[..., ValkeyServer]]:
     """Start servers that end with the test: `factory("--appendonly", "yes", tcp=True)`."""
     with ExitStack() as stack:
 
-        def factory(*options: str, tcp: bool = False) -> ValkeyServer:
-            server = ValkeyServer(*options, tcp=tcp)
+        def factory(*options: str, **how: Any) -> ValkeyServer:
+            server = ValkeyServer(*options, **how)
             stack.callback(server.close)
             return server
 

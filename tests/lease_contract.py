@@ -9,8 +9,9 @@ import json
 
 import pytest
 
-from shared.lease import keys
-from shared.lease.commands import Attached, Cleared, Granted, Refusal, Refused, Renewed
+from shared.errors import PeerError
+from shared.lease import commands, keys
+from shared.lease.commands import Attached, Cleared, Granted, Marked, Refusal, Refused, Renewed
 from shared.lease.machine import State
 from shared.lease.store import LeaseStore
 from tests.lease_world import Backend, restore, snapshot
@@ -35,6 +36,18 @@ def grant(store: LeaseStore, epoch: int = 1, acquire_id: str = A) -> Granted:
     granted = acquire(store, epoch, acquire_id)
     assert isinstance(granted, Granted), granted
     return granted
+
+
+def hold_many(store: LeaseStore, count: int) -> list[tuple[str, str]]:
+    """Targets with their held leases."""
+    held = []
+    for number in range(count):
+        target = f"many.t{number}"
+        store.clear(target, store.view(target).incarnation, 0)
+        granted = store.acquire(target, epoch=1, acquire_id=A, ttl_ms=TTL_MS, holder="h", run_id="run-1", node="n1")
+        assert isinstance(granted, Granted), granted
+        held.append((target, granted.lease_id))
+    return held
 
 
 def refusal(reply: object) -> Refusal:
@@ -67,8 +80,9 @@ class LeaseContract:
     def test_a_free_target_is_granted_and_the_view_tells_who_holds_what(self, store: LeaseStore) -> None:
         granted = grant(store, 3)
         seen = store.view(T)
-        assert granted == Granted(lease_id=f"3-{A}", epoch=3, seq=1, incarnation=seen.incarnation)
-        assert (seen.state, seen.lease_id, seen.epoch, seen.seq) == (State.HELD, f"3-{A}", 3, 1)
+        assert granted.lease_id.startswith(f"3-{A}-")
+        assert (granted.epoch, granted.seq, granted.incarnation) == (3, 1, seen.incarnation)
+        assert (seen.state, seen.lease_id, seen.epoch, seen.seq) == (State.HELD, granted.lease_id, 3, 1)
         assert (seen.holder, seen.run_id, seen.node, seen.credential_hash) == ("h", "run-1", "n1", "c")
         assert seen.ttl_ms == TTL_MS
         assert 0 < seen.pttl_ms <= TTL_MS
@@ -140,9 +154,9 @@ class LeaseContract:
         assert (store.view(T).pttl_ms, store.view(T).seq) == (-2, 1)
 
     def test_only_the_exact_lease_is_renewed(self, store: LeaseStore) -> None:
-        grant(store)
-        assert refusal(store.renew(T, f"1-{B}")) is Refusal.OTHER_LEASE
-        assert refusal(store.renew("web.us", f"1-{A}")) is Refusal.OTHER_LEASE
+        lease_id = grant(store).lease_id
+        assert refusal(store.renew(T, lease_id.replace(A, B))) is Refusal.OTHER_LEASE
+        assert refusal(store.renew("web.us", lease_id)) is Refusal.OTHER_LEASE
 
     def test_after_a_revocation_nothing_is_renewed_confirmed_or_attached(self, store: LeaseStore) -> None:
         granted = grant(store)
@@ -165,7 +179,7 @@ class LeaseContract:
         granted = grant(store)
         assert not store.confirm(T, granted.lease_id, "run:repl", 1)
         assert not store.confirm(T, granted.lease_id, granted.incarnation, 2)
-        assert not store.confirm(T, f"1-{B}", granted.incarnation, 1)
+        assert not store.confirm(T, granted.lease_id.replace(A, B), granted.incarnation, 1)
         assert store.view(T).confirmed_seq == 0
         assert store.confirm(T, granted.lease_id, granted.incarnation, 1)
         seen = store.view(T)
@@ -177,6 +191,57 @@ class LeaseContract:
         assert store.confirm(T, granted.lease_id, granted.incarnation, 2)
         assert store.confirm(T, granted.lease_id, granted.incarnation, 1)
         assert store.view(T).confirmed_seq == 2
+
+    # Many leases in one call
+
+    def test_many_leases_are_renewed_made_durable_and_confirmed_in_one_go(self, store: LeaseStore) -> None:
+        held = hold_many(store, 3)
+        renewals = store.renew_many(held, 1000)
+        assert [reply.seq for reply in renewals if isinstance(reply, Renewed)] == [2, 2, 2]
+        assert [(view.seq, view.confirmed_seq) for view in store.views([target for target, _ in held])] == [(2, 2)] * 3
+        assert store.renew_many([], 1000) == []
+
+    def test_of_many_each_lease_gets_the_answer_that_it_would_get_alone(
+        self, store: LeaseStore, backend: Backend
+    ) -> None:
+        held = hold_many(store, 5)
+        store.revoke(*held[1], "x")
+        backend.client.delete(keys.target_keys(held[2][0]).lease)
+        other = (held[3][0], f"1-{B}")
+        replies = store.renew_many([held[0], held[1], held[2], other, ("web.none", f"1-{A}"), held[4]], 1000)
+        alone = [store.renew(*lease) for lease in (held[1], held[2], other, ("web.none", f"1-{A}"))]
+        assert replies[1:5] == alone
+        assert [refusal(reply) for reply in alone] == [
+            Refusal.SEVERED, Refusal.KEY_GONE, Refusal.OTHER_LEASE, Refusal.OTHER_LEASE,
+        ]  # fmt: skip
+        assert [isinstance(replies[at], Renewed) for at in (0, 5)] == [True, True]
+
+    def test_one_lease_with_broken_keys_costs_no_other_its_renewal(self, store: LeaseStore, backend: Backend) -> None:
+        held = hold_many(store, 3)
+        state = keys.target_keys(held[0][0]).state
+        backend.client.delete(state)
+        backend.client.set(state, "no hash")
+        broken, *whole = store.renew_many(held, 1000)
+        assert isinstance(broken, PeerError)
+        assert all(isinstance(reply, Renewed) for reply in whole)
+        assert store.view(held[2][0]).confirmed_seq == 2
+
+    def test_many_renewals_after_a_failover_are_of_the_new_incarnation(
+        self, store: LeaseStore, backend: Backend
+    ) -> None:
+        held = hold_many(store, 2)
+        backend.fail_over()
+        replies = store.renew_many(held, 1000)
+        here = store.view(T).incarnation
+        assert [reply.incarnation for reply in replies if isinstance(reply, Renewed)] == [here, here]
+        assert store.view(held[0][0]).confirmed_incarnation == here
+
+    def test_more_leases_than_one_call_may_hold_are_all_renewed(self, store: LeaseStore) -> None:
+        held = hold_many(store, 3)
+        many = held * 200
+        assert len(many) > commands.MAX_MANY
+        assert all(isinstance(reply, Renewed) for reply in store.renew_many(many, 1000))
+        assert store.view(held[0][0]).confirmed_seq == 201
 
     # ATTACH and ACKNOWLEDGE
 
@@ -191,8 +256,8 @@ class LeaseContract:
         assert seen.attach_count == 1
 
     def test_only_the_exact_lease_is_attached_to(self, store: LeaseStore) -> None:
-        grant(store)
-        assert refusal(store.attach(T, f"1-{B}", "p", BOOT)) is Refusal.OTHER_LEASE
+        lease_id = grant(store).lease_id
+        assert refusal(store.attach(T, lease_id.replace(A, B), "p", BOOT)) is Refusal.OTHER_LEASE
         assert store.view(T).attachments == ()
 
     def test_a_boot_that_acknowledged_does_not_attach_again(self, store: LeaseStore) -> None:
@@ -208,29 +273,32 @@ class LeaseContract:
         assert refusal(store.attach(T, lease_id, "p", "f" * 32)) is Refusal.TOO_MANY
 
     @pytest.mark.parametrize(
-        ("sentence", "lease_id", "proxy_id", "boot_id", "reason"),
+        ("sentence", "acquire_id", "proxy_id", "boot_id", "reason"),
         [
-            ("of another lease", f"1-{B}", "p", BOOT, Refusal.OTHER_LEASE),
-            ("of another boot", f"1-{A}", "p", OTHER_BOOT, Refusal.NOT_ATTACHED),
-            ("of another proxy", f"1-{A}", "q", BOOT, Refusal.NOT_ATTACHED),
+            ("of another lease", B, "p", BOOT, Refusal.OTHER_LEASE),
+            ("of another boot", A, "p", OTHER_BOOT, Refusal.NOT_ATTACHED),
+            ("of another proxy", A, "q", BOOT, Refusal.NOT_ATTACHED),
         ],
     )
     def test_an_acknowledgement_counts_for_its_exact_record_only(
-        self, store: LeaseStore, sentence: str, lease_id: str, proxy_id: str, boot_id: str, reason: Refusal
+        self, store: LeaseStore, sentence: str, acquire_id: str, proxy_id: str, boot_id: str, reason: Refusal
     ) -> None:
-        store.attach(T, grant(store).lease_id, "p", BOOT)
-        store.release(T, f"1-{A}")
-        assert refusal(store.acknowledge(T, lease_id, proxy_id, boot_id, 0)) is reason, sentence
+        lease_id = grant(store).lease_id
+        store.attach(T, lease_id, "p", BOOT)
+        store.release(T, lease_id)
+        named = lease_id.replace(A, acquire_id)
+        assert refusal(store.acknowledge(T, named, proxy_id, boot_id, 0)) is reason, sentence
         assert store.view(T).state is State.RELEASING
 
     def test_a_late_acknowledgement_of_an_old_lease_does_not_count_for_the_new(self, store: LeaseStore) -> None:
-        store.attach(T, grant(store).lease_id, "p", BOOT)
-        store.release(T, f"1-{A}")
-        store.acknowledge(T, f"1-{A}", "p", BOOT, 0)
+        first = grant(store)
+        store.attach(T, first.lease_id, "p", BOOT)
+        store.release(T, first.lease_id)
+        store.acknowledge(T, first.lease_id, "p", BOOT, 0)
         second = grant(store, 2, B)
         store.attach(T, second.lease_id, "p", BOOT)
         store.release(T, second.lease_id)
-        assert refusal(store.acknowledge(T, f"1-{A}", "p", BOOT, 0)) is Refusal.OTHER_LEASE
+        assert refusal(store.acknowledge(T, first.lease_id, "p", BOOT, 0)) is Refusal.OTHER_LEASE
         assert store.view(T).state is State.RELEASING
 
     @pytest.mark.parametrize(("end", "ended"), [("release", State.RELEASED), ("revoke", State.SEVERED)])
@@ -284,7 +352,7 @@ class LeaseContract:
         granted = grant(store)
         here = granted.incarnation
         assert refusal(store.expire(T, "run:repl", granted.lease_id, 1)) is Refusal.OTHER_INCARNATION
-        assert refusal(store.expire(T, here, f"1-{B}", 1)) is Refusal.OTHER_LEASE
+        assert refusal(store.expire(T, here, f"1-{B}-", 1)) is Refusal.OTHER_LEASE
         store.renew(T, granted.lease_id)
         assert refusal(store.expire(T, here, granted.lease_id, 1)) is Refusal.RENEWED
         assert store.view(T).state is State.HELD
@@ -293,7 +361,91 @@ class LeaseContract:
         assert refusal(store.release(T, granted.lease_id)) is Refusal.EXPIRED
         grant(store, 2, B)
 
-    # CLEAR
+    @pytest.mark.parametrize(
+        ("sentence", "in_flight"), [("it has not acknowledged", None), ("it has calls in flight", 2)]
+    )
+    def test_before_q_the_server_itself_demands_that_every_boot_is_clear(
+        self, store: LeaseStore, sentence: str, in_flight: int | None
+    ) -> None:
+        """What the observer was shown may be old: a boot may have attached, opened its gate and been cut since."""
+        granted = grant(store)
+        store.attach(T, granted.lease_id, "p", BOOT)
+        if in_flight is not None:
+            store.acknowledge(T, granted.lease_id, "p", BOOT, in_flight)
+        assert refusal(store.expire(T, granted.incarnation, granted.lease_id, 1)) is Refusal.NOT_CLEAR, sentence
+        assert store.view(T).state is State.HELD
+        assert store.expire(T, granted.incarnation, granted.lease_id, 1, waited_unknown=True) is State.EXPIRED
+
+    def test_a_boot_that_acknowledged_with_nothing_in_flight_is_not_waited_for(self, store: LeaseStore) -> None:
+        granted = grant(store)
+        store.attach(T, granted.lease_id, "p", BOOT)
+        store.acknowledge(T, granted.lease_id, "p", BOOT, 0)
+        assert store.expire(T, granted.incarnation, granted.lease_id, 1) is State.EXPIRED
+
+    # MARK and CLEAR
+
+    def test_an_absence_keeps_its_name_and_the_view_shows_it(self, backend: Backend) -> None:
+        store = backend.store()
+        here = store.view(T).incarnation
+        assert store.view(T).absence == ""
+        first = store.mark(T, here)
+        assert isinstance(first, Marked)
+        assert first.absence
+        assert store.mark(T, here) == first, "also for a second observer"
+        assert store.view(T).absence == first.absence
+
+    def test_a_state_that_is_there_has_no_absence(self, store: LeaseStore) -> None:
+        here = store.view(T).incarnation
+        assert store.mark(T, here) == Marked(absence="")
+        assert store.view(T).absence == ""
+
+    def test_only_the_incarnation_that_was_seen_is_marked(self, backend: Backend) -> None:
+        store = backend.store()
+        old = store.view(T).incarnation
+        backend.fail_over()
+        assert refusal(store.mark(T, old)) is Refusal.OTHER_INCARNATION
+        assert store.view(T).absence == ""
+
+    def test_a_clear_ends_the_absence_that_it_names_and_no_later_one(
+        self, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However late or often it arrives, and although the command that named the absence arrives again as well."""
+        monkeypatch.setattr(commands, "new_nonce", lambda: "0a1b2c3d")  # each MARK is the first one, delivered again
+        store = backend.store()
+        here = store.view(T).incarnation
+        assert refusal(store.clear(T, here, 1, absence="")) is Refusal.OTHER_ABSENCE, "without a name"
+        first = store.mark(T, here)
+        assert isinstance(first, Marked)
+        assert isinstance(store.clear(T, here, 1, absence=first.absence), Cleared)
+        assert refusal(store.clear(T, here, 1, absence=first.absence)) is Refusal.OTHER_ABSENCE, "used up"
+        grant(store)
+        backend.client.delete(keys.target_keys(T).state)
+        assert refusal(store.clear(T, here, 1, absence=first.absence)) is Refusal.OTHER_ABSENCE
+        assert store.mark(T, here) != first
+        assert refusal(store.clear(T, here, 1, absence=first.absence)) is Refusal.OTHER_ABSENCE
+        assert store.view(T).embargoed
+
+    def test_a_clear_that_saw_a_state_does_not_end_an_absence(self, store: LeaseStore, backend: Backend) -> None:
+        grant(store)
+        backend.fail_over()
+        here = store.view(T).incarnation
+        backend.client.delete(keys.target_keys(T).state)
+        assert refusal(store.clear(T, here, 1, absence="")) is Refusal.OTHER_ABSENCE
+        assert store.view(T).state is None
+
+    def test_after_a_deletion_the_same_acquire_makes_another_lease(self, store: LeaseStore, backend: Backend) -> None:
+        """So that nothing that was meant for the first can reach the second, and nobody takes one for the other."""
+        first = grant(store)
+        store.renew(T, first.lease_id)
+        backend.client.delete(keys.target_keys(T).state)
+        clear(store, 1)
+        second = grant(store)
+        assert second.lease_id != first.lease_id
+        for lease_id in (first.lease_id, second.lease_id):
+            assert lease_id.startswith(f"1-{A}-")
+        store.renew(T, second.lease_id)
+        late = store.expire(T, first.incarnation, first.lease_id, 2, waited_unknown=True)
+        assert refusal(late) is Refusal.OTHER_LEASE
 
     @pytest.mark.parametrize("empty", [True, False])
     def test_a_restarted_server_grants_nothing_until_cleared(

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from scheduler.terraform_state import StateLockedError
 from shared.errors import ApiError, InterlockError, Unavailable
@@ -44,6 +45,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def http_error(_request: Request, error: HTTPException) -> JSONResponse:
         return error_response(error.status_code, "http", str(error.detail), "see /docs for the endpoints")
+
+    @app.exception_handler(ClientDisconnect)
+    def hung_up(_request: Request, _error: ClientDisconnect) -> JSONResponse:
+        # A proxy that cuts its run does that to a state write: no failure of the scheduler, and nobody reads this.
+        return error_response(400, "hung_up", "the connection ended before the request did")
 
     @app.exception_handler(Exception)
     def unexpected(_request: Request, _error: Exception) -> JSONResponse:

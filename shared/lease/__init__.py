@@ -13,5 +13,7 @@ And the thin shell around Redis or Valkey:
 
 - `keys`      key names (a public contract, docs/redis-keys.md)
 - `commands`  each operation as (script, keys, arguments) and a parser for its reply; `lua/` holds the scripts
-- `store`     `LeaseStore` and `AsyncLeaseStore`, which send them
+- `sending`   brings a command to the server that owns its keys, many in one batch; redis-py's errors become ours
+- `store`     `LeaseStore` and `AsyncLeaseStore`: the operations as methods
+- `admission` what is refused at start: servers that must not hold leases, hosts whose durations differ
 """

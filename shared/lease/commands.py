@@ -7,6 +7,7 @@ of transitions (made from `shared.lease.machine`), the common part, and the oper
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,15 +21,19 @@ from shared.lease.machine import TRANSITIONS, State
 from shared.lease.view import Attachment, LeaseView
 
 SCRIPTS: Final = (
-    "acquire", "renew", "confirm", "attach", "release", "revoke", "acknowledge", "expire", "clear", "view",
+    "acquire", "renew", "confirm", "attach", "release", "revoke", "acknowledge", "expire", "mark", "clear", "view",
+    "renew_many", "confirm_many",
 )  # fmt: skip
 MAX_ATTACHMENTS: Final = 64
 """Boots that may attach to one lease; a proxy that restarts more often than that is broken."""
 MAX_TEXT_BYTES: Final = 1024
+MAX_MANY: Final = 500
+"""Leases in one call: some 5 ms of the server's time, in which nobody else is answered."""
 MAX_EPOCH: Final = 2**53 - 1
 """Lua counts in doubles; beyond this a + 1 may be lost."""
 
 _ACQUIRE_ID: Final = re.compile(r"^[0-9a-f]{32}\Z")
+_NONCE: Final = re.compile(r"^[0-9a-f]{8}\Z")
 _PROXY_ID: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
 
 
@@ -44,6 +49,8 @@ class Refusal(StrEnum):
     KEY_GONE = "key_gone"  # RENEW: the lease key has expired; it is never made again
     UNKNOWN_SEQ = "unknown_seq"  # CONFIRM: of a renewal that the server does not know
     RENEWED = "renewed"  # EXPIRE: the lease was renewed since
+    NOT_CLEAR = "not_clear"  # EXPIRE without Q: a boot on record has not acknowledged, or has calls in flight
+    OTHER_ABSENCE = "other_absence"  # CLEAR: the absence of the state that was waited for is over, or not this one
     NOT_ATTACHED = "not_attached"  # ACKNOWLEDGE: there is no record of this boot
     ACKNOWLEDGED = "acknowledged"  # ATTACH: this boot has said that it is cut
     TOO_MANY = "too_many"  # ATTACH: more boots than a healthy installation has
@@ -83,11 +90,26 @@ class Renewed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """One lease of many could not be looked at: its keys are not what they should be."""
+
+    why: str
+    """The server's words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Attached:
     """This boot is on record; `seq` is the lease's at that instant."""
 
     seq: int
     incarnation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Marked:
+    """The absence of the target's state is called `absence`; empty when there is a state."""
+
+    absence: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,8 +146,7 @@ def acquire(
         raise ValueError("an acquire id is 32 hex digits")
     if ttl_ms <= 0:
         raise ValueError(f"a TTL of {ttl_ms} ms")
-    identity = keys.lease_id(epoch, acquire_id)
-    args = (str(epoch), acquire_id, identity, str(ttl_ms), *map(_bounded, (holder, run_id, node, credential_hash)))
+    args = (str(epoch), acquire_id, str(ttl_ms), *map(_bounded, (holder, run_id, node, credential_hash)))
     return _command("acquire", target, args, _granted)
 
 
@@ -137,6 +158,17 @@ def renew(target: str, lease_id: str) -> Command[Renewed | Refused]:
 def confirm(target: str, lease_id: str, incarnation: str, seq: int) -> Command[bool]:
     """CONFIRM; true when it was taken."""
     return _command("confirm", target, (lease_id, incarnation, str(seq)), _confirmed)
+
+
+def renew_many(leases: Sequence[tuple[str, str]]) -> Command[list[Renewed | Refused | Broken]]:
+    """RENEW for each (target, lease id); in a cluster all of one slot. Raises ValueError for more than `MAX_MANY`."""
+    return _many("renew", [target for target, _ in leases], [(lease_id,) for _, lease_id in leases], _renewed)
+
+
+def confirm_many(leases: Sequence[tuple[str, str, Renewed]]) -> Command[list[bool | Broken]]:
+    """CONFIRM for each (target, lease id, renewal); otherwise like `renew_many`."""
+    args = [(lease_id, renewal.incarnation, str(renewal.seq)) for _, lease_id, renewal in leases]
+    return _many("confirm", [target for target, _, _ in leases], args, _confirmed)
 
 
 def attach(target: str, lease_id: str, proxy_id: str, boot_id: str) -> Command[Attached | Refused]:
@@ -162,16 +194,31 @@ def acknowledge(target: str, lease_id: str, proxy_id: str, boot_id: str, in_flig
     return _command("acknowledge", target, (lease_id, *_boot(proxy_id, boot_id), str(in_flight)), _state)
 
 
-def expire(target: str, incarnation: str, lease_id: str, seq: int) -> Command[State | Refused]:
-    """EXPIRE; the state that follows. Only an observer may ask for it."""
-    return _command("expire", target, (incarnation, lease_id, str(seq)), _state)
+def expire(target: str, incarnation: str, lease_id: str, seq: int, *, waited_unknown: bool) -> Command[State | Refused]:
+    """EXPIRE; the state that follows. Only an observer may ask for it.
+
+    `waited_unknown` says that it waited W + Q; without that the server demands that every boot has acknowledged.
+    """
+    return _command("expire", target, (incarnation, lease_id, str(seq), str(int(waited_unknown))), _state)
 
 
-def clear(target: str, incarnation: str, epoch: int) -> Command[Cleared | Refused]:
-    """CLEAR. Only an observer may ask for it. Raises ValueError for an impossible epoch."""
+def new_nonce() -> str:
+    """Return the random part of a mark."""
+    return secrets.token_hex(4)
+
+
+def mark(target: str, incarnation: str, nonce: str) -> Command[Marked | Refused]:
+    """MARK: name the absence of the state. Raises ValueError for a nonce that is not 8 hex digits."""
+    if not _NONCE.match(nonce):
+        raise ValueError("the random part of a mark is 8 hex digits")
+    return _command("mark", target, (incarnation, nonce), _marked)
+
+
+def clear(target: str, incarnation: str, epoch: int, absence: str) -> Command[Cleared | Refused]:
+    """CLEAR of the absence of that name, empty when there is a state. Raises ValueError for an impossible epoch."""
     if not 0 <= epoch <= MAX_EPOCH:
         raise ValueError(f"database epoch {epoch} is negative, or too large to count")
-    return _command("clear", target, (incarnation, str(epoch)), _cleared)
+    return _command("clear", target, (incarnation, str(epoch), absence), _cleared)
 
 
 def view(target: str) -> Command[LeaseView]:
@@ -188,7 +235,12 @@ def info_prelude() -> str:
 def script_text(name: str, prelude: str) -> str:
     """Return the whole Lua text of one script."""
     table = ",\n".join(f'  ["{state} {op}"] = "{after}"' for (state, op), after in TRANSITIONS.items())
-    return f"{prelude}\nlocal NEXT = {{\n{table}\n}}\n{_lua('common')}\n{_lua(name)}"
+    one, many, _ = name.partition("_many")
+    head = f"{prelude}\nlocal NEXT = {{\n{table}\n}}\n"
+    if not many:
+        return f"{head}{_lua('common')}\n{_lua(one)}"
+    before, loop = _lua("many").split("-- <the common part>\n")
+    return f"{head}{before}{_lua('common')}\n{loop.replace('-- <the operation>', _lua(one))}"
 
 
 @cache
@@ -200,17 +252,40 @@ def _command[T](script: str, target: str, args: Sequence[str], read: Callable[[l
     call = Call(
         script=script, keys=tuple(keys.target_keys(target).as_list()), args=(target, keys.EVENTS_CHANNEL, *args)
     )
+    return Command(call=call, parse=_parser(f"{script} on {target}", read))
 
+
+def _many[T](
+    operation: str, targets: Sequence[str], args: Sequence[tuple[str, ...]], read: Callable[[list[Any]], T]
+) -> Command[list[T | Broken]]:
+    if not 1 <= len(targets) <= MAX_MANY:
+        raise ValueError(f"{len(targets)} leases in one call; 1 to {MAX_MANY} may be")
+    names = [keys.target_keys(target) for target in targets]
+    call = Call(
+        script=f"{operation}_many",
+        keys=tuple(key for name in names for key in (name.lease, name.state)),
+        args=(str(len(args[0])), keys.EVENTS_CHANNEL, *(word for words in args for word in words)),
+    )
+
+    def each(replies: list[Any]) -> list[T | Broken]:
+        if len(replies) != len(targets):
+            raise ValueError(f"{len(replies)} answers for {len(targets)} leases")
+        return [Broken(why=str(reply[1])) if reply[0] == "failed" else read(reply) for reply in replies]
+
+    return Command(call=call, parse=_parser(call.script, each))
+
+
+def _parser[T](what: str, read: Callable[[list[Any]], T]) -> Callable[[Any], T]:
     def parse(reply: Any) -> T:
         try:
             return read(_text(reply))
         except (ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
             raise PeerError(
-                f"Redis answered {script} on {target} in an unknown format: {error}",
+                f"Redis answered {what} in an unknown format: {error}",
                 hint=f"do all processes speak version {keys.CONTRACT_VERSION} of the key contract?",
             ) from error
 
-    return Command(call=call, parse=parse)
+    return parse
 
 
 def _bounded(text: str) -> str:
@@ -266,18 +341,23 @@ def _state(reply: list[Any]) -> State | Refused:
     return State(reply[1]) if reply[0] == "state" else _refused(reply)
 
 
+def _marked(reply: list[Any]) -> Marked | Refused:
+    return Marked(absence=str(reply[1])) if reply[0] == "marked" else _refused(reply)
+
+
 def _cleared(reply: list[Any]) -> Cleared | Refused:
     return Cleared(last_epoch=int(reply[1])) if reply[0] == "cleared" else _refused(reply)
 
 
 def _view(target: str, reply: list[Any]) -> LeaseView:
-    _, incarnation, cleared_for, pttl_ms, flat_state, flat_attach = reply
+    _, incarnation, cleared_for, pttl_ms, flat_state, flat_attach, absence = reply
     fields = dict(zip(flat_state[::2], flat_state[1::2], strict=True))
     common = {
         "target": target,
         "incarnation": incarnation,
         "cleared": cleared_for == incarnation,
         "pttl_ms": int(pttl_ms),
+        "absence": absence,
         "attachments": tuple(
             _attachment(name, value) for name, value in zip(flat_attach[::2], flat_attach[1::2], strict=True)
         ),

@@ -5,15 +5,16 @@ neither does another observer's word. So:
 
 - EXPIRE, once (incarnation, lease, seq) has been seen unchanged for W, counted from after the first reply that showed
   it; for W + Q unless every boot that ever attached has acknowledged with nothing in flight;
-- CLEAR, once an incarnation has been seen for the whole embargo, W + Q, so that every gate that was opened before it
-  has shut and every call then in flight has had its time.
+- MARK, when the state is absent and its absence has no name yet;
+- CLEAR, once an incarnation, or the absence of that name, has been seen for the whole embargo, W + Q, so that every
+  gate that was opened before it has shut and every call then in flight has had its time.
 
-An incarnation and a lease id never come back once they are gone, so a pause of the observer does not matter for them.
-An absent state is different: it may have been there and vanished again while nobody looked, so its embargo holds only
-for looks that follow one another within renew_ms.
+An incarnation, a lease id and the name of an absence never come back once they are gone. So neither a pause of the
+observer nor a command that arrives late or twice matters: each names exactly what was observed, and what has to be
+true at the instant at which it takes effect is checked by the server, in the script. Several observers may run side
+by side for the same reason.
 
-The TTL that counts is the one that the lease recorded. Several observers may run side by side: both scripts check
-on the server that what was observed still holds.
+The TTL that counts is the one that the lease recorded.
 """
 
 from __future__ import annotations
@@ -32,6 +33,15 @@ class Expire:
     incarnation: str
     lease_id: str
     seq: int
+    waited_unknown: bool
+    """Whether it was observed for W + Q; without that the server demands that every boot has acknowledged."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """Ask the store to name the absence of the state."""
+
+    incarnation: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +50,11 @@ class Clear:
 
     incarnation: str
     epoch: int
+    absence: str
+    """The absence that was waited for; empty when there is a state."""
 
 
-Action = Expire | Clear
+Action = Expire | Mark | Clear
 
 
 class TargetObserver:
@@ -54,9 +66,8 @@ class TargetObserver:
         self._timing = timing_default
         self._lease: tuple[str, str, int] | None = None
         self._lease_since_ms = 0
-        self._embargo: tuple[str, bool, bool] | None = None
+        self._embargo: tuple[str, bool, str] | None = None
         self._embargo_since_ms = 0
-        self._last_look_ms = 0
 
     def on_view(
         self, view: LeaseView, *, replied_ms: int, now_ms: int, db_epoch: int, epoch_is_fresh: bool = False
@@ -65,32 +76,42 @@ class TargetObserver:
 
         `replied_ms` is read on this process's boot clock after the reply came; `db_epoch` is the target's epoch in the
         database. A target that was never claimed (epoch 0) has nothing to wait for and is cleared at once, but only
-        if the epoch was read *after* this incarnation was first seen: an older 0 may hide a lease that was granted
-        and lost in between. That holds from the second look at an incarnation on, and on the first one when the
-        caller says `epoch_is_fresh` (it read the database after this view's reply). Raises ValueError for another
-        target's view.
+        if the epoch was read *after* this incarnation or absence was first seen: an older 0 may hide a lease that was
+        granted and lost in between. That holds from the second look at it on, and on the first one when the caller
+        says `epoch_is_fresh` (it read the database after this view's reply). Raises ValueError for another target's
+        view.
         """
         if view.target != self.target:
             raise ValueError(f"a view of {view.target} for the observer of {self.target}")
         actions: list[Action] = []
-        if self._lease_is_due(view, replied_ms=replied_ms, now_ms=now_ms):
-            actions.append(Expire(incarnation=view.incarnation, lease_id=view.lease_id, seq=view.seq))
-        if self._embargo_is_over(
+        expire = self._expiry(view, replied_ms=replied_ms, now_ms=now_ms)
+        if expire is not None:
+            actions.append(expire)
+        if view.state is None and not view.absence:
+            # Nothing is waited for before it has a name that no later absence will have.
+            self._embargo = None
+            actions.append(Mark(incarnation=view.incarnation))
+        elif self._embargo_is_over(
             view, replied_ms=replied_ms, now_ms=now_ms, db_epoch=db_epoch, epoch_is_fresh=epoch_is_fresh
         ):
-            actions.append(Clear(incarnation=view.incarnation, epoch=db_epoch))
+            actions.append(Clear(incarnation=view.incarnation, epoch=db_epoch, absence=view.absence))
         return actions
 
-    def _lease_is_due(self, view: LeaseView, *, replied_ms: int, now_ms: int) -> bool:
+    def _expiry(self, view: LeaseView, *, replied_ms: int, now_ms: int) -> Expire | None:
         if view.state is None or (view.state, Op.EXPIRE) not in TRANSITIONS:
             self._lease = None
-            return False
+            return None
         seen = (view.incarnation, view.lease_id, view.seq)
         if seen != self._lease:
             self._lease, self._lease_since_ms = seen, replied_ms
         timing = self._timing.recorded(view.ttl_ms)
-        wait_ms = timing.window_ms if view.all_clear else timing.window_ms + timing.unknown_ms
-        return now_ms - self._lease_since_ms >= wait_ms
+        seen_ms = now_ms - self._lease_since_ms
+        waited_unknown = seen_ms >= timing.window_ms + timing.unknown_ms
+        if waited_unknown or (view.all_clear and seen_ms >= timing.window_ms):
+            return Expire(
+                incarnation=view.incarnation, lease_id=view.lease_id, seq=view.seq, waited_unknown=waited_unknown
+            )
+        return None
 
     def _embargo_is_over(
         self, view: LeaseView, *, replied_ms: int, now_ms: int, db_epoch: int, epoch_is_fresh: bool
@@ -98,12 +119,10 @@ class TargetObserver:
         if not view.embargoed:
             self._embargo = None
             return False
-        seen = (view.incarnation, view.cleared, view.state is None)
-        too_long_ago = view.state is None and replied_ms - self._last_look_ms > self._timing.renew_ms
-        first_look = seen != self._embargo or too_long_ago
+        seen = (view.incarnation, view.cleared, view.absence)
+        first_look = seen != self._embargo
         if first_look:
             self._embargo, self._embargo_since_ms = seen, replied_ms
-        self._last_look_ms = replied_ms
         if db_epoch == 0 and view.epoch == 0 and (epoch_is_fresh or not first_look):
             return True
         # What an absent or outdated record cannot tell: the longer TTL of the two may have been granted.

@@ -33,7 +33,8 @@ class LeaseView(BaseModel):
     incarnation: str = Field(description="incarnation of the server that answered: run_id:master_replid")
     cleared: bool = Field(description="whether this incarnation has been cleared for this target")
     state: State | None = Field(default=None, description="state; None: no hash, hence embargoed")
-    lease_id: str = Field(default="", description="the lease, `<epoch>-<acquire id>`; empty when there was none")
+    absence: str = Field(default="", description="name of the state's absence; empty with a state, or before a MARK")
+    lease_id: str = Field(default="", description="the lease; begins with its epoch; empty when there was none")
     acquire_id: str = Field(default="", description="random id of the ACQUIRE that made the lease")
     epoch: int = Field(default=0, ge=0, description="last epoch granted or fenced off; only a higher one is granted")
     seq: int = Field(default=0, ge=0, description="1 at the grant, +1 with each renewal")
@@ -50,6 +51,11 @@ class LeaseView(BaseModel):
     reason: str = Field(default="", description="why it was revoked")
     attach_count: int = Field(default=0, ge=0, description="attach records made for this lease")
     attachments: tuple[Attachment, ...] = Field(default=(), description="the attach records")
+
+    @classmethod
+    def unreadable(cls, target: str, why: object) -> LeaseView:
+        """Return what people are shown of a lease that cannot be read: nothing may be granted, and why."""
+        return cls(target=target, incarnation="", cleared=False, reason=f"cannot be read: {why}")
 
     @property
     def embargoed(self) -> bool:

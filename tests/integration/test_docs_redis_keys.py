@@ -22,6 +22,7 @@ PLACEHOLDERS = {
     "<ms>": r"[1-9]\d{0,6}",
     "<unix ms>": r"1\d{12}",
     "<incarnation>": r"[0-9a-f]{40}:[0-9a-f]{40}",
+    "<lease id>": r"3-0123456789abcdef0123456789abcdef-[0-9a-f]{8}\.\d{16,17}",
 }
 
 
@@ -113,7 +114,7 @@ def test_the_page_names_every_field_of_the_state_and_every_state(client: redis.R
 
 def test_the_page_names_every_key_of_the_server(client: redis.Redis) -> None:
     page = DOC.read_text()
-    LeaseStore(client).durable(1)
+    LeaseStore(client).durable(TARGET, 1)
     for key in client.keys("*"):
         general = key.replace(TARGET, "<target>").replace("worker-a", "<node>")
         assert f"`{general}`" in page, key

@@ -74,7 +74,7 @@ def test_the_protocol_holds_under_random_interleavings(backends: tuple[RealBacke
     run_state_machine_as_test(
         RealWorld,
         settings=settings(
-            max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
@@ -97,7 +97,7 @@ def test_a_lease_that_came_back_from_the_disk_is_embargoed_too(redis_server_fact
     store = LeaseStore(connect(server.url))
     clear(store)
     granted = grant(store)
-    assert store.durable(30_000), "with an append-only file it waits for the disk"
+    assert store.durable("web.eu", 30_000), "with an append-only file it waits for the disk"
     server.restart()
     seen = store.view("web.eu")
     assert (seen.state, seen.lease_id, seen.cleared) == (State.HELD, granted.lease_id, False)
@@ -119,14 +119,14 @@ def test_a_primary_without_replicas_is_durable_at_once_and_with_one_only_with_it
     alone, careful = LeaseStore(connect(primary.url)), LeaseStore(connect(primary.url), replicas=1)
     clear(alone)
     grant(alone)
-    assert alone.durable(1)
-    assert not careful.durable(1), "a deposed primary has no replicas either"
+    assert alone.durable("web.eu", 1)
+    assert not careful.durable("web.eu", 1), "a deposed primary has no replicas either"
     replica = replica_of(primary, redis_server_factory)
-    assert careful.durable(30_000)
+    assert careful.durable("web.eu", 30_000)
     with replica.client() as client:
         assert client.hget("interlock:1:{web.eu}:state", "state") == "held"
     replica.stop()
-    assert not careful.durable(1)
+    assert not careful.durable("web.eu", 1)
     alone.close()
     careful.close()
 
@@ -138,15 +138,15 @@ def test_a_replica_that_is_stopped_confirms_nothing_however_long_the_wait(redis_
     clear(store)
     grant(store)
     replica = replica_of(primary, redis_server_factory)
-    assert store.durable(30_000)
+    assert store.durable("web.eu", 30_000)
     os.kill(replica.pid, signal.SIGSTOP)
-    assert not store.durable(5_000)
+    assert not store.durable("web.eu", 5_000)
     with pytest.raises(Unavailable):
-        hasty.durable(5_000)
+        hasty.durable("web.eu", 5_000)
     with primary.client() as client:
         assert "online" in str(client.info("replication").get("slave0")), "the primary has not noticed yet"
     os.kill(replica.pid, signal.SIGCONT)
-    assert store.durable(30_000)
+    assert store.durable("web.eu", 30_000)
     store.close()
     hasty.close()
 
@@ -159,7 +159,7 @@ def test_a_failover_is_a_new_incarnation_and_the_deposed_primary_cannot_confirm(
     clear(store)
     granted = grant(store)
     replica = replica_of(primary, redis_server_factory)
-    assert store.durable(30_000)
+    assert store.durable("web.eu", 30_000)
     with replica.client() as client:
         client.replicaof("NO", "ONE")
     promoted = LeaseStore(connect(replica.url), replicas=1)
@@ -167,7 +167,7 @@ def test_a_failover_is_a_new_incarnation_and_the_deposed_primary_cannot_confirm(
     assert (seen.state, seen.cleared) == (State.HELD, False)
     assert seen.incarnation != granted.incarnation
     assert not promoted.confirm("web.eu", granted.lease_id, granted.incarnation, 1)
-    assert not store.durable(1), "the deposed primary still answers, but no replica follows it"
+    assert not store.durable("web.eu", 1), "the deposed primary still answers, but no replica follows it"
     store.close()
     promoted.close()
 

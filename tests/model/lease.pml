@@ -100,9 +100,6 @@ bit durable;                /* the watched holder knows that its grant is on eve
 /* Only CLEAR and the younger ACQUIRE show whether epoch 3 has been claimed: it is decided there that it had been. */
 byte db_epoch = WATCHED;
 #endif
-#ifdef HOLDER_STOPS
-bit holder_over;            /* the holder saw its own deadline pass: it never renews again */
-#endif
 bit young_on;               /* epoch 3 was granted durably, hence signs */
 #if defined(OLDER) || defined(WITNESS_ACK) || defined(WITNESS_EXPIRE)
 #define SEES_SIGNING
@@ -138,17 +135,25 @@ byte ans_ago[BOOTS];
 #endif
 
 /* The observer's memory of the watched lease, and of the incarnation under embargo. */
-bit obs_at; byte obs_seq; byte obs_age; bit obs_clear;
+bit obs_at; byte obs_seq; byte obs_age;
+#ifdef M_STALE_LOOK
+bit obs_clear;
+inline forget_seen() { obs_at = 0; obs_seq = 0; obs_age = 0; obs_clear = 0 }
+#else
+inline forget_seen() { obs_at = 0; obs_seq = 0; obs_age = 0 }
+#endif
 #ifdef EMBARGOES
 byte emb_at; byte emb_age;
 #endif
 #ifdef DELETES
 byte deletes;
-#ifdef GAP_LATE_CLEAR
-byte late_clear;            /* a second copy of a CLEAR that was sent: its floor; 0 none */
-bit late_clear_at;
-/* CLEAR_NAMES_ABSENCE: a way to close it. CLEAR names what was observed, one absence, and is refused for the next. */
 #endif
+#ifdef LATE_CLEAR
+/* A CLEAR that was sent: it may be executed at any later time, more than once, or never. It says that there was a hash, or
+ * it names the absence that was observed. The server made that name for this absence alone, and a CLEAR uses it up. */
+byte sent_clear;            /* its floor; 0: none is under way */
+bit sent_to;
+bit sent_absent;            /* it names an absence, the present one; once that is over it is refused for ever, hence dropped */
 #endif
 
 #if defined(FAILOVER)
@@ -193,6 +198,49 @@ bit late_clear_at;
 #endif
 #define CLEAR_OF(s, b) (srv[s].att[b] == ABSENT || srv[s].att[b] == DONE)
 #define BUSY(s) (srv[s].state == HELD || srv[s].state == RELEASING || srv[s].state == REVOKING)
+
+/* SYMMETRIC: two boots differ in nothing but their number, so states that differ only by swapping them are one: the boot
+ * with the smaller KEY comes first. KEY holds all that is kept of a boot. */
+#if defined(SYMMETRIC) && (BOOTS != 2 || defined(REBOOT) || defined(LATE_REPLY) || defined(REPLY_ATTACHES) || defined(OLDER))
+#error "the boots are not alike, or KEY does not hold all of them"
+#endif
+#ifdef SYMMETRIC
+hidden byte kept;
+#define SWAP(x, y) kept = x; x = y; y = kept
+#if SERVERS > 1
+#define ATT_OF(b) (srv[0].att[b] + 4 * srv[1].att[b])
+#else
+#define ATT_OF(b) srv[0].att[b]
+#endif
+#if SEQS > 3
+#define SHOWN_OF(b) (SHOWN(b, 1) + 8 * SHOWN(b, 2) + 64 * SHOWN(b, 3))
+#elif SEQS > 2
+#define SHOWN_OF(b) (SHOWN(b, 1) + 8 * SHOWN(b, 2))
+#else
+#define SHOWN_OF(b) SHOWN(b, 1)
+#endif
+#define KEY(b) (gate[b] + 4 * usable[b] + 8 * looked_at[b] + 16 * flight[b] + 64 * left[b] + 512 * ATT_OF(b) + 8192 * SHOWN_OF(b))
+inline sort_boots() {
+    if
+    :: KEY(0) > KEY(1) ->
+       SWAP(gate[0], gate[1]); SWAP(usable[0], usable[1]); SWAP(looked_at[0], looked_at[1]); SWAP(flight[0], flight[1]);
+       SWAP(left[0], left[1]); SWAP(srv[0].att[0], srv[0].att[1]); SWAP(SHOWN(0, 1), SHOWN(1, 1));
+#if SERVERS > 1
+       SWAP(srv[1].att[0], srv[1].att[1]);
+#endif
+#if SEQS > 2
+       SWAP(SHOWN(0, 2), SHOWN(1, 2));
+#endif
+#if SEQS > 3
+       SWAP(SHOWN(0, 3), SHOWN(1, 3));
+#endif
+       kept = 0
+    :: else
+    fi
+}
+#else
+inline sort_boots() { skip }
+#endif
 
 /* --- what must hold: the name of the violated property is in the assertion that Spin reports --------------------- */
 #define OneSigner (!(young_on && ANY_OPEN))
@@ -257,6 +305,10 @@ inline acquire_watched(s) {
     d_step {
         MAY_ACQUIRE(WATCHED, s) ->
         grant(WATCHED, s);
+#if defined(DELETES) && !defined(M_LEASE_REVIVED)
+        /* After a deletion the same ACQUIRE makes another lease id: what was seen of the old one matches nothing. */
+        if :: obs_at == s -> forget_seen() :: else fi;
+#endif
         durable = KEPT(s, false);
 #ifdef COPY
         if :: s == 0 -> copy_seq = 0 :: else fi;    /* what the copy has is the lease before it was lost here */
@@ -269,14 +321,9 @@ inline acquire_proved(s) {      /* WAIT and WAITAOF answered: the copy has it */
     d_step { ALIVE(s) && !durable && srv[s].lease == WATCHED && COPY_KEEPS(s, copy_seq > 0) -> durable = 1 }
 }
 #endif
-#ifdef HOLDER_STOPS
-#define HOLDER_GOES_ON (!holder_over)
-#else
-#define HOLDER_GOES_ON true
-#endif
 inline renew(s) {
     d_step {
-        ALIVE(s) && durable && HOLDER_GOES_ON && srv[s].lease == WATCHED && AFTER(srv[s].state, RENEW) != NONE && srv[s].seq < SEQS ->
+        ALIVE(s) && durable && srv[s].lease == WATCHED && AFTER(srv[s].state, RENEW) != NONE && srv[s].seq < SEQS ->
         srv[s].seq++;
 #ifdef FAILOVER
         if :: COPY_KEEPS(s, false) -> renewed_ago = 0 :: else fi
@@ -332,7 +379,8 @@ inline attach(b, s) {
 #ifdef REPLY_ATTACHES
         attached[b] = s + 1;
 #endif
-        if :: BUSY(s) && !NO_RECORDS -> srv[s].att[b] = HERE :: else fi
+        if :: BUSY(s) && !NO_RECORDS -> srv[s].att[b] = HERE :: else fi;
+        sort_boots()
     }
 }
 
@@ -349,7 +397,8 @@ inline acknowledge(b, s) {
     d_step {
         SPEAKS_FOR(b) && RULES(s) && srv[s].lease == WATCHED && AFTER(srv[s].state, ACKNOWLEDGE) != NONE &&
         (srv[s].att[b] == HERE || srv[s].att[b] == ELSEWHERE) ->
-        srv[s].att[b] = DONE; complete(s)
+        srv[s].att[b] = DONE; complete(s);
+        sort_boots()
     }
 }
 
@@ -484,7 +533,8 @@ inline poll(b, s) {
     d_step {
         gate[b] == LIVE && ALIVE(s) ->
         v_held = SHOWS_HELD(b, s); v_seq = srv[s].seq; v_conf = CONFIRMED(s); v_att = srv[s].att[b]; v_ago = 0;
-        judge(b, s)
+        judge(b, s);
+        sort_boots()
     }
 }
 #endif
@@ -520,10 +570,11 @@ end:
 #ifdef SEES_SIGNING
         has_signed = 1;
 #endif
-        flight[b] = Q
+        flight[b] = Q;
+        sort_boots()
        }
-    :: d_step { flight[b] > 0 -> landed(b) }             /* a call is answered, or lands */
-    :: d_step { gate[b] == LIVE -> cut(b) }              /* cut or killed: worker gone, operator, push, shutdown, crash */
+    :: d_step { flight[b] > 0 -> landed(b); sort_boots() }             /* a call is answered, or lands */
+    :: d_step { gate[b] == LIVE -> cut(b); sort_boots() }              /* cut or killed: worker gone, operator, push, shutdown, crash */
     AT_EITHER_OF(acknowledge, b)
 #ifdef REBOOT
     :: d_step { b == BOOTS - 1 && gate[b] == UNBORN && gate[0] != LIVE -> gate[b] = LIVE }   /* started again */
@@ -623,12 +674,15 @@ end:
 /* --- the observer ----------------------------------------------------------------------------------------------- */
 #define EXPIRABLE(s) (srv[s].lease == WATCHED && AFTER(srv[s].state, EXPIRE) != NONE)
 #define SAME(s) (obs_at == s && obs_seq == srv[s].seq)
-#ifdef GAP_STALE_LOOK
-#define CLEAR_COUNTS_FROM 0
+/* EXPIRE says whether Q was waited for as well. If not, the server itself looks whether every record is clear, at the
+ * instant of the EXPIRE; what a look showed that was taken earlier, at whatever age, does not count. */
+#ifdef M_STALE_LOOK
+#define SHOWN_CLEAR(s) obs_clear
+#define LOOK_SHOWS_MORE(s) (ALL_CLEAR(s) && !obs_clear)
 #else
-#define CLEAR_COUNTS_FROM W
+#define SHOWN_CLEAR(s) ALL_CLEAR(s)
+#define LOOK_SHOWS_MORE(s) false
 #endif
-inline forget_seen() { obs_at = 0; obs_seq = 0; obs_age = 0; obs_clear = 0 }
 /* An observer that reads a deposed primary matters only to an EXPIRE that is not bound to an incarnation. */
 #ifdef M_EXPIRE_WITHOUT_INCARNATION
 #define LOOKED_AT(s) ALIVE(s)
@@ -637,12 +691,14 @@ inline forget_seen() { obs_at = 0; obs_seq = 0; obs_age = 0; obs_clear = 0 }
 #endif
 inline look(s) {
     d_step {
-        LOOKED_AT(s) && EXPIRABLE(s) && (!SAME(s) || (ALL_CLEAR(s) && obs_age >= CLEAR_COUNTS_FROM && !obs_clear)) ->
+        LOOKED_AT(s) && EXPIRABLE(s) && (!SAME(s) || LOOK_SHOWS_MORE(s)) ->
+#ifdef M_STALE_LOOK
+        obs_clear = ALL_CLEAR(s);
+#endif
         if
-        :: !SAME(s) -> obs_at = s; obs_seq = srv[s].seq; obs_age = 0; obs_clear = 0
+        :: !SAME(s) -> obs_at = s; obs_seq = srv[s].seq; obs_age = 0
         :: else
-        fi;
-        if :: ALL_CLEAR(s) && obs_age >= CLEAR_COUNTS_FROM -> obs_clear = 1 :: else fi
+        fi
     }
 }
 #ifdef M_EXPIRE_WITHOUT_INCARNATION
@@ -652,7 +708,7 @@ inline look(s) {
 #endif
 inline expire(s) {
     d_step {
-        RULES(s) && EXPIRABLE(s) && OBSERVED(s) && ((obs_clear && obs_age >= W) || obs_age >= W_UNKNOWN) ->
+        RULES(s) && EXPIRABLE(s) && OBSERVED(s) && ((SHOWN_CLEAR(s) && obs_age >= W) || obs_age >= W_UNKNOWN) ->
         srv[s].state = AFTER(srv[s].state, EXPIRE); forget(s);
         forget_seen()
     }
@@ -670,6 +726,9 @@ end:
     od
 }
 
+#ifdef LATE_CLEAR
+inline drop_clear() { sent_clear = 0; sent_to = 0; sent_absent = 0 }
+#endif
 #ifdef EMBARGOES
 inline floor(s, e) {
 #ifndef M_NO_FLOOR
@@ -688,40 +747,57 @@ inline clear(s, e) {
     srv[s].cleared = 1
 }
 #define EMBARGOED(s) (srv[s].state == NONE || !srv[s].cleared)
+#ifdef LATE_CLEAR
+#define NONE_SENT (sent_clear == 0)
+#ifdef M_CLEAR_UNNAMED
+#define NAMED(s) true
+#define USED_UP false
+#else
+#define NAMED(s) (sent_absent == (srv[s].state == NONE))
+#define USED_UP sent_absent
+#endif
+#else
+#define NONE_SENT true
+#endif
 inline look_embargo(s) {
     d_step {
         ALIVE(s) && EMBARGOED(s) && emb_at != s + 1 ->
-        emb_at = s + 1; emb_age = 0;
-#ifndef GAP_TWO_OBSERVERS
-        if
-        :: srv[s].state == NONE && obs_at == s -> forget_seen()    /* this very look shows that the lease is gone */
-        :: else
-        fi
-#endif
+        emb_at = s + 1; emb_age = 0     /* for an absence: its name was made, and this look shows it */
     }
 }
 inline end_embargo(e, s) {  /* under the target's lock in the database: the epoch is the current one */
     d_step {
-        ALIVE(s) && EMBARGOED(s) && emb_at == s + 1 && emb_age >= EMBARGO && db_epoch <= e ->
+        ALIVE(s) && EMBARGOED(s) && emb_at == s + 1 && emb_age >= EMBARGO && db_epoch <= e && NONE_SENT ->
         db_epoch = e;
+#ifdef LATE_CLEAR
+        sent_clear = e; sent_to = s; sent_absent = (srv[s].state == NONE);
+#else
         clear(s, e);
-#ifdef GAP_LATE_CLEAR
-        late_clear = e; late_clear_at = s;
 #endif
         emb_at = 0; emb_age = 0
     }
 }
+#ifdef LATE_CLEAR
+inline clear_sent() {
+    d_step {
+        sent_clear > 0 && ALIVE(sent_to) && NAMED(sent_to) ->
+        clear(sent_to, sent_clear);
+        if :: USED_UP -> drop_clear() :: else fi
+    }
+}
+inline clear_lost() {
+    d_step { sent_clear > 0 -> drop_clear() }
+}
+#endif
 proctype Embargo() {
 end:
     do
     AT_EITHER(look_embargo)
     AT_EITHER_OF(end_embargo, WATCHED)
     AT_EITHER_OF(end_embargo, YOUNG)
-#ifdef GAP_LATE_CLEAR
-    :: d_step {
-        late_clear > 0 && ALIVE(late_clear_at) && EMBARGOED(late_clear_at) ->
-        clear(late_clear_at, late_clear); late_clear = 0; late_clear_at = 0
-       }
+#ifdef LATE_CLEAR
+    :: clear_sent()
+    :: clear_lost()
 #endif
     od
 }
@@ -763,9 +839,7 @@ end:
 #if BOOTS > 2
         tick(2);
 #endif
-#ifdef HOLDER_STOPS
-        if :: durable && renewed_ago + 1 >= BUDGET -> holder_over = 1 :: else fi;
-#endif
+        sort_boots();
         if :: renewed_ago < BUDGET -> renewed_ago++ :: else fi;
         if :: obs_seq > 0 && obs_age < W_UNKNOWN -> obs_age++ :: else fi;
 #ifdef EMBARGOES
@@ -786,9 +860,6 @@ inline delete(s) {
     d_step {
         ALIVE(s) && deletes < DELETES && srv[s].state != NONE ->
         deletes++;
-#ifdef CLEAR_NAMES_ABSENCE
-        late_clear = 0; late_clear_at = 0;
-#endif
         srv[s].state = NONE; srv[s].lease = 0; srv[s].last = 0; forget(s);
         if :: emb_at == s + 1 -> emb_at = 0; emb_age = 0 :: else fi
     }
@@ -830,7 +901,8 @@ end:
         copy_record(2);
 #endif
         copy_seq = (srv[0].lease == WATCHED -> srv[0].seq : 0);
-        copy_young = (srv[0].lease == YOUNG)
+        copy_young = (srv[0].lease == YOUNG);
+        sort_boots()
        }
     :: d_step {
         copied && !promoted ->

@@ -1,11 +1,11 @@
--- Shared by all scripts. KEYS: lease, state, attach, incarnation. ARGV: target, events channel, then the operation's own.
+-- Shared by all scripts. KEYS: lease, state, attach, incarnation, absence. ARGV: target, events channel, then the operation's own.
 -- NEXT, the table of transitions, stands above this text; it is made from shared/lease/machine.py.
-local LEASE, STATE, ATTACH, CLEARED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local LEASE, STATE, ATTACH, CLEARED, ABSENCE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local target, channel = ARGV[1], ARGV[2]
 local here = incarnation()
 
 local hash = {}
-do
+if STATE then -- many.lua looks at one lease after the other instead
   local flat = redis.call('HGETALL', STATE)
   for i = 1, #flat, 2 do hash[flat[i]] = flat[i + 1] end
 end

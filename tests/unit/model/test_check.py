@@ -8,7 +8,7 @@ import pytest
 
 from shared.lease.machine import TRANSITIONS
 from tests.model import check
-from tests.model.configurations import CLOSED, CONFIGURATIONS, GAPS, MUTANTS, WITNESSES
+from tests.model.configurations import CONFIGURATIONS, MUTANTS, WITNESSES
 
 MODEL = Path(check.__file__).parent
 
@@ -189,7 +189,7 @@ def test_two_rows_for_one_pair_are_refused() -> None:
 
 
 def test_names_are_unique_and_every_change_is_one_that_the_model_knows() -> None:
-    entries = [*CONFIGURATIONS, *CLOSED, *MUTANTS, *GAPS, *WITNESSES]
+    entries = [*CONFIGURATIONS, *MUTANTS, *WITNESSES]
     assert len({entry.name for entry in entries}) == len(entries)
     model = (MODEL / check.MODEL).read_text()
     for entry in entries:
@@ -199,9 +199,9 @@ def test_names_are_unique_and_every_change_is_one_that_the_model_knows() -> None
 
 
 def test_every_mutant_switch_of_the_model_is_used() -> None:
-    used = {define.partition("=")[0] for entry in (*MUTANTS, *GAPS) for define in entry.defines}
+    used = {define.partition("=")[0] for entry in MUTANTS for define in entry.defines}
     words = set((MODEL / check.MODEL).read_text().replace("(", " ").replace(")", " ").split())
-    assert {word for word in words if word.startswith(("M_", "GAP_"))} <= used
+    assert {word for word in words if word.startswith("M_")} <= used
 
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

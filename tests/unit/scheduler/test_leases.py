@@ -9,6 +9,7 @@ from scheduler import leases, runs
 from scheduler.settlement import end_run
 from scheduler.tables import RevocationRow
 from shared.errors import ApiError, Unavailable
+from shared.lease import keys
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
 from tests.unit.scheduler.support import TARGET, World
@@ -110,3 +111,13 @@ def test_a_younger_lease_is_not_touched(world: World) -> None:
 )
 def test_a_revocation_is_repeated_until_it_took(state: State, epoch: int, active: bool, done: bool) -> None:
     assert leases.took(view(state, epoch), epoch=3, active=active) is done
+
+
+def test_a_lease_that_cannot_be_read_is_shown_as_such_beside_the_others(world: World) -> None:
+    world.register("web.south")
+    world.begin()
+    world.server.client.set(keys.target_keys("web.south").state, "no hash")
+    good, bad = leases.all_views(world.context)
+    assert (good.target, good.state) == (TARGET, State.HELD)
+    assert (bad.target, bad.embargoed) == ("web.south", True)
+    assert bad.reason.startswith("cannot be read: ")

@@ -13,6 +13,7 @@ from scheduler.observer_loop import REPORT_LIMIT_MS, ObserverLoop, Stopwatch
 from scheduler.settlement import ActiveRun, end_run
 from scheduler.tables import RevocationRow, RunRow, TargetRow
 from shared.errors import ApiError, Unavailable
+from shared.lease import keys
 from shared.lease.commands import Granted, Refused
 from shared.lease.machine import State
 from shared.models import Assignment, Run, RunKind, RunStatus
@@ -407,3 +408,33 @@ def active(assignment: Assignment) -> ActiveRun:
         reported=False,
         revoked=False,
     )
+
+
+def test_a_target_that_cannot_be_seen_is_left_alone_and_costs_no_other_its_pass(
+    world: World, observer: ObserverLoop
+) -> None:
+    world.register("web.south")
+    broken, _ = world.begin()
+    other, lease = world.begin("web.south")
+    leases.revoke(world.context, TARGET, reason="maintenance")
+    key = keys.target_keys(TARGET).state
+    world.server.client.delete(key)
+    world.server.client.set(key, "no hash")
+    world.sever("web.south", lease)
+    observer.step()
+    assert status(world, other.run.id) is RunStatus.LOST
+    assert status(world, broken.run.id) is RunStatus.CLAIMED
+    assert metric(world, "observer_errors_total") >= 1
+
+
+def test_nobody_counts_as_gone_while_the_hosts_cannot_be_read(
+    world: World, observer: ObserverLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment = world.claim(world.submit())
+
+    def away() -> None:
+        raise Unavailable("a shard is away")
+
+    monkeypatch.setattr(world.store, "nodes", away)
+    watch(world, observer, 60_000)
+    assert status(world, assignment.run.id) is RunStatus.CLAIMED

@@ -7,7 +7,8 @@ from celery import Celery
 from celery.exceptions import QueueNotFound
 
 from shared.celery_config import broker_url, celery_settings, declare_queues, queue_name
-from shared.settings import Settings
+from shared.errors import ConfigurationError
+from shared.settings import Settings, load_settings
 
 
 def app(*regions: str) -> Celery:
@@ -28,6 +29,7 @@ def app(*regions: str) -> Celery:
         ("worker_cancel_long_running_tasks_on_connection_loss", False),
         ("task_reject_on_worker_lost", False),
         ("broker_connection_max_retries", None),
+        ("broker_channel_error_retry", True),
     ],
 )
 def test_said_explicitly(name: str, value: object) -> None:
@@ -66,7 +68,29 @@ def test_a_message_for_an_unknown_region_is_an_error_not_a_lost_message() -> Non
         ("unix:///run/r.sock", "redis+socket:///run/r.sock?virtual_host=0"),
         ("unix:///run/r.sock?db=3", "redis+socket:///run/r.sock?virtual_host=3"),
         ("amqp://h//", "amqp://h//"),
+        ("redis+sentinel://a:1,b:2/set/3", "sentinel://a:1/3;sentinel://b:2/3"),
+        ("redis+sentinel://u:p%40@a/set", "sentinel://u:p%40@a:26379/0"),
+        ("rediss+sentinel://[::1]:1/set", "sentinel://[::1]:1/0"),
     ],
 )
-def test_a_unix_socket_is_spelled_as_kombu_wants(url: str, kombu: str) -> None:
+def test_an_address_is_spelled_as_kombu_wants(url: str, kombu: str) -> None:
     assert broker_url(url) == kombu
+
+
+def test_behind_sentinels_the_broker_is_the_primary_that_they_name() -> None:
+    made = celery_settings(Settings(redis_url="redis+sentinel://:pw@a:1,b:2/set?sentinel_password=s"))
+    options = made["broker_transport_options"]
+    assert options["master_name"] == "set"
+    assert options["sentinel_kwargs"]["password"] == "s"
+    assert options["sentinel_kwargs"]["socket_timeout"]
+    assert "broker_use_ssl" not in made
+    secured = celery_settings(Settings(redis_url="rediss+sentinel://a:1/set?ssl_ca_certs=/ca.pem"))
+    assert secured["broker_use_ssl"] == {"ssl_ca_certs": "/ca.pem"}
+    assert secured["broker_transport_options"]["sentinel_kwargs"]["ssl"] is True
+
+
+def test_a_cluster_is_no_broker_and_the_setting_to_set_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="broker_url: must be set"):
+        load_settings(redis_url="redis+cluster://a:1")
+    chosen = load_settings(redis_url="redis+cluster://a:1", broker_url="redis://b:2/0")
+    assert celery_settings(chosen)["broker_url"] == "redis://b:2/0"

@@ -88,7 +88,10 @@ def test_only_what_is_wrong_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("INTERLOCK_REDIS_URL", "http://:secret@x")
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
-    assert str(caught.value) == "settings: redis_url: must start with redis://, rediss:// or unix://"
+    assert str(caught.value) == (
+        "settings: redis_url: must start with redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, "
+        "redis+cluster:// or rediss+cluster://"
+    )
 
 
 @pytest.mark.parametrize("text", ["ttl = 1\n", "not toml"])

@@ -33,6 +33,6 @@ def test_an_empty_restart_forgets_and_another_does_not() -> None:
 
 def test_durability_is_what_the_test_says() -> None:
     store = fake_lease_store()
-    assert store.durable(1)
+    assert store.durable("web.eu", 1)
     store.server.durable = False
-    assert not store.durable(1)
+    assert not store.durable("web.eu", 1)

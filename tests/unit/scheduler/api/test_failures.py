@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from scheduler.api.failures import error_response
 from shared.errors import ConfigurationError, Unavailable
@@ -22,6 +23,7 @@ def test_an_error_has_code_message_and_hint() -> None:
     [
         (Unavailable("Redis is away", hint="start it"), 503, "unavailable", "Redis is away"),
         (ConfigurationError("a bad key"), 500, "internal", "a bad key"),
+        (ClientDisconnect(), 400, "hung_up", "the connection ended before the request did"),
         (RuntimeError("a secret of our insides"), 500, "internal", "the scheduler failed on this request"),
     ],
 )

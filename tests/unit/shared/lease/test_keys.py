@@ -14,13 +14,13 @@ def test_the_keys_of_a_target_are_these() -> None:
         "interlock:1:{web.eu-west-1.blue}:state",
         "interlock:1:{web.eu-west-1.blue}:attach",
         "interlock:1:{web.eu-west-1.blue}:incarnation",
+        "interlock:1:{web.eu-west-1.blue}:absence",
     ]
 
 
 def test_the_other_names_are_these() -> None:
     assert keys.EVENTS_CHANNEL == "interlock:1:events"
     assert keys.node_key("host-1.example") == "interlock:1:node:host-1.example"
-    assert keys.lease_id(7, "ab" * 16) == "7-" + "ab" * 16
 
 
 @pytest.mark.parametrize("target", ["web", "Web.eu", "web.eu.a.b", "web.eu}", "web.eu\n", "", "a" * 64 + ".eu"])

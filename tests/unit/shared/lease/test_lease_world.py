@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 
+from tests.lease_mutants import MUTANTS, Mutant
 from tests.lease_world import LeaseWorld
 
 TestLeaseWorld = LeaseWorld.TestCase
 TestLeaseWorld.settings = settings(
     max_examples=60,
-    stateful_step_count=40,
+    stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+ROUNDS = 12
+SHORT = settings(
+    max_examples=20,
+    stateful_step_count=8,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+"""Many short beginnings find more than few long ones; nothing is made smaller, since only that it fails counts."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_without_one_of_its_rules_the_protocol_does_not_hold(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same machine, the same promises, one rule less: it must fail. Seeded, so that it always does the same."""
+    world = mutant.apply(monkeypatch)
+    for number in range(ROUNDS):
+        try:
+            run_state_machine_as_test(hypothesis.seed(number)(world), settings=SHORT)
+        except AssertionError:
+            return
+    pytest.fail(f"{mutant.name!r} was not noticed in {ROUNDS * SHORT.max_examples} examples")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.lease.observer import Action, Clear, Expire, TargetObserver
+from shared.lease.observer import Action, Clear, Expire, Mark, TargetObserver
 from shared.lease.timing import LeaseTiming
 from shared.lease.view import Attachment, LeaseView
 
@@ -15,7 +15,12 @@ LEASE = "5-" + "a" * 32
 UNACKNOWLEDGED = Attachment(proxy_id="p", boot_id="b" * 32, incarnation="i1", acknowledged=False, in_flight=0)
 IN_FLIGHT = UNACKNOWLEDGED.model_copy(update={"acknowledged": True, "in_flight": 2})
 CLEAR = UNACKNOWLEDGED.model_copy(update={"acknowledged": True})
-EXPIRE = Expire(incarnation="i1", lease_id=LEASE, seq=3)
+EXPIRE = Expire(incarnation="i1", lease_id=LEASE, seq=3, waited_unknown=False)
+EXPIRE_AFTER_Q = Expire(incarnation="i1", lease_id=LEASE, seq=3, waited_unknown=True)
+CLEARED = Clear(incarnation="i1", epoch=5, absence="")
+MARK = Mark(incarnation="i1")
+GONE: dict[str, object] = {"state": None, "epoch": 0, "lease_id": "", "seq": 0, "ttl_ms": 0}
+"""A state that is not there."""
 
 
 def view(*records: Attachment, **fields: object) -> LeaseView:
@@ -67,13 +72,14 @@ class TestExpire:
         seen = view(*records, state=state)
         assert look(it, seen, 1_000) == []
         assert look(it, seen, 1_000 + wait_ms - 1) == [], sentence
-        assert look(it, seen, 1_000 + wait_ms) == [EXPIRE], sentence
+        due = EXPIRE if wait_ms == W else EXPIRE_AFTER_Q
+        assert look(it, seen, 1_000 + wait_ms) == [due], sentence
 
     def test_a_vanished_attach_record_is_waited_for_as_if_it_were_there(self) -> None:
         it = observer()
         look(it, view(attach_count=1), 0)
         assert look(it, view(attach_count=1), W + Q - 1) == []
-        assert look(it, view(attach_count=1), W + Q) == [EXPIRE]
+        assert look(it, view(attach_count=1), W + Q) == [EXPIRE_AFTER_Q]
 
     def test_the_wait_counts_from_after_the_first_reply(self) -> None:
         it = observer()
@@ -95,6 +101,13 @@ class TestExpire:
         assert look(it, view(**change), W) == [], sentence
         assert look(it, view(**change), 2 * W - 1) == [], sentence
         assert len(look(it, view(**change), 2 * W)) == 1, sentence
+
+    def test_an_expiry_says_that_q_was_waited_for_only_when_it_was(self) -> None:
+        """The server demands the acknowledgements otherwise; a look that was clear is no proof when it arrives."""
+        it = observer()
+        look(it, view(CLEAR), 0)
+        assert look(it, view(CLEAR), W + Q - 1) == [EXPIRE]
+        assert look(it, view(CLEAR), W + Q) == [EXPIRE_AFTER_Q]
 
     def test_a_key_that_is_gone_shortens_nothing(self) -> None:
         it = observer()
@@ -134,14 +147,15 @@ class TestClear:
         ("sentence", "seen"),
         [
             ("an incarnation that was not cleared", view(state="free", cleared=False)),
-            ("a state that is gone", view(state=None, epoch=0, lease_id="", seq=0, ttl_ms=0)),
-            ("both", view(state=None, cleared=False, epoch=0, lease_id="", seq=0, ttl_ms=0)),
+            ("a state that is gone", view(**GONE, absence="gone-1")),
+            ("both", view(**GONE, absence="gone-1", cleared=False)),
         ],
     )
     def test_an_embargo_ends_after_window_and_q_and_not_a_tick_before(self, sentence: str, seen: LeaseView) -> None:
         it = observer()
         watch(it, seen, 100, 100 + W + Q - 1)
-        assert look(it, seen, 100 + W + Q) == [Clear(incarnation="i1", epoch=5)], sentence
+        due = Clear(incarnation="i1", epoch=5, absence=seen.absence)
+        assert look(it, seen, 100 + W + Q) == [due], sentence
 
     def test_what_is_cleared_stays_so(self) -> None:
         it = observer()
@@ -156,27 +170,41 @@ class TestClear:
     def test_a_state_that_vanishes_meanwhile_begins_the_embargo_again(self) -> None:
         it = observer()
         look(it, view(state="free", cleared=False), 0)
-        watch(it, view(state=None, cleared=False), W + Q, 2 * (W + Q) - 1)
-        assert look(it, view(state=None, cleared=False), 2 * (W + Q)) == [Clear(incarnation="i1", epoch=5)]
+        gone = view(**GONE, cleared=False, absence="gone-1")
+        watch(it, gone, W + Q, 2 * (W + Q) - 1)
+        assert look(it, gone, 2 * (W + Q)) == [Clear(incarnation="i1", epoch=5, absence="gone-1")]
 
-    def test_an_absent_state_must_be_seen_absent_without_a_gap(self) -> None:
+    def test_an_absence_without_a_name_is_named_first_and_not_waited_for(self) -> None:
         it = observer()
-        gone = view(state=None, epoch=0, lease_id="", seq=0, ttl_ms=0)
-        watch(it, gone, 0, 20_000)
-        resumed = 20_000 + TIMING.renew_ms + 1
-        watch(it, gone, resumed, resumed + W + Q - 1)
-        assert look(it, gone, resumed + W + Q) == [Clear(incarnation="i1", epoch=5)]
+        assert look(it, view(**GONE), 0) == [MARK]
+        assert look(it, view(**GONE), 10 * (W + Q)) == [MARK], "until that took"
+        named = view(**GONE, absence="gone-1")
+        watch(it, named, 10 * (W + Q) + 1, 11 * (W + Q))
+        assert look(it, named, 11 * (W + Q) + 1) == [Clear(incarnation="i1", epoch=5, absence="gone-1")]
+
+    def test_another_absence_begins_the_embargo_again_however_alike_they_look(self) -> None:
+        it = observer()
+        look(it, view(**GONE, absence="gone-1"), 0)
+        again = view(**GONE, absence="gone-2")
+        watch(it, again, W + Q, 2 * (W + Q) - 1)
+        assert look(it, again, 2 * (W + Q)) == [Clear(incarnation="i1", epoch=5, absence="gone-2")]
+
+    def test_a_pause_does_not_matter_while_the_absence_has_the_same_name(self) -> None:
+        it = observer()
+        named = view(**GONE, absence="gone-1")
+        look(it, named, 0)
+        assert look(it, named, W + Q) == [Clear(incarnation="i1", epoch=5, absence="gone-1")]
 
     def test_a_gap_does_not_matter_for_an_incarnation_since_none_comes_back(self) -> None:
         it = observer()
         look(it, view(state="free", cleared=False), 0)
-        assert look(it, view(state="free", cleared=False), W + Q) == [Clear(incarnation="i1", epoch=5)]
+        assert look(it, view(state="free", cleared=False), W + Q) == [CLEARED]
 
     def test_renewals_go_on_meanwhile_and_do_not_prolong_it(self) -> None:
         it = observer()
         for seq in range(3, 30):
             assert look(it, view(UNACKNOWLEDGED, cleared=False, seq=seq), (seq - 3) * 1_000) == []
-        assert look(it, view(UNACKNOWLEDGED, cleared=False, seq=30), W + Q) == [Clear(incarnation="i1", epoch=5)]
+        assert look(it, view(UNACKNOWLEDGED, cleared=False, seq=30), W + Q) == [CLEARED]
 
     def test_the_longer_of_the_recorded_and_the_configured_ttl_counts(self) -> None:
         it = observer()
@@ -184,32 +212,38 @@ class TestClear:
         long = TIMING.recorded(30_000).embargo_ms
         look(it, seen, 0)
         assert look(it, seen, long - 1) == []
-        assert look(it, seen, long) == [Clear(incarnation="i1", epoch=5)]
+        assert look(it, seen, long) == [CLEARED]
 
     def test_the_epoch_is_the_one_that_the_database_has_when_it_ends(self) -> None:
         it = observer()
         look(it, view(state="free", cleared=False), 0, db_epoch=5)
-        assert look(it, view(state="free", cleared=False), W + Q, db_epoch=7) == [Clear(incarnation="i1", epoch=7)]
+        assert look(it, view(state="free", cleared=False), W + Q, db_epoch=7) == [
+            Clear(incarnation="i1", epoch=7, absence="")
+        ]
 
 
 class TestNeverClaimed:
-    NEW = view(state=None, cleared=False, epoch=0, lease_id="", seq=0, ttl_ms=0)
+    NEW = view(**GONE, cleared=False, absence="gone-1")
+
+    def test_it_is_named_first_also_when_the_epoch_is_fresh(self) -> None:
+        unnamed = self.NEW.model_copy(update={"absence": ""})
+        assert observer().on_view(unnamed, replied_ms=0, now_ms=0, db_epoch=0, epoch_is_fresh=True) == [MARK]
 
     def test_a_target_that_was_never_claimed_is_cleared_at_once_when_the_epoch_was_read_after_the_view(self) -> None:
         actions = observer().on_view(self.NEW, replied_ms=0, now_ms=0, db_epoch=0, epoch_is_fresh=True)
-        assert actions == [Clear(incarnation="i1", epoch=0)]
+        assert actions == [Clear(incarnation="i1", epoch=0, absence="gone-1")]
 
     def test_an_epoch_that_may_be_older_than_the_view_counts_at_the_second_look(self) -> None:
         it = observer()
         assert look(it, self.NEW, 0, db_epoch=0) == []
-        assert look(it, self.NEW, 1, db_epoch=0) == [Clear(incarnation="i1", epoch=0)]
+        assert look(it, self.NEW, 1, db_epoch=0) == [Clear(incarnation="i1", epoch=0, absence="gone-1")]
 
     def test_another_incarnation_is_looked_at_twice_again(self) -> None:
         it = observer()
         look(it, self.NEW, 0, db_epoch=0)
         again = self.NEW.model_copy(update={"incarnation": "i2"})
         assert look(it, again, 1, db_epoch=0) == []
-        assert look(it, again, 2, db_epoch=0) == [Clear(incarnation="i2", epoch=0)]
+        assert look(it, again, 2, db_epoch=0) == [Clear(incarnation="i2", epoch=0, absence="gone-1")]
 
     def test_after_a_claim_the_embargo_is_waited_out(self) -> None:
         it = observer()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import redis
 
 from shared.errors import PeerError, Unavailable
-from shared.lease.commands import Granted
+from shared.lease import keys
+from shared.lease.commands import Command, Granted, Refused, Renewed
 from shared.lease.machine import State
 from shared.lease.store import LeaseStore, connect
 from shared.testing import FakeServer
-from tests.lease_contract import LeaseContract
+from tests.lease_contract import LeaseContract, hold_many
 
 
 class TestFakeStore(LeaseContract):
@@ -35,10 +39,8 @@ async def test_the_asynchronous_store_does_the_same() -> None:
     assert await store.revoke("web.eu", lease_id, "x") is State.REVOKING
     assert await store.release("web.eu", lease_id) is State.REVOKING
     assert await store.acknowledge("web.eu", lease_id, "p", "b" * 32, 1) is State.REVOKING
-    assert await store.expire("web.eu", granted.incarnation, lease_id, 2) is State.EXPIRED
+    assert await store.expire("web.eu", granted.incarnation, lease_id, 2, waited_unknown=True) is State.EXPIRED
     assert [view.state for view in await store.views(["web.eu", "web.us"])] == [State.EXPIRED, None]
-    await store.beat("n1", {"a": 1}, 60_000)
-    assert await store.nodes() == {"n1": {"a": 1}}
     assert server.store().view("web.eu") == await store.view("web.eu")
     await store.close()
 
@@ -78,3 +80,43 @@ def test_a_node_that_says_no_json_is_a_peers_fault() -> None:
     server.client.set("interlock:1:node:n1", "oops")
     with pytest.raises(PeerError, match="n1 does not hold JSON"):
         server.store().nodes()
+
+
+def test_of_many_renewals_none_counts_that_the_replicas_did_not_take() -> None:
+    server = FakeServer()
+    store = server.store()
+    held = hold_many(store, 2)
+    store.revoke(*held[1], "x")
+    server.durable = False
+    late, refused = store.renew_many(held, 1_000)
+    assert isinstance(late, Unavailable)
+    assert isinstance(refused, Refused)
+    assert store.view(held[0][0]).confirmed_seq == 0
+
+
+def test_a_server_that_is_away_is_an_error_for_each_of_many(tmp_path: object) -> None:
+    store = LeaseStore(connect(f"unix://{tmp_path}/nothing"))
+    assert [type(reply) for reply in store.renew_many([("web.eu", "1-a"), ("web.us", "1-a")], 1_000)] == [
+        Unavailable
+    ] * 2
+
+
+def test_in_a_cluster_one_call_holds_leases_of_one_slot_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FakeServer().store()
+    held = hold_many(store, 4)
+    slots = {keys.target_keys(target).state: number % 2 for number, (target, _) in enumerate(held)}
+    monkeypatch.setattr(store.servers, "slot", slots.__getitem__)
+    calls: list[list[tuple[str, ...]]] = []
+    send = store._sender.run_all
+
+    def run_all(batch: Sequence[Command[Any]]) -> list[Any]:
+        calls.append([command.call.keys[1::2] for command in batch])
+        return send(batch)
+
+    monkeypatch.setattr(store._sender, "run_all", run_all)
+    revoked = store.revoke(*held[2], "x")
+    replies = store.renew_many(held, 1_000)
+    assert revoked is State.SEVERED
+    assert [type(reply) for reply in replies] == [Renewed, Renewed, Refused, Renewed], "each at its lease's place"
+    states = list(slots)
+    assert calls[0] == [(states[0], states[2]), (states[1], states[3])]
