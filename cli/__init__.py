@@ -9,6 +9,7 @@ Reading order:
   `outcome` turns how it ended into an exit code.
 - `processes`: `server`, `beat`, `worker`, `proxy`, each one process in the foreground.
 - `up_command`, `up`, `up_plan`, `up_record`: everything on one machine under one supervisor.
+- `chaos`: blows against a staging deployment, and a verdict.
 - `doctor` and `checks*`: what is missing here, and how to mend it.
 
 Command modules import nothing heavy at module level, so that `interlock --help` and shell completion stay quick.

@@ -15,6 +15,8 @@ from cli.up_record import is_running, read_record
 from shared.api_client import ApiClient
 from shared.clock import SystemClock
 from shared.errors import ApiError, ConfigurationError, InterlockError, Unavailable
+from shared.lease.admission import differing
+from shared.lease.view import LeaseView
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -45,6 +47,7 @@ def redis(settings: Settings) -> Finding:
         with lease_store(settings) as store:
             store.check_server()
             info: dict[str, Any] = store.client.info("server")
+            primaries = len(store.servers.primaries())
     except Unavailable as error:
         if not _named(settings, "redis_url"):
             return warn("redis", f"none is running at {address}", mend=START_MEND)
@@ -53,7 +56,27 @@ def redis(settings: Settings) -> Finding:
         return fail("redis", error.message, mend=error.hint)
     name = "Valkey" if info.get("server_name") == "valkey" else "Redis"
     version = info.get("valkey_version") or info.get("redis_version")
-    return ok("redis", f"{name} {version} at {address}: primary, noeviction")
+    what = "primary" if primaries == 1 else f"{primaries} primaries"
+    return ok("redis", f"{name} {version} at {address}: {what}, noeviction")
+
+
+def lease_timing(settings: Settings) -> Finding:
+    """Do all worker hosts that are alive have the lease durations that are configured here?"""
+    try:
+        with lease_store(settings) as store:
+            nodes = store.nodes()
+    except InterlockError:
+        return warn("lease-timing", "no Redis, so the other hosts' lease durations are not known", mend="see redis")
+    others = differing(nodes, settings.timing, settings.node)
+    if others:
+        found = "; ".join(f"{name}: {what}" for name, what in others.items())
+        return fail(
+            "lease-timing",
+            f"hosts with other lease durations: {found}",
+            mend="give every host the same INTERLOCK_TTL_MS and the other durations that go with it; to change them, "
+            "stop all workers first",
+        )
+    return ok("lease-timing", f"the same on {len(nodes)} worker hosts that are alive")
 
 
 def lease_ttl(settings: Settings) -> Finding:
@@ -64,7 +87,8 @@ def lease_ttl(settings: Settings) -> Finding:
             views = store.views(targets)
     except InterlockError:
         return warn("lease-ttl", "leases cannot be read, so their TTL is not known", mend="see redis and api")
-    other = sorted({view.ttl_ms for view in views if view.pttl_ms > 0 and view.ttl_ms != settings.ttl_ms})
+    live = [view for view in views if isinstance(view, LeaseView) and view.pttl_ms > 0]
+    other = sorted({view.ttl_ms for view in live if view.ttl_ms != settings.ttl_ms})
     if other:
         found = ", ".join(str(ttl_ms) for ttl_ms in other)
         return fail(
@@ -145,6 +169,7 @@ def ports(settings: Settings) -> Finding:
 CHECKS: Sequence[tuple[str, Callable[[Settings], Finding]]] = (
     ("up", up_state),
     ("redis", redis),
+    ("lease-timing", lease_timing),
     ("lease-ttl", lease_ttl),
     ("api", api),
     ("proxy", proxy),

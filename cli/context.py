@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from shared.errors import Unavailable
 
@@ -66,7 +66,8 @@ def lease_store(settings: Settings) -> Iterator[LeaseStore]:
     except ValueError as error:
         raise redis_unavailable(settings.redis_url, str(error)) from error
     try:
-        store.client.ping()
+        for server in store.servers.primaries():
+            server.ping()
         yield store
     except redis.RedisError as error:
         raise redis_unavailable(settings.redis_url, str(error)) from error
@@ -84,11 +85,8 @@ def redis_unavailable(url: str, problem: str) -> Unavailable:
 
 def without_password(url: str) -> str:
     """`url` with its password replaced by ***, for messages."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    userinfo, _, address = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{userinfo.partition(':')[0]}:***@{address}"))
+    url = re.sub(r"(?<=://)([^/?#@:]*):[^/?#]*@", r"\1:***@", url)
+    return re.sub(r"(password=)[^&]*", r"\1***", url)
 
 
 def actor() -> str:

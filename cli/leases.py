@@ -23,7 +23,6 @@ RedisFlag = Annotated[
 ]
 COLUMNS = ("TARGET", "STATE", "EPOCH", "RUN", "NODE", "SINCE", "LEFT", "PROXIES", "REASON")
 # Bounds a look at a Redis that many installations share.
-MAX_TARGETS = 10_000
 
 
 @app.command("ls", epilog=examples("interlock lease ls", "interlock lease ls --redis --json"))
@@ -184,16 +183,13 @@ def _reader(from_redis: bool) -> Callable[[], list[LeaseView]]:
             return client.leases()
 
     def directly() -> list[LeaseView]:
-        from shared.lease.keys import target_keys
+        from shared.lease.view import LeaseView
 
-        pattern = target_keys("x.x").state.replace("{x.x}", "{*}")
         with lease_store(settings) as store:
-            targets = []
-            for key in store.client.scan_iter(match=pattern, count=500):
-                name = key.decode() if isinstance(key, bytes) else str(key)
-                targets.append(name.partition("{")[2].partition("}")[0])
-                if len(targets) == MAX_TARGETS:
-                    break
-            return store.views(sorted(targets))
+            targets = store.targets()
+            return [
+                view if isinstance(view, LeaseView) else LeaseView.unreadable(name, view)
+                for name, view in zip(targets, store.views(targets), strict=True)
+            ]
 
     return directly if from_redis else from_api

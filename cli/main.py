@@ -20,10 +20,12 @@ from cli import (
     journal,
     leases,
     processes,
+    regions,
     runs,
     up_command,
     version,
 )
+from cli.chaos import command as chaos
 from cli.failures import Interrupted, report
 from cli.output import examples, json_wanted, wants_json
 from shared import exit_codes
@@ -75,6 +77,7 @@ app.command("demo", rich_help_panel=SEE, epilog=demo.EXAMPLES)(demo.demo)
 app.command("doctor", rich_help_panel=SEE, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("version", rich_help_panel=SEE, epilog=version.EXAMPLES)(version.version)
 app.add_typer(flocks.app, name="flock", rich_help_panel=DEPLOY)
+app.add_typer(regions.app, name="region", rich_help_panel=DEPLOY)
 app.command("plan", rich_help_panel=DEPLOY, epilog=deployments.PLAN_EXAMPLES)(deployments.plan)
 app.command("apply", rich_help_panel=DEPLOY, epilog=deployments.APPLY_EXAMPLES)(deployments.apply)
 app.command("destroy", rich_help_panel=DEPLOY, epilog=deployments.DESTROY_EXAMPLES)(deployments.destroy)
@@ -88,6 +91,7 @@ app.command(
 app.add_typer(runs.app, name="run", rich_help_panel=LOOK)
 app.add_typer(leases.app, name="lease", rich_help_panel=LOOK)
 app.add_typer(journal.app, name="journal", rich_help_panel=LOOK)
+app.add_typer(chaos.app, name="chaos", rich_help_panel=LOOK)
 app.command("server", rich_help_panel=PROCESSES, epilog=processes.SERVER_EXAMPLES)(processes.server)
 app.command("beat", rich_help_panel=PROCESSES, epilog=processes.BEAT_EXAMPLES)(processes.beat)
 app.command("proxy", rich_help_panel=PROCESSES, epilog=processes.PROXY_EXAMPLES)(processes.proxy)

@@ -27,7 +27,14 @@ class Store:
 
     def __init__(self, *, problem: Exception | None = None, views: tuple[Any, ...] = ()) -> None:
         self.problem, self.seen = problem, list(views)
-        self.client = self
+        self.client = self.servers = self
+        self.alive: dict[str, Any] = {}
+
+    def primaries(self) -> list[Any]:
+        return [self]
+
+    def nodes(self) -> dict[str, Any]:
+        return self.alive
 
     def check_server(self) -> None:
         if self.problem:
@@ -85,6 +92,17 @@ def test_two_hosts_with_different_ttls_are_found(
     assert (found.status, "30000 ms" in found.what) == ("fail", True)
     store(Unavailable("no answer"))
     assert checks_services.lease_ttl(settings).status == "warn"
+
+
+def test_hosts_with_other_lease_durations_are_named(settings: Settings, store: Callable[..., None]) -> None:
+    made = Store()
+    store(made)
+    assert checks_services.lease_timing(settings).status == "ok"
+    made.alive = {"host-b": {"timing": {**settings.timing.model_dump(), "ttl_ms": 30_000}}}
+    found = checks_services.lease_timing(settings)
+    assert (found.status, "host-b: ttl_ms is 10000 here and 30000 there" in found.what) == ("fail", True)
+    store(Unavailable("no answer"))
+    assert checks_services.lease_timing(settings).status == "warn"
 
 
 class Client:

@@ -77,6 +77,12 @@ def test_a_redis_that_is_not_there_is_named_without_its_password(home: Path) -> 
         ("redis://:pw@h:1/0", "redis://:***@h:1/0"),
         ("rediss://user:p%40w@h:1/0", "rediss://user:***@h:1/0"),
         ("unix:///run/x.sock", "unix:///run/x.sock"),
+        ("unix:///run/x.sock?password=pw&db=1", "unix:///run/x.sock?password=***&db=1"),
+        (
+            "redis+sentinel://u:pw@a:1,b:2/set/0?sentinel_password=x",
+            "redis+sentinel://u:***@a:1,b:2/set/0?sentinel_password=***",
+        ),
+        ("redis+cluster://a:1,b:2", "redis+cluster://a:1,b:2"),
     ],
 )
 def test_passwords_never_reach_a_message(url: str, shown: str) -> None:

@@ -12,9 +12,11 @@ from typer.main import get_command
 
 from cli.main import app
 from cli.outcome import exit_code_of
+from scheduler.configuration.check import check
+from scheduler.configuration.fleet import load_flock
+from scheduler.configuration.nodes import plain
 from scheduler.metrics import SchedulerMetrics
 from shared import exit_codes
-from shared.models import load_flock
 from shared.settings import Settings
 from signing_proxy.metrics import ProxyMetrics
 from worker.metrics import WorkerMetrics
@@ -87,8 +89,11 @@ def test_each_command_is_documented() -> None:
 def test_the_example_flock_file_is_one(tmp_path: Path) -> None:
     example = re.search(r"```yaml\n(.*?)```", CLI, re.DOTALL)
     assert example is not None
+    (tmp_path / "terraform").mkdir()
+    (tmp_path / "terraform" / "main.tf").write_text('variable "retention_days" {\n  type = number\n}\n')
     path = tmp_path / "flock.yaml"
     path.write_text(example.group(1))
-    spec = load_flock(path)
-    assert [spec.target_id(target) for target in spec.targets] == ["shop.eu-west-1", "shop.eu-west-1.blue"]
-    assert [spec.target_variables(target)["retention_days"] for target in spec.targets] == [7, 30]
+    checked = check(load_flock(path))
+    assert checked.report.findings == ()
+    assert [target.id for target in checked.targets] == ["shop.eu-west-1", "shop.eu-west-1.blue"]
+    assert [plain(target.variables) for target in checked.targets] == [{"retention_days": 7}, {"retention_days": 30}]
