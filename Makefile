@@ -1,10 +1,13 @@
 # `make demo` and `make test` need Python 3.13 and make, nothing else. Everything lands in .venv and build/.
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types imports mirrors integration model requirements clean
+.PHONY: help demo test check lint types imports mirrors integration model bench chaos requirements clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+SEEDS ?= 40
+FIRST_SEED ?= 1
+JOBS ?= 3
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +59,12 @@ integration: build/dev.installed ## The tests that need Debian's packages or Ter
 
 model: ## Check the model of the lease protocol exhaustively, and that every mutant of it is refuted (needs spin and gcc)
 	@python=$$(./deploy/find-python) && "$$python" tests/model/check.py $(ARGS)
+
+chaos: build/dev.installed ## Strike the whole system with seeded faults and judge what arrived: SEEDS=n FIRST_SEED=s (needs root and Debian's packages)
+	@$(PY) -m tests.chaos --seeds $(SEEDS) --first-seed $(FIRST_SEED) --jobs $(JOBS) $(ARGS)
+
+bench: build/dev.installed ## Measure the protocol on this machine into build/bench.json (needs root; some minutes)
+	@$(PY) -m tests.bench $(ARGS)
 
 requirements: build/dev.installed ## Pin the requirement files again from pyproject.toml
 	@set -e; compile="$(VENV)/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.13 $(ARGS)"; \

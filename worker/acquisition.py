@@ -144,7 +144,7 @@ def acquire(
         stop.wait(pause_ms)
         pause_ms = min(pause_ms * 2, _LAST_PAUSE_MS)
     hold = Hold(assignment=assignment, lease_id=reply.lease_id, granted_at_ms=sent_ms)
-    if store.durable(assignment.timing.ttl_ms) and store.confirm(
+    if store.durable(assignment.target.id, assignment.timing.ttl_ms) and store.confirm(
         assignment.target.id, reply.lease_id, reply.incarnation, reply.seq
     ):
         return hold

@@ -21,6 +21,7 @@ from worker import supervisor
 from worker.celery_app import create_app, keep_our_logging, tie_children_to
 from worker.metrics import WorkerMetrics
 from worker.node import NodeBeat, beat_step
+from worker.renewal_group import RenewalGroup
 from worker.sandbox_setup import Confinement, decide_confinement
 
 _log = logging.getLogger(__name__)
@@ -29,18 +30,23 @@ _log = logging.getLogger(__name__)
 class _Child:
     """What a pool child has of its own: connections are not shared across a fork."""
 
-    def __init__(self, settings: Settings, confinement: Confinement, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, settings: Settings, confinement: Confinement, metrics: WorkerMetrics, group: RenewalGroup
+    ) -> None:
         self._settings = settings
+        self._group = group
         self._confinement = confinement
         self._metrics = metrics
         self._parts: supervisor.Parts | None = None
 
     def connect(self) -> None:
         """Make the child's own connections; they are lazy, so nothing has to be there yet."""
+        store = LeaseStore.from_settings(self._settings)
         self._parts = supervisor.Parts(
             settings=self._settings,
             api=ApiClient(self._settings.api_url, self._settings.read_token("worker")),
-            store=LeaseStore.from_settings(self._settings),
+            store=store,
+            renewer=self._group.join(store),
             clock=SystemClock(),
             confinement=self._confinement,
             metrics=self._metrics,
@@ -64,8 +70,8 @@ def run_worker(settings: Settings) -> int:
         Exit code for the process.
 
     Raises:
-        ConfigurationError: the platform forbids the sandbox, Redis must not hold leases, a part that was named is
-            missing, or the port for health is taken. Nothing is left running.
+        ConfigurationError: the platform forbids the sandbox, Redis must not hold leases, another host has other lease
+            durations, a part that was named is missing, or the port for health is taken. Nothing is left running.
         Unavailable: Redis does not answer.
     """
     settings.prepare()
@@ -75,16 +81,15 @@ def run_worker(settings: Settings) -> int:
     for note in confinement.notes:
         log_event(_log, "note", level=logging.WARNING, text=note)
     store = LeaseStore.from_settings(settings)
-    store.check_server()
+    try:
+        store.check_server()
+        store.check_timing(settings.timing, settings.node)
+    except BaseException:
+        store.close()
+        raise
     metrics = WorkerMetrics()
     metrics.start()
     beat = NodeBeat(settings, store)
-    child = _Child(settings, confinement, metrics)
-    keep_our_logging()
-    tie_children_to(os.getpid(), child.connect)
-    app = create_app(settings, child.attempt)
-    app.steps["worker"].add(beat_step(beat, metrics.active.set))
-    bound_the_drain(app, settings.worker_drain_s)
     api = ApiClient(settings.api_url, settings.read_token("worker"))
 
     def ready() -> dict[str, bool]:
@@ -93,6 +98,14 @@ def run_worker(settings: Settings) -> int:
     health = None
     if settings.http_port is not None:
         health = serve_health(settings.http_host, settings.http_port, ready, metrics.registry)
+    group = RenewalGroup(store, SystemClock(), renew_ms=settings.timing.renew_ms)
+    group.start()
+    child = _Child(settings, confinement, metrics, group)
+    keep_our_logging()
+    tie_children_to(os.getpid(), child.connect)
+    app = create_app(settings, child.attempt)
+    app.steps["worker"].add(beat_step(beat, metrics.active.set))
+    bound_the_drain(app, settings.worker_drain_s)
     log_event(
         _log,
         "worker_starting",
@@ -108,6 +121,7 @@ def run_worker(settings: Settings) -> int:
         if health is not None:
             health.close()
         api.close()
+        group.close()
         store.close()
 
 

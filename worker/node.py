@@ -56,6 +56,8 @@ class NodeBeat:
             "regions": list(self._settings.regions),
             "runs": sorted(set(runs)),
             "sandbox": self._settings.sandbox,
+            # All hosts must have the same: whoever starts compares.
+            "timing": self._settings.timing.model_dump(),
             "at": self._clock.wall().isoformat(),
         }
         try:

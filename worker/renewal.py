@@ -1,7 +1,8 @@
 """Keeps a run's lease alive from a thread of the process that supervises the provisioner.
 
-When this process dies, so does the renewal, and the lease lapses. When it is stopped, no renewal is sent; once it goes
-on, the first thing it does is look at its own deadline, and find that it has passed.
+When this process dies, so does the renewal, and the lease lapses. When it is stopped, no renewal is asked for; once it
+goes on, the first thing it does is look at its own deadline, and find that it has passed. Who sends the renewal to
+Redis is `renewal_group`'s concern: all runs of one host renew at the same instants, so that one call may do for all.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import threading
 from collections.abc import Callable
 
 from shared.clock import Clock
-from shared.errors import InterlockError, LeaseLost, Unavailable
+from shared.errors import InterlockError, LeaseLost
 from shared.lease.commands import Renewed
 from shared.lease.holder import HolderDeadline
-from shared.lease.store import LeaseStore
 from shared.lease.timing import LeaseTiming
 from shared.log import log_event
+from worker.renewal_group import Renewer
 
 _log = logging.getLogger(__name__)
 # A renewal whose reply was lost is tried again well before the deadline.
@@ -28,7 +29,7 @@ class Renewal:
 
     def __init__(
         self,
-        store: LeaseStore,
+        renewer: Renewer,
         *,
         target: str,
         lease_id: str,
@@ -40,7 +41,7 @@ class Renewal:
         """Prepare; `start` begins.
 
         Args:
-            store: the lease keys.
+            renewer: sends the renewals.
             target: whose lease.
             lease_id: exactly this one.
             timing: the durations.
@@ -48,7 +49,7 @@ class Renewal:
             granted_at_ms: boot time before the ACQUIRE was sent: counts as the first proof of life.
             on_lost: called once with the reason, from whichever thread notices.
         """
-        self._store = store
+        self._renewer = renewer
         self._target = target
         self._lease_id = lease_id
         self._timing = timing
@@ -87,27 +88,22 @@ class Renewal:
 
         Raises:
             LeaseLost: the lease is no longer ours.
-            Unavailable: Redis did not answer; the lease may still be ours until its deadline.
+            Unavailable: Redis did not answer or forgot it; the lease may still be ours until its deadline.
         """
         with self._lock:
             if (reason := self.lost_because) is not None:
                 raise LeaseLost(reason, hint="the run is given up; a follow-up takes its place")
             sent_ms = self._clock.boot_ms()
-            reply = self._store.renew(self._target, self._lease_id)
+            reply = self._renewer.renew(self._target, self._lease_id)
             if not isinstance(reply, Renewed):
                 self._lose(f"the renewal was refused: {reply.reason}")
                 raise LeaseLost(f"the renewal was refused: {reply.reason}", hint="the run is given up")
-            # Before it is on the replicas a failover could forget it: no proxy counts on it, so neither do we.
-            if not self._store.durable(self._timing.renew_ms):
-                raise Unavailable("the replicas did not take a renewal in time", hint="look at replication lag")
-            if not self._store.confirm(self._target, self._lease_id, reply.incarnation, reply.seq):
-                raise Unavailable("Redis was restarted or failed over during a renewal", hint="it is tried again")
             self._deadline.on_renewed(sent_ms, reply.seq)
 
     def _run(self) -> None:
         failed = False
         while True:
-            pause_ms = _RETRY_MS if failed else self._timing.renew_ms
+            pause_ms = _RETRY_MS if failed else _until_beat_ms(self._clock.boot_ms(), self._timing.renew_ms)
             left_ms = (self._deadline.deadline_ms or 0) - self._clock.boot_ms()
             # Awake at the deadline itself, so that the provisioner is asked to stop when it passes.
             self._wake.wait(max(min(pause_ms, left_ms + 1), 0) / 1000)
@@ -131,3 +127,11 @@ class Renewal:
             self._lost_because = reason
             log_event(_log, "lease_lost", level=logging.WARNING, target=self._target, reason=reason)
             self._on_lost(reason)
+
+
+def _until_beat_ms(now_ms: int, renew_ms: int) -> int:
+    """Time to the next multiple of `renew_ms` on the host's clock: all runs of a host wake at the same instants.
+
+    Hosts do not: they were booted at different times.
+    """
+    return renew_ms - now_ms % renew_ms

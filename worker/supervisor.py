@@ -39,6 +39,7 @@ from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import Terraform, TerraformJob, run_terraform
 from worker.proxy_client import ProxyClient
 from worker.renewal import Renewal
+from worker.renewal_group import Renewer
 from worker.run_directory import RunDirectory
 from worker.sandbox import Sandbox, Undead
 from worker.sandbox_setup import Confinement
@@ -66,6 +67,8 @@ class Parts:
     """The scheduler."""
     store: LeaseStore
     """The lease keys."""
+    renewer: Renewer
+    """Sends the renewals of leases."""
     clock: Clock
     """Boot clock."""
     confinement: Confinement
@@ -178,7 +181,7 @@ class _Attempt:
         self._claimed = hold.assignment
         with contextlib.ExitStack() as stack:
             self._renewal = Renewal(
-                self._parts.store,
+                self._parts.renewer,
                 target=hold.assignment.target.id,
                 lease_id=hold.lease_id,
                 timing=hold.assignment.timing,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from celery import Celery
 
 from shared import exit_codes
 from shared.celery_config import TASK_RUN, celery_settings, declare_queues, queue_name
+from shared.lease.keys import target_keys
 from shared.lease.machine import State
 from shared.models import Run, RunKind, RunStatus
 from shared.settings import Settings
@@ -217,6 +219,45 @@ def test_a_frozen_worker_is_cut_before_its_lease_ends_and_learns_that_it_lost(sy
     assert system.api().run(run.id).status is RunStatus.LOST
 
 
+def test_a_frozen_pool_child_is_not_kept_alive_by_its_workers_main_process(system: System) -> None:
+    run = begin(system, *BEGUN_THEN_WAIT)
+    main = system.processes["host-a-worker"].pid
+    children = [pid for pid in system.signal_worker("host-a-worker", 0) if pid != main]
+    for pid in children:
+        os.kill(pid, signal.SIGSTOP)
+    assert over(system, run).status is RunStatus.LOST
+    assert system.store().view(system.target).state is State.SEVERED
+    for pid in children:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: system.log("host-a-worker").count("lease_lost") >= 1, "the resumed child says that it lost")
+
+
+def test_a_worker_renews_the_leases_of_all_its_runs_in_one_call(system: System) -> None:
+    first = begin(system, *BEGUN_THEN_WAIT)
+    states = [target_keys(first.target).state]
+    register_empty_flock(system)
+    second = begin(system, *BEGUN_THEN_WAIT)
+    states.append(target_keys(second.target).state)
+    with system.store().client.monitor() as commands:
+        seen = (commands.next_command()["command"] for _ in range(50_000))
+        assert any(all(state in command for state in states) for command in seen)
+    for run in (first, second):
+        system.api().cancel_run(run.id)
+        over(system, run)
+    assert "renewing_alone" not in system.log("host-a-worker")
+
+
+def test_a_worker_whose_main_process_is_frozen_keeps_its_runs(system: System) -> None:
+    run = begin(system, "sh", "-c", "echo begun; sleep 8; echo ended")
+    main = system.processes["host-a-worker"].pid
+    os.kill(main, signal.SIGSTOP)
+    try:
+        assert over(system, run).status is RunStatus.SUCCEEDED
+    finally:
+        os.kill(main, signal.SIGCONT)
+    assert "renewing_alone" in system.log("host-a-worker")
+
+
 def test_a_revoked_lease_ends_the_run_and_is_not_taken_up_again(system: System) -> None:
     run = begin(system, *BEGUN_THEN_WAIT)
     pids = provisioners(system, "host-a-worker")
@@ -276,8 +317,6 @@ def interlock(system: System, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def _kill(pid: int) -> None:
-    import os
-
     os.kill(pid, signal.SIGKILL)
 
 
