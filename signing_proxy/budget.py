@@ -1,4 +1,4 @@
-"""The memory that bodies may take, over all connections of the proxy."""
+"""The memory that bodies may take, over all connections of a run and over all runs of the proxy."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,15 +10,22 @@ SETTLE_S = 0.1
 class BufferBudget:
     """So many bytes. Belongs to one event loop."""
 
-    def __init__(self, total_bytes: int) -> None:
+    def __init__(self, total_bytes: int, *, within: "BufferBudget | None" = None) -> None:
+        """``within`` is the larger budget that this is a part of: what is taken here is taken there, too."""
         self.total_bytes = total_bytes
         """The bound."""
         self.used_bytes = 0
         """What is taken now."""
+        self._within = within
 
-    def share(self) -> "Share":
-        """An empty share of it."""
-        return Share(self)
+    def take(self, more_bytes: int) -> bool:
+        """Take so much more, or give it back where it is negative; False, with nothing changed, when it is too much."""
+        if more_bytes > 0 and self.used_bytes + more_bytes > self.total_bytes:
+            return False
+        if self._within is not None and not self._within.take(more_bytes):
+            return False
+        self.used_bytes += more_bytes
+        return True
 
 
 class Share:
@@ -30,10 +37,8 @@ class Share:
 
     def cover(self, wanted_bytes: int) -> bool:
         """Make the share this large; False, with nothing changed, when the budget does not allow it."""
-        used = self._budget.used_bytes - self._bytes + wanted_bytes
-        if wanted_bytes > self._bytes and used > self._budget.total_bytes:
+        if not self._budget.take(wanted_bytes - self._bytes):
             return False
-        self._budget.used_bytes = used
         self._bytes = wanted_bytes
         return True
 
@@ -43,7 +48,7 @@ class HeldBodies:
 
     def __init__(self, budget: BufferBudget, unread: Callable[[], int]) -> None:
         """``unread`` tells how many bytes of earlier answers wait for the client."""
-        self._share = budget.share()
+        self._share = Share(budget)
         self._unread = unread
         self._request_expected = self._request_came = 0
         self._answer_expected = self._answer_came = 0

@@ -108,6 +108,9 @@ class ProxyCore:
 
     async def serve(self, run: AttachedRun, sock: socket.socket) -> asyncio.Server:
         """Accept connections of one run on a listening socket, which the server then owns."""
+        # A run may hold all that is held, but for one body of another run's: it can't starve the others by itself.
+        largest = self._limits.max_body_bytes
+        budget = BufferBudget(max(self._budget.total_bytes - largest, largest), within=self._budget)
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if len(run.handlers) >= MAX_CONNECTIONS_PER_RUN:
@@ -122,7 +125,7 @@ class ProxyCore:
                 clock=self._clock,
                 limits=self._limits,
                 observer=self,
-                budget=self._budget,
+                budget=budget,
             )
             run.handlers.add(handler)
             try:

@@ -15,6 +15,9 @@ from signing_proxy.kernel_gate import KernelLease
 
 # RST instead of FIN, and nothing left behind in the kernel: what is buffered dies with the socket or the process.
 _LINGER_0 = struct.pack("ii", 1, 0)
+# Most bytes, give or take a packet, that wait unsent in the kernel: they are past the question whether they may leave.
+# By itself it would take megabytes, whole calls, however slowly the other side reads.
+MAX_UNSENT_BYTES = 128 << 10
 _UNSPECIFIED = struct.pack("H14x", socket.AF_UNSPEC)
 _libc = ctypes.CDLL(None)
 
@@ -48,6 +51,7 @@ class GatedSocket(socket.socket):
             self.setblocking(False)
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
             self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MAX_UNSENT_BYTES)
             if user_timeout_ms is not None:
                 self.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
             if lease is not None:

@@ -33,7 +33,11 @@ class AwsSigning:
         """A streamed call leaves with its head."""
         call = undecided(flow)
         if call is not None and call.streamed:
+            expected = flow.request.headers.get("expect", "")
             await self.request(flow)
+            if expected.lower() == "100-continue":
+                # Put back for mitmproxy: after this hook it answers that and takes it off. Else the client would wait.
+                flow.request.headers["expect"] = expected
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Sign, unless the lease went away while the journal was written or the key was read."""

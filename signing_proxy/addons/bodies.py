@@ -1,5 +1,7 @@
 """How a body travels: held in memory until it is checked, or passed on while it arrives; or not at all."""
 
+from urllib.parse import unquote
+
 from mitmproxy import http
 from mitmproxy.net.http.http1 import expected_http_body_size
 
@@ -12,7 +14,9 @@ from signing_proxy.destination import Kind
 from signing_proxy.registry import Connections
 from signing_proxy.signers.aws import SignatureRefused, declared_payload
 
-_STREAMED = frozenset({"PutObject", "UploadPart"})
+# The streamed operations, each with all that its query may name. What else S3 takes there, now or later, could be an
+# operation of another name that does its work before it has read a body.
+_STREAMED = {"PutObject": {"x-id"}, "UploadPart": {"x-id", "partNumber", "uploadId"}}
 
 
 class Bodies:
@@ -57,10 +61,15 @@ def _streamable(request: http.Request, call: Call) -> bool:
     """Whether nothing but the hash of the whole body, or nothing at all, is signed about the body."""
     if call.upstream is None or call.upstream.kind is not Kind.CLOUD or call.operation is None:
         return False
-    if call.operation.service != "s3" or call.operation.operation not in _STREAMED:
+    parameters = _STREAMED.get(call.operation.operation)
+    if call.operation.service != "s3" or parameters is None or not _query_names(request.path) <= parameters:
         return False
     try:
         headers = tuple(request.headers.items(multi=True))  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
         return declared_payload(headers) is not None
     except SignatureRefused:
         return False
+
+
+def _query_names(path: str) -> set[str]:
+    return {unquote(part.partition("=")[0]) for part in path.partition("?")[2].split("&") if part}

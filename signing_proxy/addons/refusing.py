@@ -27,8 +27,10 @@ class Refuser:
         self._record(flow, call, denial)
         declared = flow.request.headers.get("content-length", "0")
         body_awaited = flow.request.raw_content is None
-        drained = MAX_DRAINED_BYTES if Check.BOUNDED in call.passed else MAX_DRAINED_UNBOUNDED_BYTES
-        if body_awaited and (not declared.isdecimal() or int(declared) > drained):
+        bounded = Check.BOUNDED in call.passed
+        drained = MAX_DRAINED_BYTES if bounded else MAX_DRAINED_UNBOUNDED_BYTES
+        endless = "transfer-encoding" in flow.request.headers and not bounded  # no length, and nobody counts what comes
+        if body_awaited and (endless or not declared.isdecimal() or int(declared) > drained):
             flow.kill()  # type: ignore[no-untyped-call]  # mitmproxy leaves it untyped
             return
         protocol = call.operation.protocol if call.operation else None

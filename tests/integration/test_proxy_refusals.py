@@ -230,6 +230,13 @@ def test_a_large_upload_that_is_refused_is_killed_and_not_read(proxy: ProxyThrea
     assert_recorded(proxy, "lease_not_live")
 
 
+def test_an_endless_upload_that_is_refused_fills_no_memory(proxy: ProxyThread, worker: Worker) -> None:
+    with Tunnel(worker.port, SQS, proxy.ca) as tunnel:
+        tunnel.send("PUT", "/k", {"Transfer-Encoding": "chunked"}, host="elsewhere.amazonaws.com")
+        assert tunnel.closed()
+    assert_recorded(proxy, "host_mismatch")
+
+
 def test_a_small_upload_that_is_refused_is_told_why(proxy: ProxyThread, worker: Worker) -> None:
     worker.die()
     worker.wait_state("severed")

@@ -168,6 +168,17 @@ def test_an_upload_is_passed_on_while_it_arrives_but_for_its_last_byte(tmp_path:
         assert body_of(cloud.received[0]) == LARGE
 
 
+def test_a_client_that_asks_whether_to_send_its_object_is_told_to(
+    cloud: Cloud, proxy: ProxyThread, worker: Worker
+) -> None:
+    with Tunnel(worker.port, S3, proxy.ca) as tunnel:
+        tunnel.send("PUT", "/key", {**put(worker, "UNSIGNED-PAYLOAD"), "Expect": "100-continue"})
+        assert tunnel.receive()[0] == 100
+        tunnel.sock.sendall(LARGE)
+        assert tunnel.receive()[0] == 200
+    assert "expect" not in cloud.arrivals[0].headers, "that is between the client and the proxy"
+
+
 def test_an_upload_with_another_body_than_the_signed_one_never_becomes_complete(
     cloud: Cloud, proxy: ProxyThread, worker: Worker
 ) -> None:
@@ -287,10 +298,12 @@ def test_a_client_that_gives_up_leaves_no_complete_upload(tmp_path: Path, valkey
 
 
 def test_a_cloud_that_does_not_read_stops_the_client_instead_of_filling_memory(tmp_path: Path, valkey_url: str) -> None:
+    # TCP gives up after delta on a cloud that does not read; here the client is to give up first.
+    patient = TIMING.model_copy(update={"ttl_ms": 12_000, "delta_ms": 6_000})
     with (
         SlowCloud(after=1, stall=True) as cloud,
-        ProxyThread(tmp_path, valkey_url, cloud.url) as proxy,
-        Worker(proxy, valkey_url) as worker,
+        ProxyThread(tmp_path, valkey_url, cloud.url, timing=patient) as proxy,
+        Worker(proxy, valkey_url, timing=patient) as worker,
         Tunnel(worker.port, S3, proxy.ca) as tunnel,
     ):
         tunnel.sock.settimeout(1.0)
@@ -354,8 +367,9 @@ def test_bodies_that_do_not_fit_into_memory_together_are_told_to_try_again(
     tmp_path: Path, valkey_url: str, cloud: Cloud
 ) -> None:
     with (
-        ProxyThread(tmp_path, valkey_url, cloud.url, max_buffered_bytes=8 * MIB + 40_000) as proxy,
+        ProxyThread(tmp_path, valkey_url, cloud.url, max_buffered_bytes=16 * MIB + 40_000) as proxy,
         Worker(proxy, valkey_url) as worker,
+        Worker(proxy, valkey_url) as other,
     ):
         host, headers, body = sqs_call(worker, QueueName="q" * 4 * MIB)
         small = sqs_call(worker)
@@ -369,13 +383,17 @@ def test_bodies_that_do_not_fit_into_memory_together_are_told_to_try_again(
                 status, _, content = third.receive()
                 assert (status, b"SlowDown" in content, b"memory" in content) == (503, True, True)
             assert proxy.refused("busy") == 1
+            # What one run holds does not keep the others from their work.
+            _, headers, large = sqs_call(other, QueueName="q" * 6 * MIB)
+            with Tunnel(other.port, host, proxy.ca) as tunnel:
+                assert tunnel.call("POST", "/", headers, large)[0] == 200
             first.sock.sendall(body[1000:])
             assert first.receive()[0] == 200
             second.sock.sendall(body[1000:])
             assert second.receive()[0] == 200
             assert first.call("POST", "/", small[1], small[2])[0] == 200
         wait_for("the memory to be free", lambda: proxy.service.core._budget.used_bytes == 0)
-    assert operations(cloud.arrivals) == ["CreateQueue"] * 3
+    assert operations(cloud.arrivals) == ["CreateQueue"] * 4
 
 
 # --- sockets

@@ -30,6 +30,22 @@ def test_what_one_connection_takes_another_cannot() -> None:
     assert total.used_bytes == 0
 
 
+def test_what_a_run_takes_is_bounded_by_its_own_budget_and_by_the_proxys() -> None:
+    total = BufferBudget(100)
+    greedy, modest = BufferBudget(70, within=total), BufferBudget(70, within=total)
+    first, _ = connection(greedy)
+    second, _ = connection(greedy)
+    other, _ = connection(modest)
+    assert first.expect_request(70)
+    assert not second.expect_request(1)
+    assert other.expect_request(30)
+    assert not other.expect_request(31), "the run has room, the proxy has none"
+    assert (greedy.used_bytes, modest.used_bytes, total.used_bytes) == (70, 30, 100)
+    first.drop()
+    other.drop()
+    assert (greedy.used_bytes, modest.used_bytes, total.used_bytes) == (0, 0, 0)
+
+
 def test_a_declared_body_counts_once_and_an_undeclared_one_as_it_comes() -> None:
     total = BufferBudget(100)
     bodies, _ = connection(total)

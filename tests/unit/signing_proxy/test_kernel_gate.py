@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import select
+import signal
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -148,6 +152,28 @@ def test_the_gate_ends_with_its_descriptors(gate: KernelGate) -> None:
         assert peer.recv(10) == b"x"
         with pytest.raises(OSError, match="Bad file descriptor"):
             lease.open(FAR_MS)
+
+
+def test_a_killed_process_closes_its_highest_descriptor_first() -> None:
+    # Hence the gate, which a proxy opens before everything else, outlasts the proxy's sockets.
+    pairs = [socket.socketpair() for _ in range(50)]
+    theirs = {ours.fileno(): end.fileno() for ours, end in pairs}
+    program = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
+    with subprocess.Popen(program, pass_fds=list(theirs.values()), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        for _, end in pairs:
+            end.close()
+        with select.epoll() as ended:
+            for ours in theirs:
+                ended.register(ours, select.EPOLLIN)
+            process.send_signal(signal.SIGSTOP)
+            process.kill()
+            process.wait(30)
+            closed = [theirs[ours] for ours, _ in ended.poll(30, maxevents=len(pairs))]
+    for ours, _ in pairs:
+        ours.close()
+    assert closed == sorted(theirs.values(), reverse=True)
 
 
 class Ahead(SystemClock):

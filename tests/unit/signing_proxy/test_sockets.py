@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
 from collections import deque
@@ -12,7 +13,9 @@ import pytest
 from mitmproxy.connection import Server
 from mitmproxy.proxy.server import ConnectionIO
 
-from signing_proxy.sockets import GateClosed, GatedSocket, GatedTransports, reset
+from signing_proxy.sockets import MAX_UNSENT_BYTES, GateClosed, GatedSocket, GatedTransports, reset
+
+SIOCOUTQNSD = 0x894B  # bytes that TCP has not sent yet (linux/sockios.h)
 
 
 class Guard:
@@ -149,6 +152,17 @@ def test_what_the_kernel_holds_dies_with_the_socket_and_is_sent_again_for_no_lon
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 700
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert sock.gettimeout() == 0
+
+
+async def test_the_kernel_is_given_no_more_than_it_can_soon_send() -> None:
+    writer, peer = await connected(Guard())
+    with peer:
+        sock = writer.get_extra_info("socket")
+        while not writer.transport.get_write_buffer_size():
+            writer.write(bytes(1 << 20))  # until the kernel takes no more
+        (unsent,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), SIOCOUTQNSD, bytes(4)))
+        assert 0 < unsent <= MAX_UNSENT_BYTES + (64 << 10), "a packet is 64 KiB at most"
+    writer.transport.abort()
 
 
 async def test_a_reset_ends_the_connection_before_the_loop_goes_on_and_drops_what_the_kernel_held() -> None:

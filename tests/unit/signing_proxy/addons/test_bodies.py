@@ -36,11 +36,17 @@ class Scene:
         return self.room
 
     def head(
-        self, operation: str, length: int, payload: str | None = HASH, service: str = "s3", **headers: str
+        self,
+        operation: str,
+        length: int,
+        payload: str | None = HASH,
+        service: str = "s3",
+        path: str = "/k",
+        **headers: str,
     ) -> tuple[http.HTTPFlow, Call]:
         if payload is not None:
             headers["x_amz_content_sha256"] = payload
-        flow = make_flow("PUT", "/k", None, content_length=str(length), **headers)
+        flow = make_flow("PUT", path, None, content_length=str(length), **headers)
         call = make_call(flow, make_run(self.bench.clock))
         call.operation = Operation(
             service=service, operation=operation, access="write", protocol=Protocol.REST_XML, labels={}
@@ -75,6 +81,24 @@ async def test_every_other_body_is_held(operation: str, length: int, payload: st
     assert not call.streamed
     assert Check.BOUNDED in call.passed
     assert scene.held == [length]
+
+
+@pytest.mark.parametrize(
+    ("operation", "path", "streamed"),
+    [
+        ("PutObject", "/k?x-id=PutObject", True),
+        ("UploadPart", "/k?partNumber=1&uploadId=u&x-id=UploadPart", True),
+        ("PutObject", "/k?renameObject", False),
+        ("PutObject", "/k?rename%4fbject=", False),
+        ("PutObject", "/k?partNumber=1", False),
+        ("UploadPart", "/k?partNumber=1&uploadId=u&acl", False),
+    ],
+)
+async def test_an_operation_that_s3_could_read_out_of_the_query_is_no_upload(
+    operation: str, path: str, streamed: bool
+) -> None:
+    _, call = Scene().head(operation, 2 * MIB, path=path)
+    assert call.streamed is streamed
 
 
 async def test_a_body_of_unknown_length_is_held_as_it_comes() -> None:

@@ -59,6 +59,18 @@ async def test_an_upload_that_is_still_to_come_is_killed_if_it_is_large(
     await bench.tasks.close()
 
 
+@pytest.mark.parametrize(("memory", "killed"), [(True, False), (False, True)])
+async def test_an_upload_of_unknown_length_is_read_only_where_its_memory_is_counted(memory: bool, killed: bool) -> None:
+    bench = Bench()
+    flow = make_flow("PUT", body=None, transfer_encoding="chunked")
+    call = make_call(flow, make_run(bench.clock))
+    if memory:
+        call.passed.add(Check.BOUNDED)
+    Refuser(bench.recorder).refuse(flow, call, DENIAL)
+    assert (flow.error is not None, flow.response is None) == (killed, killed)
+    await bench.tasks.close()
+
+
 async def test_a_tunnel_is_refused_in_plain_text() -> None:
     bench = Bench()
     flow = make_flow("CONNECT")
