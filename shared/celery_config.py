@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
+from shared.broker_connection import follow_the_primary
 from shared.constants import TASK_RUN as TASK_RUN
 from shared.redis_address import parse_address
 from shared.settings import Settings
@@ -60,6 +61,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "health_check_interval": SOCKET_TIMEOUT_S,
     }
     if settings.broker_url.startswith(_SENTINEL):
+        follow_the_primary()
         address = parse_address(settings.broker_url)
         bounds = {"socket_timeout": SOCKET_TIMEOUT_S, "socket_connect_timeout": SOCKET_TIMEOUT_S}
         transport_options |= {
