@@ -7,6 +7,8 @@ Reading order:
 - `context`: settings as a command sees them, including what a running `interlock up` recorded.
 - `runs`, `leases`, `journal`, `flocks`, `deployments`: commands that talk to the API; `follow` streams a run and
   `outcome` turns how it ended into an exit code.
+- `releases`: from a flock to a release and back; `release_build` puts one together with `artifact_digests` and
+  `provider_lock`, `release_diff` compares two.
 - `processes`: `server`, `beat`, `worker`, `proxy`, each one process in the foreground.
 - `up_command`, `up`, `up_plan`, `up_record`: everything on one machine under one supervisor.
 - `chaos`: blows against a staging deployment, and a verdict.

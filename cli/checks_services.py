@@ -15,7 +15,7 @@ from cli.up_record import is_running, read_record
 from shared.api_client import ApiClient
 from shared.clock import SystemClock
 from shared.errors import ApiError, ConfigurationError, InterlockError, Unavailable
-from shared.lease.admission import differing
+from shared.lease.admission import TIMING_HINT, check_agreed, differing
 from shared.lease.view import LeaseView
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def redis(settings: Settings) -> Finding:
 
 
 def lease_timing(settings: Settings) -> Finding:
-    """Do all worker hosts that are alive have the lease durations that are configured here?"""
+    """Do all processes that are alive have the lease durations that are configured here?"""
     try:
         with lease_store(settings) as store:
-            nodes = store.nodes()
+            nodes, agreed = store.nodes(), store.agreed()
     except InterlockError:
         return warn("lease-timing", "no Redis, so the other hosts' lease durations are not known", mend="see redis")
     others = differing(nodes, settings.timing, settings.node)
@@ -73,9 +73,13 @@ def lease_timing(settings: Settings) -> Finding:
         return fail(
             "lease-timing",
             f"hosts with other lease durations: {found}",
-            mend="give every host the same INTERLOCK_TTL_MS and the other durations that go with it; to change them, "
-            "stop all workers first",
+            mend=TIMING_HINT,
         )
+    try:
+        if agreed is not None:
+            check_agreed(agreed, settings.timing)
+    except ConfigurationError as error:
+        return fail("lease-timing", error.message, mend=error.hint)
     return ok("lease-timing", f"the same on {len(nodes)} worker hosts that are alive")
 
 

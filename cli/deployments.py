@@ -20,6 +20,7 @@ MAX_NAMED = 20
 PLAN_EXAMPLES = examples(
     "interlock plan -f flock.yaml             # every target of the file",
     "interlock plan shop.eu-west-1            # exit code 2: there are changes",
+    "interlock plan shop.eu-west-1 --release 3fa9c1",
 )
 APPLY_EXAMPLES = examples(
     "interlock apply shop.eu-west-1 -f flock.yaml",
@@ -32,23 +33,36 @@ TargetArgument = Annotated[
     typer.Argument(help="Target id, flock.region or flock.region.name. Left out: all of --file.", metavar="[TARGET]"),
 ]
 FileOption = Annotated[
-    Path | None, typer.Option("--file", "-f", help="Flock file: registered first, as by `interlock flock register`.")
+    Path | None,
+    typer.Option("--file", "-f", help="Flock file: published and registered first, as by `interlock flock register`."),
+]
+ReleaseOption = Annotated[
+    str | None,
+    typer.Option("--release", help="Deploy this release; left out: what was registered or applied last."),
 ]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")]
 
 
 def plan(
-    target: TargetArgument = None, file: FileOption = None, detach: DetachOption = False, json_output: JsonFlag = False
+    target: TargetArgument = None,
+    file: FileOption = None,
+    release: ReleaseOption = None,
+    detach: DetachOption = False,
+    json_output: JsonFlag = False,
 ) -> None:
     """Show what an apply would change. Exit code 0: nothing, 2: something, 1: it failed."""
-    _carry_out("plan", target, file, detach=detach, out=Output(as_json=json_output))
+    _carry_out("plan", target, file, release, detach=detach, out=Output(as_json=json_output))
 
 
 def apply(
-    target: TargetArgument = None, file: FileOption = None, detach: DetachOption = False, json_output: JsonFlag = False
+    target: TargetArgument = None,
+    file: FileOption = None,
+    release: ReleaseOption = None,
+    detach: DetachOption = False,
+    json_output: JsonFlag = False,
 ) -> None:
     """Plan and apply. Should a worker die on the way, the run that takes over is followed."""
-    _carry_out("apply", target, file, detach=detach, out=Output(as_json=json_output))
+    _carry_out("apply", target, file, release, detach=detach, out=Output(as_json=json_output))
 
 
 def destroy(
@@ -57,24 +71,35 @@ def destroy(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
     ] = False,
+    release: ReleaseOption = None,
     detach: DetachOption = False,
     json_output: JsonFlag = False,
 ) -> None:
     """Destroy everything that the target's state holds."""
-    if target is None and file is None:
+    if target is None and file is None and release is None:
         raise _nothing_named()
     if not yes and sys.stdin.isatty():
-        typer.confirm(f"Destroy all resources of {target or f'every target of {file}'}?", abort=True, err=True)
-    _carry_out("destroy", target, file, detach=detach, out=Output(as_json=json_output))
+        typer.confirm(
+            f"Destroy all resources of {target or f'every target of {file or release}'}?", abort=True, err=True
+        )
+    _carry_out("destroy", target, file, release, detach=detach, out=Output(as_json=json_output))
 
 
-def _carry_out(kind_name: str, target: str | None, file: Path | None, *, detach: bool, out: Output) -> None:
+def _carry_out(
+    kind_name: str, target: str | None, file: Path | None, release: str | None, *, detach: bool, out: Output
+) -> None:
     from cli.context import api
+    from cli.releases import find_digest
     from shared.models import RunKind
 
+    if file is not None and release is not None:
+        raise typer.BadParameter("--file publishes a release of its own; name either it or --release")
     with api() as client:
-        chosen = choose_targets(client, target, file)
-        runs = [create_run(client, one, RunKind(kind_name), argv=()) for one in chosen]
+        digest = None if release is None else find_digest(client, release)
+        chosen = (
+            choose_targets(client, target, file) if digest is None or target else sorted(client.release(digest).targets)
+        )
+        runs = [create_run(client, one, RunKind(kind_name), argv=(), release_digest=digest) for one in chosen]
         raise typer.Exit(finish(client, out, runs, detach=detach))
 
 
@@ -97,7 +122,9 @@ def choose_targets(client: ApiClient, target: str | None, file: Path | None) -> 
     return [target]
 
 
-def create_run(client: ApiClient, target: str, kind: RunKind, *, argv: tuple[str, ...]) -> Run:
+def create_run(
+    client: ApiClient, target: str, kind: RunKind, *, argv: tuple[str, ...], release_digest: str | None = None
+) -> Run:
     """Ask the API for a run. An unknown target is answered with those that there are.
 
     Raises BadParameter for a command that is not UTF-8: JSON could not carry it unchanged.
@@ -113,9 +140,9 @@ def create_run(client: ApiClient, target: str, kind: RunKind, *, argv: tuple[str
     except UnicodeEncodeError:
         raise typer.BadParameter("the command holds bytes that are not UTF-8; put them into a script") from None
     try:
-        return client.create_run(target=target, kind=kind, argv=argv, actor=actor())
+        return client.create_run(target=target, kind=kind, argv=argv, actor=actor(), release_digest=release_digest)
     except ApiError as error:
-        if error.status != 404:
+        if error.status != 404 or error.code == "unknown_release":
             raise
         raise _unknown_target(client, target) from error
     except Unavailable as error:

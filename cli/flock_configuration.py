@@ -76,7 +76,7 @@ def render(
 
 def validate(
     flock: FlockArgument = HERE,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not start Terraform.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Start no Terraform, ask no registry.")] = False,
     json_output: JsonFlag = False,
 ) -> None:
     """Check all targets and report everything that is wrong at once; then let Terraform validate each."""
@@ -84,7 +84,7 @@ def validate(
 
     out = Output(as_json=json_output)
     try:
-        checked = checked_flock(flock)
+        checked = checked_flock(flock, look_up=not offline)
     except ManyRefused as error:
         # There are no targets to speak of, but the report has its usual form.
         out.data({"targets": [], "findings": [one.data() for one in error.findings]})
@@ -131,12 +131,26 @@ def diff(
     raise typer.Exit(exit_codes.CHANGES)
 
 
-def checked_flock(path: Path) -> Checked:
-    """Read and check a flock. Raises ConfigurationError where flock.yaml cannot be used at all."""
+def checked_flock(path: Path, *, look_up: bool = False) -> Checked:
+    """Read and check a flock.
+
+    Args:
+        path: flock.yaml, or the folder that holds it.
+        look_up: whether to ask registries for the digests of artifacts that only have a version.
+
+    Raises ConfigurationError where flock.yaml cannot be used at all, and for a version that cannot be looked up.
+    """
+    from dataclasses import replace
+
     from scheduler.configuration.check import check
     from scheduler.configuration.fleet import load_flock
 
-    return check(load_flock(path))
+    flock = load_flock(path)
+    if look_up:
+        from cli.artifact_digests import look_up_all
+
+        flock = replace(flock, artifact_digests=look_up_all(flock.document))
+    return check(flock)
 
 
 def require_clean(checked: Checked, out: Output) -> None:

@@ -25,7 +25,7 @@ app.command("validate", epilog=flock_configuration.VALIDATE_EXAMPLES)(flock_conf
 app.command("diff", epilog=flock_configuration.DIFF_EXAMPLES)(flock_configuration.diff)
 
 FlockFile = Annotated[Path, typer.Argument(help="The flock file (YAML).", metavar="FILE")]
-COLUMNS = ("TARGET", "REGION", "PROVIDER REGION", "EPOCH", "CONFIGURATION")
+COLUMNS = ("TARGET", "REGION", "PROVIDER REGION", "EPOCH", "RELEASE")
 SHORT_DIGEST_CHARS = 19
 
 
@@ -33,7 +33,7 @@ SHORT_DIGEST_CHARS = 19
     "register", epilog=examples("interlock flock register flock.yaml", "interlock flock register flock.yaml --json")
 )
 def register_flock(file: FlockFile, json_output: JsonFlag = False) -> None:
-    """Upload a flock's configuration and declare its targets. Repeating it changes nothing."""
+    """Publish a flock as a release, and let its targets deploy it from now on. Repeating it changes nothing."""
     from cli.context import api
 
     out = Output(as_json=json_output)
@@ -56,50 +56,26 @@ def list_targets(json_output: JsonFlag = False) -> None:
 
 
 def register(client: ApiClient, file: Path) -> list[Target]:
-    """Check `file` and everything that belongs to it, upload, declare the targets; return those of this flock.
+    """Publish `file` as a release and let its targets deploy it when a run names none; return those targets.
 
     Everything is checked before anything is sent. Raises ConfigurationError that names everything that is wrong.
     """
-    from cli.bundle import build_bundle
-    from cli.flock_configuration import checked_flock, require_clean
-    from scheduler.configuration.nodes import plain
-    from scheduler.configuration.render import PROVIDERS_FILE
-    from shared.errors import ConfigurationError
-    from shared.models import TargetUpsert
+    from cli.releases import publish
 
-    checked = checked_flock(file)
-    require_clean(checked, Output(as_json=False))
-    for target in checked.targets:
-        if target.backend.entries:
-            raise ConfigurationError(
-                f"{target.backend.origin}: runs keep the state of {target.id} in Interlock, not in another backend",
-                hint="remove `backend`",
-            )
-    digests: dict[tuple[str, str | None], str] = {}
-    declared = []
-    for target in checked.targets:
-        # Values travel with the target; arguments of providers have to lie beside the generic files.
-        providers = target.files.get(PROVIDERS_FILE)
-        key = (target.plan.configuration, providers)
-        if key not in digests:
-            extra = {} if providers is None else {PROVIDERS_FILE: providers}
-            digests[key] = client.upload_bundle(build_bundle(checked.flock.folder(key[0]), extra=extra))
-        declared.append(
-            TargetUpsert(
-                id=target.id,
-                region=target.plan.region,
-                provider_region=target.plan.provider_region,
-                variables=plain(target.variables),
-                bundle_digest=digests[key],
-            )
-        )
-    return list(client.put_flock(checked.flock.name, next(iter(digests.values())), declared).targets)
+    release = publish(client, file, Output(as_json=False))
+    return list(client.put_flock(release.flock, release.digest).targets)
 
 
 def show_targets(out: Output, targets: list[Target]) -> None:
     """Targets as a table."""
     rows = [
-        (target.id, target.region, target.provider_region, target.epoch, target.bundle_digest[:SHORT_DIGEST_CHARS])
+        (
+            target.id,
+            target.region,
+            target.provider_region,
+            target.epoch,
+            (target.release_digest or "")[:SHORT_DIGEST_CHARS],
+        )
         for target in targets
     ]
     out.table(COLUMNS, rows, empty="no targets; `interlock flock register FILE` declares them")

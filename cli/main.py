@@ -21,6 +21,8 @@ from cli import (
     leases,
     processes,
     regions,
+    releases,
+    rollouts,
     runs,
     up_command,
     version,
@@ -78,6 +80,8 @@ app.command("doctor", rich_help_panel=SEE, epilog=doctor.EXAMPLES)(doctor.doctor
 app.command("version", rich_help_panel=SEE, epilog=version.EXAMPLES)(version.version)
 app.add_typer(flocks.app, name="flock", rich_help_panel=DEPLOY)
 app.add_typer(regions.app, name="region", rich_help_panel=DEPLOY)
+app.add_typer(releases.app, name="release", rich_help_panel=DEPLOY)
+app.add_typer(rollouts.app, name="rollout", rich_help_panel=DEPLOY)
 app.command("plan", rich_help_panel=DEPLOY, epilog=deployments.PLAN_EXAMPLES)(deployments.plan)
 app.command("apply", rich_help_panel=DEPLOY, epilog=deployments.APPLY_EXAMPLES)(deployments.apply)
 app.command("destroy", rich_help_panel=DEPLOY, epilog=deployments.DESTROY_EXAMPLES)(deployments.destroy)

@@ -23,7 +23,7 @@ def exit_code_of(run: Run) -> int:
     """
     if run.status in (RunStatus.APPLIED, RunStatus.SUCCEEDED):
         return exit_codes.OK
-    if run.status is RunStatus.PLANNED:
+    if run.status in (RunStatus.PLANNED, RunStatus.CONFIRMED):
         return exit_codes.CHANGES if run.exit_code == exit_codes.CHANGES else exit_codes.OK
     if run.revoke_requested:
         return exit_codes.REFUSED

@@ -43,7 +43,7 @@ def list_runs(
             run.id,
             run.target,
             run.kind.value,
-            run.status.value,
+            run.status.shown(run.kind),
             run.epoch,
             run.node,
             run.actor,

@@ -4,13 +4,17 @@ Map, from the bottom up:
 
     tables, database, migrations/   what the database holds, and transactions that serialize on one target
     cipher, tokens                  states encrypted at rest; bearer tokens of which only hashes are kept
+    releases                        what is deployed: immutable, named by its content
     flocks, runs, run_logs          what there is to do, and what was said while doing it
+    turns                           which of the waiting runs is claimed next, in SQL
+    plans                           plan files between a plan and its apply, and when one is void
     claims                          the one transaction that turns a pending run into an epoch
     settlement                      when a run is over: the rules, pure, and the transaction that writes them down
     leases                          lease views and revocations
     journal, recovery               every signed call, and what a cut left behind
     terraform_state, quarantine     Terraform's HTTP backend, fenced by epoch, lease, serial and lineage
     publisher, celery_app           wake-up hints on the broker
+    rollout/                        a release through its phases: a pure core, and the transaction that drives it
     observer_loop                   the resident loop that expires leases, ends embargoes and settles runs
     ticks, beat                     periodic work that two beats may both attempt
     api/, server                    the HTTP face of all of it

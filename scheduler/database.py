@@ -91,13 +91,31 @@ class Database:
 
         Raises `Unavailable` when the database cannot be opened.
         """
+        with _translated(), self._alone(), self._writing.connect() as connection:
+            if self.dialect == "sqlite":
+                # SQLite changes a column by making the table anew; dropping the old one would count as deleting rows
+                # that others refer to. Only outside of a transaction does this switch anything (sqlite.org,
+                # "Making Other Kinds Of Table Schema Changes").
+                _foreign_keys(connection, "OFF")
+            try:
+                with connection.begin():
+                    self._upgrade(connection)
+            finally:
+                if self.dialect == "sqlite":
+                    _foreign_keys(connection, "ON")
+
+    def _upgrade(self, connection: Connection) -> None:
+        if self.dialect != "sqlite":
+            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
-        with _translated(), self._alone(), self._writing.begin() as connection:
-            if self.dialect != "sqlite":
-                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if self.dialect == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+            raise ConfigurationError(
+                "the migrated database refers to rows that are not there; nothing was changed",
+                hint="restore a backup, or report how the database came to be like this",
+            )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -142,6 +160,13 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+
+
+def _foreign_keys(connection: Connection, value: str) -> None:
+    """Switch SQLite's foreign keys, past SQLAlchemy, which would begin a transaction first."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA foreign_keys = {value}")
+    cursor.close()
 
 
 @contextmanager

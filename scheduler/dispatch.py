@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 
 from scheduler.context import SchedulerContext
 from scheduler.tables import ACTIVE_STATUSES, RunRow
+from scheduler.turns import may_begin
 from shared.errors import Unavailable
 from shared.log import log_event
 from shared.models import RunStatus
@@ -64,7 +65,10 @@ def _served_regions(context: SchedulerContext) -> set[str]:
 def _claimable(context: SchedulerContext) -> list[tuple[str, str, datetime | None, int]]:
     other = aliased(RunRow)
     oldest = (
-        select(func.min(RunRow.sequence)).where(RunRow.status == RunStatus.PENDING).group_by(RunRow.target).subquery()
+        select(func.min(RunRow.sequence))
+        .where(RunRow.status == RunStatus.PENDING, may_begin())
+        .group_by(RunRow.target)
+        .subquery()
     )
     taken = exists().where(other.target == RunRow.target, other.status.in_(ACTIVE_STATUSES))
     query = (

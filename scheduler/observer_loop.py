@@ -26,7 +26,7 @@ from scheduler.dispatch import publish
 from scheduler.rows import lock_target
 from scheduler.settlement import ActiveRun, Decision, Step, Waited, decide, end_run, fence, mark_acquired
 from scheduler.tables import ACTIVE_STATUSES, RevocationRow, RunRow, TargetRow
-from shared.errors import InterlockError
+from shared.errors import InterlockError, Unavailable
 from shared.lease.commands import Cleared
 from shared.lease.keys import EVENTS_CHANNEL
 from shared.lease.machine import State
@@ -209,8 +209,16 @@ class ObserverLoop:
                 query = query.where(TargetRow.id.in_(named))
             epochs = {row[0]: row[1] for row in session.execute(query)}
         if sweep:
+            self._agree()
             self._swept_ms = now_ms
         return Watched(runs=runs, revocations=revocations, epochs=epochs)
+
+    def _agree(self) -> None:
+        """Say which durations this observer waits by. Raises ConfigurationError, and nothing is done, by others."""
+        try:
+            self._context.store.agree(self._context.settings.timing)
+        except Unavailable as error:
+            self._complain(error)  # one server of a cluster is away
 
     def _read_nodes(self) -> None:
         now_ms = self._context.clock.boot_ms()

@@ -25,10 +25,13 @@ def run_record(row: RunRow) -> Run:
         node=row.node,
         actor=row.actor,
         argv=tuple(row.argv),
+        release_digest=row.release_digest,
         reason=row.reason,
         exit_code=row.exit_code,
         attempt=row.attempt,
         retry_of=row.retry_of,
+        rollout_id=row.rollout_id,
+        plan_run_id=row.plan_run_id,
         created_at=row.created_at,
         claimed_at=row.claimed_at,
         finished_at=row.finished_at,
@@ -44,8 +47,7 @@ def target_record(row: TargetRow) -> Target:
         flock=row.flock,
         region=row.region,
         provider_region=row.provider_region,
-        variables=row.variables,
-        bundle_digest=row.bundle_digest,
+        release_digest=row.release_digest,
         epoch=row.epoch,
     )
 

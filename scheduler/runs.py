@@ -4,9 +4,11 @@ import logging
 
 from sqlalchemy import select
 
+from scheduler import turns
 from scheduler.context import SchedulerContext
 from scheduler.dispatch import publish
 from scheduler.problems import conflict, invalid, lease_lost
+from scheduler.releases import get_manifest
 from scheduler.rows import find_run, find_target, lock_run, require_holder, run_record
 from scheduler.settlement import MAX_REASON, ActiveRun, Step, Waited, decide, effective_report, end_run, new_run_id
 from scheduler.tables import ACTIVE_STATUSES, RunRow
@@ -14,7 +16,7 @@ from shared.errors import Unavailable
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
 from shared.log import log_event
-from shared.models import Run, RunKind, RunStatus
+from shared.models import Priority, Run, RunKind, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -32,26 +34,51 @@ _REPORTS = {
 _FAILURES = {RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.LOST}
 
 
-def submit(context: SchedulerContext, *, target: str, kind: RunKind, argv: list[str], actor: str) -> Run:
-    """Queue a run and wake a worker.
+def submit(
+    context: SchedulerContext,
+    *,
+    target: str,
+    kind: RunKind,
+    argv: list[str],
+    actor: str,
+    priority: Priority | None = None,
+    release_digest: str | None = None,
+) -> Run:
+    """Queue a run and wake a worker. Without a `priority` an apply, destroy or exec comes before a plan.
 
-    Raises `ApiError` 404 for an unknown target and 400 for arguments that do not fit.
+    Without a `release_digest` it deploys what the target has: the release that was registered or applied last. Which
+    one that is, is decided here and does not change any more.
+
+    Raises `ApiError` 404 for an unknown target or release, 409 `no_release` for a target that has none, and 400 for
+    arguments that do not fit.
     """
     if kind is RunKind.EXEC and not argv:
         raise invalid("an exec run needs a command", "interlock exec --target T -- COMMAND ARGUMENT …")
     if len(argv) > MAX_ARGV:
         raise invalid(f"a command of {len(argv)} arguments is too long (at most {MAX_ARGV})", "put it in a script")
     with context.database.write() as session:
+        found = find_target(session, target)
+        digest = release_digest or found.release_digest
+        if digest is None:
+            raise conflict(
+                "no_release",
+                f"{target} has no release that a run could deploy",
+                "`interlock flock register FILE` gives it one; or name one with --release",
+            )
+        if target not in get_manifest(session, digest).targets:
+            raise invalid(f"release {digest} has no target {target}", "`interlock release show` lists its targets")
         row = RunRow(
             id=new_run_id(),
             target=target,
-            region=find_target(session, target).region,
+            region=found.region,
+            release_digest=digest,
             kind=kind,
             status=RunStatus.PENDING,
             actor=actor,
             argv=argv,
             reason="",
             attempt=1,
+            priority=(priority.rank if priority else turns.rank_of(kind)),
             created_at=context.clock.wall(),
         )
         session.add(row)
@@ -87,14 +114,26 @@ def cancel(context: SchedulerContext, run_id: str) -> Run:
     with context.database.write() as session:
         run, _ = lock_run(context.database, session, run_id)
         if run.status == RunStatus.PENDING:
-            run.status = RunStatus.CANCELED
-            run.reason = "canceled before it began"
-            run.finished_at = context.clock.wall()
-            run.cancel_requested = True
-            context.metrics.settled.labels(status=run.status).inc()
+            _cancel_pending(context, run)
         elif run.status in ACTIVE_STATUSES:
             run.cancel_requested = True
         return run_record(run)
+
+
+def withdraw(context: SchedulerContext, run_id: str) -> None:
+    """Cancel a run that has not begun; one that has begun goes on."""
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        if run.status == RunStatus.PENDING:
+            _cancel_pending(context, run)
+
+
+def _cancel_pending(context: SchedulerContext, run: RunRow) -> None:
+    run.status = RunStatus.CANCELED
+    run.reason = "canceled before it began"
+    run.finished_at = context.clock.wall()
+    run.cancel_requested = True
+    context.metrics.settled.labels(status=run.status).inc()
 
 
 def progress(context: SchedulerContext, run_id: str, *, holder: str, status: RunStatus) -> Run:

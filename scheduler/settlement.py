@@ -20,8 +20,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import select
-
+from scheduler import turns
 from scheduler.context import SchedulerContext
 from scheduler.rows import lock_run
 from scheduler.tables import ACTIVE_STATUSES, RunRow
@@ -183,30 +182,30 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
     epoch, changes nothing. The caller has seen Redis's answer that this epoch's lease ended.
     """
     with context.database.write() as session:
-        run, _ = lock_run(context.database, session, run_id)
+        run, target = lock_run(context.database, session, run_id)
         if run.status not in ACTIVE_STATUSES or run.epoch != epoch:
             return []
         run.status = run.reported_status or RunStatus.LOST
         run.reason = run.reason if run.reported_status else reason[:MAX_REASON]
         run.finished_at = context.clock.wall()
+        if run.status == RunStatus.APPLIED and run.release_digest is not None:
+            # Whoever asks for this target without naming a release means what is there.
+            target.release_digest = run.release_digest
         context.metrics.settled.labels(status=run.status).inc()
         session.flush()
         if (successor := _follow_up(context, run)) is not None:
             session.add(successor)
             session.flush()
             return [(successor.id, successor.region)]
-        waiting = session.scalars(
-            select(RunRow)
-            .where(RunRow.target == run.target, RunRow.status == RunStatus.PENDING)
-            .order_by(RunRow.sequence)
-            .limit(1)
-        ).one_or_none()
-        return [(waiting.id, waiting.region)] if waiting else []
+        return turns.to_wake(session, context.settings, run)
 
 
 def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:
     unwanted = run.cancel_requested or run.revoke_requested
     if run.status != RunStatus.LOST or unwanted or run.kind not in _RETRIED:
+        return None
+    if run.rollout_id is not None:
+        # Its plan is void now: the roll-out makes another, which takes over what this run left, and has it approved.
         return None
     if run.attempt >= context.settings.max_attempts:
         tries = f" (attempt {run.attempt} of {context.settings.max_attempts}: not tried again)"
@@ -220,9 +219,11 @@ def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:
         status=RunStatus.PENDING,
         actor=run.actor,
         argv=list(run.argv),
+        release_digest=run.release_digest,
         reason=f"follows {run.id}, which was lost: {run.reason}"[:MAX_REASON],
         attempt=run.attempt + 1,
         retry_of=run.id,
+        priority=run.priority,
         created_at=context.clock.wall(),
     )
 

@@ -5,6 +5,7 @@ Rules that live in the schema rather than in code, so that no code path can forg
 * at most one active run per target (`uq_runs_active_target`, a partial unique index);
 * at most one run per (target, epoch), so that an epoch names exactly one holder (`uq_runs_target_epoch`);
 * at most one follow-up per run (`uq_runs_retry_of`), so that two observers settle the same loss once;
+* at most one unfinished roll-out per flock (`uq_rollouts_unfinished_flock`), so that two never mix their phases;
 * one row per (schedule, due) of a tick, so that of two beats one does the work.
 
 A target is never deleted: its epoch must outlive everything that could still act under an older one.
@@ -22,6 +23,7 @@ from sqlalchemy.types import TypeDecorator
 ACTIVE_STATUSES = ("claimed", "planning", "applying", "settling")
 
 _ACTIVE = text("status IN ('claimed', 'planning', 'applying', 'settling')")
+_UNFINISHED = text("status IN ('running', 'paused', 'halting', 'canceling')")
 
 #: SQLite numbers rows by itself only for a column declared exactly INTEGER PRIMARY KEY.
 _RowId = BigInteger().with_variant(Integer, "sqlite")
@@ -80,24 +82,37 @@ class MetaRow(Base):
     value: Mapped[str] = mapped_column(Text)
 
 
-class BundleRow(Base):
-    """A generic configuration, packed; content-addressed and immutable."""
+class BlobRow(Base):
+    """One file of a release; content-addressed and immutable, shared by every release that has it."""
 
-    __tablename__ = "bundles"
+    __tablename__ = "blobs"
 
     digest: Mapped[str] = mapped_column(String(80), primary_key=True)
     content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     size: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReleaseRow(Base):
+    """A release: its canonical manifest, whose SHA-256 is its name. Never changed, never deleted."""
+
+    __tablename__ = "releases"
+
+    #: Orders releases by publication; clocks step.
+    sequence: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(80), unique=True)
+    flock: Mapped[str] = mapped_column(String(63), index=True)
+    manifest: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    target_count: Mapped[int] = mapped_column(Integer)
+    actor: Mapped[str] = mapped_column(String(256))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class FlockRow(Base):
-    """A service's infrastructure: the bundle that its targets deploy."""
+    """A service's infrastructure, by name."""
 
     __tablename__ = "flocks"
 
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
-    bundle_digest: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -110,8 +125,9 @@ class TargetRow(Base):
     flock: Mapped[str] = mapped_column(ForeignKey("flocks.name"), index=True)
     region: Mapped[str] = mapped_column(String(63))
     provider_region: Mapped[str] = mapped_column(String(64))
-    variables: Mapped[dict[str, Any]] = mapped_column(JSON)
-    bundle_digest: Mapped[str] = mapped_column(ForeignKey("bundles.digest"))
+    #: What a run deploys that names no release: registered last, or applied last. None: published only, or registered
+    #: by a version that knew no releases.
+    release_digest: Mapped[str | None] = mapped_column(String(80))
     #: The last epoch granted; 0 means that nothing was ever granted.
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)
 
@@ -142,9 +158,19 @@ class RunRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     actor: Mapped[str] = mapped_column(String(256))
     argv: Mapped[list[str]] = mapped_column(JSON)
+    #: What it deploys; fixed when it is submitted, and the same for its follow-ups.
+    release_digest: Mapped[str | None] = mapped_column(String(80))
     attempt: Mapped[int] = mapped_column(Integer, default=1)
     retry_of: Mapped[str | None] = mapped_column(ForeignKey("runs.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: A smaller number is claimed earlier; see `shared.models.Priority`.
+    priority: Mapped[int] = mapped_column(Integer, default=1)
+    #: The roll-out that started it.
+    rollout_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    #: The run whose plan file this apply applies, and nothing else.
+    plan_run_id: Mapped[str | None] = mapped_column(String(32))
+    #: The run whose hint was answered with this one, so that the same question gets the same answer again.
+    hint: Mapped[str | None] = mapped_column(String(32))
 
     epoch: Mapped[int | None] = mapped_column(BigInteger)
     node: Mapped[str | None] = mapped_column(String(255))
@@ -165,6 +191,62 @@ class RunRow(Base):
 
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     publications: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class RolloutRow(Base):
+    """A roll-out: one document (`shared.rollouts.Rollout`), and beside it what is asked for in SQL."""
+
+    __tablename__ = "rollouts"
+    __table_args__ = (
+        Index(
+            "uq_rollouts_unfinished_flock",
+            "flock",
+            unique=True,
+            sqlite_where=_UNFINISHED,
+            postgresql_where=_UNFINISHED,
+        ),
+    )
+
+    #: Orders roll-outs by their start.
+    sequence: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    flock: Mapped[str] = mapped_column(String(63))
+    release_digest: Mapped[str] = mapped_column(String(80))
+    status: Mapped[str] = mapped_column(String(16))
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PlanRow(Base):
+    """A plan file, encrypted, and the state that it was made against. No serial: there was no state."""
+
+    __tablename__ = "plans"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str] = mapped_column(String(80))
+    size: Mapped[int] = mapped_column(BigInteger)
+    changes: Mapped[bool] = mapped_column()
+    serial: Mapped[int | None] = mapped_column(BigInteger)
+    lineage: Mapped[str | None] = mapped_column(String(255))
+    #: None: the plan was applied or discarded, and its content was let go.
+    ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class TurnRow(Base):
+    """When a flock or a target was served last in a region, counted in claims; the row without a name is the count.
+
+    Flock names hold no dot and target ids do, so they never meet. The count's row is also the lock under which a
+    region's claims are made one after the other.
+    """
+
+    __tablename__ = "turns"
+
+    region: Mapped[str] = mapped_column(String(63), primary_key=True)
+    name: Mapped[str] = mapped_column(String(191), primary_key=True)
+    served: Mapped[int] = mapped_column(BigInteger)
 
 
 class RunLogRow(Base):

@@ -6,9 +6,9 @@ Every method raises `ApiError` for an answer that is an error, `Unavailable` whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import quote
 
 import httpx
@@ -24,15 +24,18 @@ from shared.models import (
     JournalRecord,
     LogChunk,
     Recovery,
+    Release,
+    ReleaseSummary,
     Run,
     RunKind,
     RunStatus,
+    SavedPlan,
     Target,
-    TargetUpsert,
 )
+from shared.rollouts import Rollout, RolloutSummary
 
 TIMEOUT_S: Final = 10.0
-BUNDLE_TIMEOUT_S: Final = 120.0
+TRANSFER_TIMEOUT_S: Final = 120.0
 
 
 class ApiClient:
@@ -62,27 +65,40 @@ class ApiClient:
         """Close all connections."""
         self._http.close()
 
-    # Bundles, flocks, targets
+    # Releases, flocks, targets
 
-    def upload_bundle(self, content: bytes) -> str:
-        """Store a configuration bundle (tar.gz) and return its digest."""
-        answer = self._send(
+    def publish_release(self, packed: bytes, *, actor: str = "") -> Release:
+        """Publish a release (from `shared.release_pack.pack_release`); the same one again is the same."""
+        return self._call(
+            Release,
             "POST",
-            "/v1/bundles",
-            content=content,
+            "/v1/releases",
+            params={"actor": actor},
+            content=packed,
             headers={"Content-Type": "application/gzip"},
-            timeout=BUNDLE_TIMEOUT_S,
+            timeout=TRANSFER_TIMEOUT_S,
         )
-        return str(_member(_json(answer), "digest"))
 
-    def bundle(self, digest: str) -> bytes:
-        """Return the bundle with this digest."""
-        return self._send("GET", f"/v1/bundles/{_part(digest)}", timeout=BUNDLE_TIMEOUT_S).content
+    def releases(self, *, flock: str | None = None, limit: int = 100) -> list[ReleaseSummary]:
+        """Return releases, newest first."""
+        return self._call(list[ReleaseSummary], "GET", "/v1/releases", params=_params(flock=flock, limit=limit))
 
-    def put_flock(self, name: str, bundle_digest: str, targets: Sequence[TargetUpsert]) -> Flock:
-        """Create or replace a flock and its targets."""
-        body = {"bundle_digest": bundle_digest, "targets": [target.model_dump(mode="json") for target in targets]}
-        return self._call(Flock, "PUT", f"/v1/flocks/{_part(name)}", json=body)
+    def release(self, digest: str) -> Release:
+        """Return one release: its phases and targets."""
+        return self._call(Release, "GET", f"/v1/releases/{_part(digest)}")
+
+    def release_manifest(self, digest: str) -> bytes:
+        """Return a release's manifest as it came; `parse_manifest` checks it against the digest."""
+        return self._send("GET", f"/v1/releases/{_part(digest)}/manifest", timeout=TRANSFER_TIMEOUT_S).content
+
+    def release_files(self, digest: str, target: str) -> bytes:
+        """Return the files of one target as they came; `unpack_blobs` checks each."""
+        path = f"/v1/releases/{_part(digest)}/targets/{_part(target)}/files"
+        return self._send("GET", path, timeout=TRANSFER_TIMEOUT_S).content
+
+    def put_flock(self, name: str, release_digest: str) -> Flock:
+        """Let the targets of a published release deploy it when a run names none."""
+        return self._call(Flock, "PUT", f"/v1/flocks/{_part(name)}", json={"release_digest": release_digest})
 
     def flocks(self) -> list[Flock]:
         """Return all flocks."""
@@ -98,9 +114,19 @@ class ApiClient:
 
     # Runs
 
-    def create_run(self, target: str, kind: RunKind, *, argv: Sequence[str] = (), actor: str = "") -> Run:
-        """Ask for a run."""
+    def create_run(
+        self,
+        target: str,
+        kind: RunKind,
+        *,
+        argv: Sequence[str] = (),
+        actor: str = "",
+        release_digest: str | None = None,
+    ) -> Run:
+        """Ask for a run; without a release it deploys what the target has."""
         body = {"target": target, "kind": str(kind), "argv": list(argv), "actor": actor}
+        if release_digest is not None:
+            body["release_digest"] = release_digest
         return self._call(Run, "POST", "/v1/runs", json=body)
 
     def runs(self, *, target: str | None = None, status: str | None = None, limit: int = 100) -> list[Run]:
@@ -115,9 +141,12 @@ class ApiClient:
         """Ask that a run be canceled."""
         return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/cancel")
 
-    def claim(self, run_id: str, *, node: str, holder: str) -> Assignment:
+    def claim(self, run_id: str, *, node: str, holder: str, regions: Sequence[str] | None = None) -> Assignment:
         """Claim a run for this execution. ApiError with code `not_claimable` when it is not to be had."""
-        return self._call(Assignment, "POST", f"/v1/runs/{_part(run_id)}/claim", json={"node": node, "holder": holder})
+        body: dict[str, Any] = {"node": node, "holder": holder}
+        if regions is not None:
+            body["regions"] = list(regions)
+        return self._call(Assignment, "POST", f"/v1/runs/{_part(run_id)}/claim", json=body)
 
     def raise_epoch(self, run_id: str, *, holder: str, above: int) -> Assignment:
         """Claim again, with an epoch above the one that Redis knows (after a restore of the database)."""
@@ -145,6 +174,44 @@ class ApiClient:
         """Report how the run ended. ApiError with code `lease_lost` when it was given up before."""
         body = {"holder": holder, "epoch": epoch, "exit_code": exit_code, "status": str(status), "reason": reason}
         return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/finish", json=body)
+
+    # Roll-outs, and plan files on their way from a plan to its apply
+
+    def start_rollout(self, release: str, *, actor: str = "") -> Rollout:
+        """Roll a release out. ApiError with code `rollout_unfinished` while another one of the flock is not over."""
+        return self._call(Rollout, "POST", "/v1/rollouts", json={"release": release, "actor": actor})
+
+    def rollouts(self, *, flock: str | None = None, limit: int = 100) -> list[RolloutSummary]:
+        """Return roll-outs, newest first."""
+        return self._call(list[RolloutSummary], "GET", "/v1/rollouts", params=_params(flock=flock, limit=limit))
+
+    def rollout(self, rollout_id: str) -> Rollout:
+        """Return one roll-out."""
+        return self._call(Rollout, "GET", f"/v1/rollouts/{_part(rollout_id)}")
+
+    def command_rollout(
+        self, rollout_id: str, command: Literal["pause", "resume", "cancel"], *, actor: str = ""
+    ) -> Rollout:
+        """Pause, resume or cancel a roll-out. ApiError with code `illegal_transition` where that does not fit."""
+        return self._call(Rollout, "POST", f"/v1/rollouts/{_part(rollout_id)}/{command}", json={"actor": actor})
+
+    def decide_plans(
+        self, rollout_id: str, decision: Literal["approve", "discard"], plans: Mapping[str, str], *, actor: str = ""
+    ) -> Rollout:
+        """Approve or discard plans, each named by its target and the digest that was looked at."""
+        body = {"plans": dict(plans), "actor": actor}
+        return self._call(Rollout, "POST", f"/v1/rollouts/{_part(rollout_id)}/{decision}", json=body)
+
+    def store_plan(self, run_id: str, *, holder: str, content: bytes, changes: bool) -> SavedPlan:
+        """Deliver a plan run's plan file; the same one again is harmless."""
+        params = {"holder": holder, "changes": changes}
+        path = f"/v1/runs/{_part(run_id)}/plan"
+        return self._call(SavedPlan, "POST", path, params=params, content=content, timeout=TRANSFER_TIMEOUT_S)
+
+    def plan_to_apply(self, run_id: str, *, holder: str) -> bytes:
+        """Return the plan file that an apply run applies."""
+        path = f"/v1/runs/{_part(run_id)}/plan"
+        return self._send("GET", path, params={"holder": holder}, timeout=TRANSFER_TIMEOUT_S).content
 
     # Leases
 

@@ -10,8 +10,8 @@ STATE_HOST: Final = "interlock.internal"
 TASK_RUN: Final = "interlock.run"
 """Name of the Celery task that attempts one run; its only argument is the run id."""
 
-MAX_BUNDLE_BYTES: Final = 64 * 1024 * 1024
-"""Largest configuration bundle (tar.gz) that the API takes."""
+MAX_PLAN_BYTES: Final = 64 * 1024 * 1024
+"""Largest plan file that is kept between a plan and its apply."""
 
 MAX_CONTROL_BYTES: Final = 64 * 1024
 """Largest message on the control socket between worker and proxy."""

@@ -35,8 +35,22 @@ class RunKind(StrEnum):
     EXEC = "exec"
 
 
+class Priority(StrEnum):
+    """What is claimed first, the most urgent on top."""
+
+    ROLLBACK = "rollback"
+    APPLY = "apply"
+    PLAN = "plan"
+    DRIFT = "drift"
+
+    @property
+    def rank(self) -> int:
+        """Its place; 0 is claimed first."""
+        return list(Priority).index(self)
+
+
 class RunStatus(StrEnum):
-    """Where a run stands."""
+    """Where a run stands. A plan run ends as planned; its plan may then be confirmed or discarded."""
 
     PENDING = "pending"
     CLAIMED = "claimed"
@@ -45,6 +59,8 @@ class RunStatus(StrEnum):
     SETTLING = "settling"
     APPLIED = "applied"
     PLANNED = "planned"
+    CONFIRMED = "confirmed"
+    DISCARDED = "discarded"
     SUCCEEDED = "succeeded"
     ERRORED = "errored"
     CANCELED = "canceled"
@@ -52,14 +68,31 @@ class RunStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether the run is over for good."""
+        """Whether the run is over for good: it has no lease and gets none any more."""
         return self in _TERMINAL
 
+    def shown(self, kind: RunKind) -> str:
+        """The name that users of Terraform Cloud know; where ours says more, ours follows in brackets."""
+        if self is RunStatus.SETTLING:
+            known = RunStatus.PLANNING if kind is RunKind.PLAN else RunStatus.APPLYING
+        else:
+            known = _KNOWN.get(self, self)
+        return known.value if known is self else f"{known.value} ({self.value})"
+
+
+#: The steps of the lease protocol, under the names of what they are part of.
+_KNOWN: Final = {
+    RunStatus.CLAIMED: RunStatus.PENDING,
+    RunStatus.SUCCEEDED: RunStatus.APPLIED,
+    RunStatus.LOST: RunStatus.ERRORED,
+}
 
 _TERMINAL: Final = frozenset(
     {
         RunStatus.APPLIED,
         RunStatus.PLANNED,
+        RunStatus.CONFIRMED,
+        RunStatus.DISCARDED,
         RunStatus.SUCCEEDED,
         RunStatus.ERRORED,
         RunStatus.CANCELED,
@@ -92,16 +125,6 @@ def describe(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
-class TargetUpsert(_Record):
-    """One target as it is sent to the API."""
-
-    id: TargetId = Field(description="flock.region or flock.region.name")
-    region: Label = Field(description="region whose workers take its runs")
-    provider_region: str = Field(max_length=64, description="the cloud's region")
-    variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables")
-    bundle_digest: Digest | None = Field(default=None, description="its own bundle, where it is not the flock's")
-
-
 class Target(_Record):
     """An execution target as the database knows it."""
 
@@ -109,8 +132,7 @@ class Target(_Record):
     flock: Label = Field(description="flock that it belongs to")
     region: Label = Field(description="region whose workers take its runs")
     provider_region: str = Field(max_length=64, description="the cloud's region")
-    variables: dict[str, Any] = Field(default_factory=dict, description="Terraform variables")
-    bundle_digest: Digest = Field(description="bundle with the generic configuration")
+    release_digest: Digest | None = Field(default=None, description="what a run deploys that names no release")
     epoch: int = Field(ge=0, description="last epoch claimed; 0: never")
 
 
@@ -118,8 +140,52 @@ class Flock(_Record):
     """A flock as the API returns it."""
 
     name: Label = Field(description="the flock's name")
-    bundle_digest: Digest = Field(description="bundle with the generic configuration")
     targets: tuple[Target, ...] = Field(default=(), description="its targets")
+
+
+class ReleasePhase(_Record):
+    """A group of a release's targets that is deployed side by side."""
+
+    name: Label = Field(description="the phase's name")
+    after: tuple[Label, ...] = Field(
+        default=(), max_length=256, description="phases that must be done before it begins"
+    )
+    targets: tuple[TargetId, ...] = Field(max_length=1000, description="what it deploys, in the order of their ids")
+    max_concurrent: int = Field(ge=1, le=1000, description="targets deployed at the same time")
+    failure_tolerance: int = Field(ge=0, le=1000, description="failed targets with which it still counts as done")
+    bake_s: int = Field(ge=0, le=86_400, description="seconds to wait and watch after its last target")
+    approval: bool = Field(description="a person lets it begin")
+
+
+class ReleaseTarget(_Record):
+    """One target of a release."""
+
+    region: Label = Field(description="region whose workers take its runs")
+    provider_region: str = Field(max_length=64, description="the cloud's region")
+    phase: Label = Field(description="when it is deployed")
+    configuration: str = Field(max_length=1024, description="which of the release's generic configurations it has")
+    rendered_digest: Digest = Field(description="of everything that a worker gets for it; equal: nothing changes")
+
+
+class ReleaseSummary(_Record):
+    """A release in a list."""
+
+    digest: Digest = Field(description="sha256 of its canonical manifest: its name")
+    flock: Label = Field(description="whose release it is")
+    target_count: int = Field(ge=1, description="how many targets it has")
+    actor: str = Field(max_length=256, description="who published it")
+    created_at: AwareDatetime = Field(description="when it was published")
+
+
+class Release(_Record):
+    """An immutable, content-addressed set of everything that deploys a flock."""
+
+    digest: Digest = Field(description="sha256 of its canonical manifest: its name")
+    flock: Label = Field(description="whose release it is")
+    actor: str = Field(max_length=256, description="who published it")
+    created_at: AwareDatetime = Field(description="when it was published")
+    phases: tuple[ReleasePhase, ...] = Field(min_length=1, description="in an order in which they can begin")
+    targets: dict[TargetId, ReleaseTarget] = Field(min_length=1, description="every target, by id")
 
 
 class Run(_Record):
@@ -134,15 +200,25 @@ class Run(_Record):
     node: str | None = Field(default=None, description="worker host that claimed it")
     actor: str = Field(default="", max_length=256, description="who asked for it")
     argv: tuple[str, ...] = Field(default=(), max_length=1024, description="command of an exec run")
+    release_digest: Digest | None = Field(default=None, description="what it deploys")
     reason: str = Field(default="", max_length=4096, description="why it ended as it did")
     exit_code: int | None = Field(default=None, description="exit code of the provisioner")
     attempt: int = Field(default=1, ge=1, description="1 for the first try, +1 for each follow-up of a lost run")
     retry_of: str | None = Field(default=None, description="the lost run that this one follows")
+    rollout_id: str | None = Field(default=None, max_length=32, description="the roll-out that started it")
+    plan_run_id: str | None = Field(default=None, max_length=32, description="the run whose plan it applies")
     created_at: AwareDatetime = Field(description="when it was asked for")
     claimed_at: AwareDatetime | None = Field(default=None, description="when a worker claimed it")
     finished_at: AwareDatetime | None = Field(default=None, description="when it was over")
     cancel_requested: bool = Field(default=False, description="whether someone asked to cancel it")
     revoke_requested: bool = Field(default=False, description="whether an operator revoked its lease")
+
+
+class SavedPlan(_Record):
+    """The plan that an apply applies, and nothing else."""
+
+    run_id: RunId = Field(description="the run that made it")
+    digest: Digest = Field(description="sha256 of the plan file")
 
 
 class Assignment(_Record):
@@ -156,6 +232,8 @@ class Assignment(_Record):
     state_username: str = Field(description="user name for the state backend (the run id)")
     state_password: str = Field(repr=False, description="password for the state backend, of this run only")
     recovers: str | None = Field(default=None, description="run whose cut this one follows")
+    plan: SavedPlan | None = Field(default=None, description="an apply: the plan to apply; None: make one")
+    keep_plan: bool = Field(default=False, description="a plan: whether its plan file is delivered, for a later apply")
 
 
 class JournalIntent(_Record):

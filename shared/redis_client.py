@@ -2,12 +2,16 @@
 
 `Servers` hides the difference: whoever has a key asks for the server that owns it. Only primaries are ever asked, every
 wait is bounded, and what fails raises one of redis-py's own errors. A client that goes on talking to a deposed primary
-is no danger: WAIT with the configured number of replicas confirms nothing there.
+is no danger: WAIT with the configured number of replicas confirms nothing there. It gets nowhere either, so the
+Sentinels are asked again every few seconds.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
+import threading
 from abc import ABC, abstractmethod
 from typing import Any, Final
 
@@ -19,6 +23,7 @@ from redis import exceptions as redis_errors
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from shared.clock import Clock, SystemClock
 from shared.redis_address import Topology as Topology
 from shared.redis_address import parse_address as parse_address
 
@@ -26,6 +31,10 @@ TIMEOUT_S: Final = 2.0
 """For connecting and for each answer: well below any TTL, so that a silent server cannot eat the whole lease."""
 SENTINEL_TIMEOUT_S: Final = 1.0
 """The same for a Sentinel: the next one may know."""
+LOOK_MS: Final = 5_000
+"""How often the Sentinels are asked whether they name another primary now. A deposed one that they do not reach, but we
+do, never hangs up: nothing would be confirmed any more, and the new one never found.
+"""
 
 
 class Servers(ABC):
@@ -87,15 +96,32 @@ class AsyncServers(ABC):
 class OnePrimary(Servers):
     """One server, or the one that the Sentinels name."""
 
-    def __init__(self, client: redis.Redis, *, sentinel: redis.sentinel.Sentinel | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        sentinel: redis.sentinel.Sentinel | None = None,
+        name: str = "",
+        clock: Clock | None = None,
+    ) -> None:
         """Use `client`, which finds the primary by itself where `sentinel` knows it as `name`."""
         self._client = client
         self._sentinel = sentinel
         self._name = name
+        self._looks = _Looks(clock or SystemClock())
 
     def owner(self, key: str) -> redis.Redis:
         """Return the client."""
+        if self._sentinel is not None and self._looks.due():
+            # Aside: Sentinels that are silent must not cost a renewal anything.
+            threading.Thread(target=self._look, name="sentinel-look", daemon=True).start()
         return self._client
+
+    def _look(self) -> None:
+        """Connections to a server that is no longer named are closed when they are idle, or given back."""
+        with contextlib.suppress(redis_errors.RedisError):
+            pool: Any = self._client.connection_pool
+            pool.get_master_address()
 
     def primaries(self) -> list[redis.Redis]:
         """Return the client alone."""
@@ -127,14 +153,32 @@ class OnePrimary(Servers):
 class AsyncOnePrimary(AsyncServers):
     """See `OnePrimary`."""
 
-    def __init__(self, client: redis.asyncio.Redis, *, sentinel: redis.asyncio.sentinel.Sentinel | None = None) -> None:
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        *,
+        sentinel: redis.asyncio.sentinel.Sentinel | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """See `OnePrimary`."""
         self._client = client
         self._sentinel = sentinel
+        self._looks = _Looks(clock or SystemClock())
+        self._looking: asyncio.Task[None] | None = None
 
     async def owner(self, key: str) -> redis.asyncio.Redis:
-        """Return the client."""
+        """See `OnePrimary.owner`."""
+        if self._sentinel is not None and self._looks.due() and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look())  # noqa: TID251 - kept here, and it raises nothing
         return self._client
+
+    async def _look(self) -> None:
+        """See `OnePrimary._look`; this pool would keep those that are in use, so they are closed, too."""
+        pool: Any = self._client.connection_pool
+        before = pool.master_address
+        with contextlib.suppress(redis_errors.RedisError):
+            if await pool.get_master_address() != before and before is not None:
+                await pool.disconnect(inuse_connections=True)
 
     async def primaries(self) -> list[redis.asyncio.Redis]:
         """Return the client alone."""
@@ -146,10 +190,30 @@ class AsyncOnePrimary(AsyncServers):
 
     async def close(self) -> None:
         """Close the client, and those of the Sentinels."""
+        if self._looking is not None:
+            self._looking.cancel()
         await self._client.aclose()
         if self._sentinel is not None:
             for sentinel in self._sentinel.sentinels:
                 await sentinel.aclose()
+
+
+class _Looks:
+    """When the Sentinels are to be asked again."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next_ms = clock.boot_ms() + LOOK_MS
+
+    def due(self) -> bool:
+        """Whether it is time; then the next time is later."""
+        with self._lock:
+            now_ms = self._clock.boot_ms()
+            if now_ms < self._next_ms:
+                return False
+            self._next_ms = now_ms + LOOK_MS
+            return True
 
 
 def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Servers:

@@ -141,7 +141,9 @@ class Settings(BaseSettings):
         description="largest body that the proxy holds in memory; S3 objects are streamed",
     )
     max_buffered_bytes: int = Field(
-        default=256 * 1024 * 1024, gt=0, description="all bodies that the proxy holds in memory at once"
+        default=256 * 1024 * 1024,
+        gt=0,
+        description="all bodies that the proxy holds in memory at once; one run leaves room for a largest one",
     )
     kernel_gate: Literal["auto", "required"] = Field(
         default="auto", description="required: the proxy does not start without its gate in the kernel"
@@ -156,6 +158,14 @@ class Settings(BaseSettings):
     republish_after_s: float = Field(default=5, gt=0, description="a pending run's broker message is sent again then")
     max_attempts: int = Field(default=3, ge=1, le=100, description="tries of a run whose lease was lost")
     run_hard_limit_s: int = Field(default=14_400, gt=0, description="longest life of one run")
+    max_runs_per_flock: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        max_length=10_000,
+        description='most runs at work at the same time by flock, as JSON; `*` stands for the others: {"*": 20}',
+    )
+    max_runs_per_region: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, max_length=10_000, description="the same by region"
+    )
     observe_ms: int = Field(default=200, gt=0, description="time between two looks of the observer")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
 

@@ -71,7 +71,7 @@ class FakeLeaseStore(LeaseStore):
         super().__init__(fakeredis.FakeRedis(server=server._server), prelude=PRELUDE)
         self.server = server
 
-    def durable(self, target: str, replicas_timeout_ms: int) -> bool:
+    def durable(self, target: str, replicas_timeout_ms: int, *, incarnation: str | None = None) -> bool:
         """Answer what the fake server was told to."""
         return self.server.durable
 

@@ -39,7 +39,9 @@ class Hold:
     """Boot time before the ACQUIRE was sent: the first proof of life counts from here."""
 
 
-def claim(api: ApiClient, run_id: str, *, node: str, holder: str, pause: Callable[[int], None]) -> Assignment | None:
+def claim(
+    api: ApiClient, run_id: str, *, node: str, holder: str, regions: tuple[str, ...], pause: Callable[[int], None]
+) -> Assignment | None:
     """Claim the run.
 
     Args:
@@ -47,17 +49,18 @@ def claim(api: ApiClient, run_id: str, *, node: str, holder: str, pause: Callabl
         run_id: from the broker's message.
         node: this host.
         holder: nonce of this execution; the same one again gets the same answer, so a lost reply is harmless.
+        regions: those that this worker serves; a run of another one is not to be had.
         pause: waits that many milliseconds.
 
     Returns:
-        The assignment; None when the run is not to be had (delivered twice, over, its target taken).
+        The assignment; None when the run is not to be had (delivered twice, over, its target taken, of another region).
 
     Raises:
         Unavailable: the API did not answer for seconds; the reconciler will send the message again.
     """
     for attempt in range(CLAIM_TRIES):
         try:
-            return api.claim(run_id, node=node, holder=holder)
+            return api.claim(run_id, node=node, holder=holder, regions=regions)
         except ApiError as error:
             if error.status < 500:
                 log_event(_log, "not_claimed", run=run_id, code=error.code, why=error)

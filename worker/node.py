@@ -46,7 +46,7 @@ class NodeBeat:
         return self._sent_at_ms is not None and self._clock.boot_ms() - self._sent_at_ms < TTL_MS
 
     def send(self, runs: Iterable[str]) -> None:
-        """Send one beat; a Redis that is away is logged and tried again with the next.
+        """Send one beat, and say again which durations we have; a Redis that is away is logged and tried with the next.
 
         Args:
             runs: ids of the runs attempted now.
@@ -56,13 +56,14 @@ class NodeBeat:
             "regions": list(self._settings.regions),
             "runs": sorted(set(runs)),
             "sandbox": self._settings.sandbox,
-            # All hosts must have the same: whoever starts compares.
+            # All hosts must have the same: whoever starts compares, and is told which host it is.
             "timing": self._settings.timing.model_dump(),
             "at": self._clock.wall().isoformat(),
         }
         try:
             self._store.beat(self._settings.node, payload, TTL_MS)
             self._sent_at_ms = self._clock.boot_ms()
+            self._store.agree(self._settings.timing)
         except InterlockError as error:
             log_event(_log, "beat_failed", level=logging.WARNING, node=self._settings.node, error=error)
 

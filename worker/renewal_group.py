@@ -106,6 +106,7 @@ class GroupMember:
         self._clock = clock
         self._alone = alone
         self._number = 0
+        self._is_alone = False
         self._lock = threading.Lock()
 
     def renew(self, target: str, lease_id: str) -> Renewed | Refused:
@@ -117,8 +118,14 @@ class GroupMember:
                 self._connection.send(ask.model_dump_json().encode())
                 answer = self._answer()
             except (OSError, ValidationError) as error:
-                log_event(_log, "renewing_alone", level=logging.WARNING, target=target, why=repr(error))
+                # Once: a main process that is frozen, or waits for a silent Redis, is so at every renewal.
+                if not self._is_alone:
+                    log_event(_log, "renewing_alone", level=logging.WARNING, target=target, why=_why(error))
+                self._is_alone = True
                 return self._alone.renew(target, lease_id)
+            if self._is_alone:
+                log_event(_log, "renewing_together", target=target)
+            self._is_alone = False
         if answer.error is not None:
             raise Unavailable(answer.error, hint="it is tried again until the deadline")
         if answer.refused is not None:
@@ -199,7 +206,14 @@ class RenewalGroup:
             oldest_ms = self._clock.boot_ms() - self._renew_ms
             fresh = {member: ask for member, ask in asked.items() if ask.sent_ms > oldest_ms}
             if fresh:
-                self._renew(fresh)
+                self._renew_guarded(fresh)
+
+    def _renew_guarded(self, asked: dict[socket.socket, Ask]) -> None:
+        """This thread must outlive whatever one call runs into: without it each renewal would cost a time-out first."""
+        try:
+            self._renew(asked)
+        except Exception as error:  # noqa: BLE001 - the members get no answer, renew alone, and ask again
+            log_event(_log, "group_renewal_failed", level=logging.ERROR, runs=len(asked), error=repr(error))
 
     def _renew(self, asked: dict[socket.socket, Ask]) -> None:
         replies = self._store.renew_many([(ask.target, ask.lease_id) for ask in asked.values()], self._renew_ms)
@@ -241,6 +255,12 @@ class RenewalGroup:
         assert isinstance(member, socket.socket)
         self._selector.unregister(member)
         member.close()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "the worker's main process gave no answer in time: it is frozen or busy, or Redis keeps it waiting"
+    return f"the worker's main process is gone: {error!r}"
 
 
 def _answer(number: int, reply: Renewed | Refused | InterlockError) -> Answer:

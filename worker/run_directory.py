@@ -14,18 +14,14 @@ worker's token would otherwise be read by a worker that is root, and offered to 
 from __future__ import annotations
 
 import errno
-import hashlib
-import io
 import os
 import stat
-import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from shared.errors import ConfigurationError, PeerError
 from worker.sandbox_remains import remove_tree
 
-MAX_BUNDLE_FILES = 20_000
-MAX_BUNDLE_CONTENT_BYTES = 512 * 1024**2
 MAX_STATE_BYTES = 256 * 1024**2
 ERRORED_STATE = "errored.tfstate"
 
@@ -59,35 +55,25 @@ class RunDirectory:
         # By now the provisioner is dead, but it may have left trees that rmtree gives up on.
         remove_tree(self.root)
 
-    def unpack(self, bundle: bytes, digest: str) -> None:
-        """Put the flock's configuration into work/.
+    def lay_out(self, files: Mapping[str, tuple[bytes, bool]]) -> None:
+        """Put a release's files into work/, which is empty.
 
         Args:
-            bundle: tar.gz.
-            digest: `sha256:…` of exactly these bytes.
+            files: content by plain relative path, and whether it may be executed; both checked against the release.
 
         Raises:
-            PeerError: the bytes are not the ones named.
-            ConfigurationError: the archive holds links out of it, devices, or more than the bounds allow.
+            ConfigurationError: two paths that exclude one another, or the disk is full.
         """
-        actual = "sha256:" + hashlib.sha256(bundle).hexdigest()
-        if actual != digest:
-            raise PeerError(f"bundle {digest} arrived as {actual}", hint="upload the configuration again")
         try:
-            with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as archive:
-                content_bytes = 0
-                for files, member in enumerate(archive, start=1):
-                    content_bytes += member.size
-                    if files > MAX_BUNDLE_FILES or content_bytes > MAX_BUNDLE_CONTENT_BYTES:
-                        raise ConfigurationError(
-                            f"bundle {digest} holds more than {MAX_BUNDLE_FILES} files or "
-                            f"{MAX_BUNDLE_CONTENT_BYTES // 1024**2} MiB",
-                            hint="keep artifacts and provider binaries out of the configuration directory",
-                        )
-                    archive.extract(member, self.work, filter="data")
-        except (tarfile.TarError, EOFError, OSError) as error:
+            for name, (content, executable) in sorted(files.items()):
+                path = self.work / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o700 if executable else 0o600)
+                with os.fdopen(fd, "wb") as file:
+                    file.write(content)
+        except OSError as error:
             raise ConfigurationError(
-                f"bundle {digest} cannot be unpacked: {error}", hint="upload the configuration again"
+                f"the release's files cannot be laid out: {error}", hint="is the worker's disk full?"
             ) from error
 
     def write(self, name: str, text: str) -> None:
@@ -97,11 +83,20 @@ class RunDirectory:
             name: plain file name.
             text: its content.
         """
+        self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """As `write`, for what is no text.
+
+        Args:
+            name: plain file name.
+            content: its content.
+        """
         path = self.work / name
         path.unlink(missing_ok=True)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
 
     def discard(self, name: str) -> None:
         """Remove a file of our own from work/ again; it may be gone already."""

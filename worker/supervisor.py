@@ -1,6 +1,7 @@
 """The life of one run, in the main thread of a pool child.
 
-    claim (API) -> acquire, durable, confirm (Redis) -> sandbox, its listener comes back -> attach (proxy)
+    claim (API) -> the release, fetched and verified -> acquire, durable, confirm (Redis)
+    -> sandbox, its listener comes back -> attach (proxy)
     -> renew, confirm -> the gate opens -> the provisioner runs
     -> everything in the sandbox is dead -> errored.tfstate is kept -> report -> release -> proxy done -> released
 
@@ -21,14 +22,13 @@ from dataclasses import dataclass
 from shared import exit_codes
 from shared.api_client import ApiClient
 from shared.clock import Clock
-from shared.constants import STATE_HOST
 from shared.control import Attach, Open
 from shared.errors import ApiError, InterlockError, LeaseLost, LeaseRefused, Unavailable
 from shared.lease.store import LeaseStore
 from shared.log import log_event
 from shared.models import Assignment, RunKind, RunStatus
 from shared.settings import Settings
-from worker import acquisition, sandbox_setup
+from worker import acquisition, release_files, sandbox_setup, saved_plans
 from worker.acquisition import Hold
 from worker.commands import SandboxCommands
 from worker.environment import make_placeholders
@@ -87,7 +87,14 @@ def attempt(parts: Parts, run_id: str) -> None:
     holder = secrets.token_hex(16)
     stop = Stop()
     try:
-        assignment = acquisition.claim(parts.api, run_id, node=parts.settings.node, holder=holder, pause=stop.wait)
+        assignment = acquisition.claim(
+            parts.api,
+            run_id,
+            node=parts.settings.node,
+            holder=holder,
+            regions=parts.settings.regions,
+            pause=stop.wait,
+        )
         if assignment is None:
             parts.metrics.event("duplicate")
             return
@@ -107,6 +114,7 @@ class _Attempt:
         self._stop = stop
         self._placeholders = make_placeholders(assignment.run.id)
         self._directory = RunDirectory(parts.settings.home, assignment.run.id)
+        self._versions: str | None = None
         self._renewal: Renewal | None = None
         self._concluded = False
         self._state_at_risk = False
@@ -161,6 +169,14 @@ class _Attempt:
 
     def _outcome(self) -> Outcome:
         """Hold the lease around the work; every error of the run becomes its outcome."""
+        try:
+            self._fetch_release()
+        except StopRequested as stopped:
+            return self._stopped(stopped.reason)
+        except InterlockError as error:
+            # Before the lease: whoever cannot have the release, whole and unchanged, has no business with the target.
+            self._parts.metrics.event("release_refused")
+            return _errored(error)
         try:
             hold = acquisition.acquire(
                 self._parts.store,
@@ -219,6 +235,15 @@ class _Attempt:
             self._report(outcome)
             self._hand_back(hold, proxy)
             return outcome
+
+    def _fetch_release(self) -> None:
+        """Lay out the files of the run's release, every one of them checked."""
+        fetched = release_files.fetch(
+            self._parts.api, self._claimed, regions=self._parts.settings.regions, stop=self._stop
+        )
+        self._directory.lay_out(fetched.files)
+        self._versions = fetched.terraform
+        self._note(f"release {self._claimed.run.release_digest}: {len(fetched.files)} files verified")
 
     def _work(self, hold: Hold, proxy: ProxyClient) -> Outcome:
         """Launch the sandbox, open the gate, run the provisioner; on every way out nothing is left running."""
@@ -279,7 +304,6 @@ class _Attempt:
             parts.confinement, parts.settings, self._directory, assignment, self._placeholders, port
         )
         commands = SandboxCommands(sandbox, self._stop, log=self._directory.log, env=env, clock=parts.clock)
-        self._directory.unpack(parts.api.bundle(assignment.target.bundle_digest), assignment.target.bundle_digest)
         if assignment.run.kind is RunKind.EXEC:
             self._progress(RunStatus.APPLYING)
             return run_command(commands, assignment.run.argv)
@@ -289,9 +313,7 @@ class _Attempt:
             raise LeaseRefused("Terraform was installed after this worker started", hint="restart the worker")
         job = TerraformJob(
             terraform=parts.confinement.terraform.argv(confined=sandbox.confined),
-            state_address=f"https://{STATE_HOST}/v1/state/{assignment.target.id}",
-            variables=assignment.target.variables,
-            provider_region=assignment.target.provider_region,
+            versions=self._versions,
             plugin_dir=str(parts.settings.plugin_dir.resolve()) if parts.settings.plugin_dir else None,
         )
         take_over = TakeOver(
@@ -302,6 +324,8 @@ class _Attempt:
             assignment.run.kind,
             take_over=take_over.carry_out,
             progress=self._progress,
+            saved=saved_plans.fetch(parts.api, assignment),
+            keep=saved_plans.keeper(parts.api, assignment, self._note),
         )
 
     def _keep_errored_state(self, hold: Hold) -> None:

@@ -216,7 +216,8 @@ class Stage:
         command = interlock("flock", "register", str(FLOCK), "--json")
         done = subprocess.run(
             command,
-            env=self._environment("control"),
+            # The flock has no lock file: it is made of the provider that the workers have.
+            env=self._environment("control", INTERLOCK_PLUGIN_DIR=str(self._plugin_dir)),
             cwd=self._home,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -2,7 +2,17 @@
 
 from fastapi import FastAPI
 
-from scheduler.api import catalog, failures, health_routes, journal_routes, lease_routes, run_routes, state_routes
+from scheduler.api import (
+    catalog,
+    failures,
+    health_routes,
+    journal_routes,
+    lease_routes,
+    release_routes,
+    rollout_routes,
+    run_routes,
+    state_routes,
+)
 from scheduler.api.limits import BodyLimit
 from scheduler.assembly import build_context
 from scheduler.context import SchedulerContext
@@ -20,7 +30,16 @@ def create_app(settings: Settings, *, context: SchedulerContext | None = None) -
         summary="Targets, runs, leases, journal and Terraform state of an Interlock installation.",
     )
     app.state.context = context or build_context(settings)
-    for module in (catalog, run_routes, lease_routes, journal_routes, state_routes, health_routes):
+    for module in (
+        catalog,
+        release_routes,
+        run_routes,
+        rollout_routes,
+        lease_routes,
+        journal_routes,
+        state_routes,
+        health_routes,
+    ):
         app.include_router(module.router)
     failures.install(app)
     app.add_middleware(BodyLimit)

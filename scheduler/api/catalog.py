@@ -1,21 +1,13 @@
-"""Routes: bundles, flocks and targets."""
+"""Routes: flocks and targets."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from scheduler import flocks
+from scheduler import flocks, releases
 from scheduler.api.access import Context, allow
-from shared.models import Digest, Flock, Label, Target, TargetUpsert
+from shared.models import Digest, Flock, Label, Target
 
 router = APIRouter(prefix="/v1", tags=["catalog"])
-
-
-class BundleDigest(BaseModel):
-    """Names a stored bundle."""
-
-    digest: Digest = Field(description="sha256:<hex> of the packed content")
 
 
 class FlockUpsert(BaseModel):
@@ -23,34 +15,13 @@ class FlockUpsert(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    bundle_digest: Digest = Field(description="the generic configuration that its targets deploy")
-    targets: list[TargetUpsert] = Field(max_length=flocks.MAX_TARGETS, description="the targets to create or update")
-
-
-async def raw_body(request: Request) -> bytes:
-    """The body as it came; the middleware bounds it."""
-    return await request.body()
-
-
-Body = Annotated[bytes, Depends(raw_body)]
-
-
-@router.post("/bundles", status_code=201, dependencies=[allow()])
-def upload_bundle(context: Context, content: Body) -> BundleDigest:
-    """Store a generic configuration: the bytes of a tar.gz, at most 64 MiB. The same content is stored once."""
-    return BundleDigest(digest=flocks.store_bundle(context, content))
-
-
-@router.get("/bundles/{digest}", dependencies=[allow("worker")], response_class=Response)
-def download_bundle(context: Context, digest: Digest) -> Response:
-    """The bytes of a bundle."""
-    return Response(flocks.bundle(context, digest), media_type="application/gzip")
+    release_digest: Digest = Field(description="what a run of its targets deploys when it names no release")
 
 
 @router.put("/flocks/{name}", dependencies=[allow()])
 def put_flock(context: Context, name: Label, flock: FlockUpsert) -> Flock:
-    """Create or update a flock and its targets. A target that is not named stays as it is."""
-    return flocks.put_flock(context, name, bundle_digest=flock.bundle_digest, targets=flock.targets)
+    """Let the targets of a published release deploy it when a run names none. Other targets stay as they are."""
+    return releases.register(context, name, release_digest=flock.release_digest)
 
 
 @router.get("/flocks", dependencies=[allow("worker")])

@@ -1,22 +1,35 @@
 """Request bodies are bounded, whether their length is announced or not."""
 
-from fastapi import HTTPException
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scheduler.state_documents import MAX_STATE_BYTES
-from shared.constants import MAX_BUNDLE_BYTES
+from shared.constants import MAX_PLAN_BYTES
+from shared.release_pack import MAX_PACKED_BYTES
 
-#: JSON requests: a flock of a thousand targets, or a log piece of 1 MiB with everything escaped.
+#: JSON requests: the largest is a log piece of 1 MiB with everything escaped.
 MAX_JSON_BYTES = 8 * 1024 * 1024
 
 
 def limit_for(path: str) -> int:
     """The largest body, in bytes, that this path takes."""
-    if path == "/v1/bundles":
-        return MAX_BUNDLE_BYTES
+    if path == "/v1/releases":
+        return MAX_PACKED_BYTES
+    if path.startswith("/v1/runs/") and path.endswith("/plan"):
+        return MAX_PLAN_BYTES
     if path.startswith("/v1/state/") or path.endswith("/quarantine"):
         return MAX_STATE_BYTES
     return MAX_JSON_BYTES
+
+
+async def raw_body(request: Request) -> bytes:
+    """The body as it came; `BodyLimit` bounds it."""
+    return await request.body()
+
+
+Body = Annotated[bytes, Depends(raw_body)]
 
 
 class BodyLimit:

@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scheduler import claims, run_logs, runs
 from scheduler.api.access import Context, allow
+from scheduler.rollout.drive import drive_of_run
 from scheduler.settlement import MAX_REASON
-from shared.models import Assignment, LogChunk, Run, RunKind, RunStatus, TargetId
+from shared.models import Assignment, Digest, Label, LogChunk, Priority, Run, RunKind, RunStatus, TargetId
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -24,8 +25,10 @@ class RunRequest(_Request):
 
     target: TargetId = Field(description="where to work")
     kind: RunKind = Field(description="what to do")
+    release_digest: Digest | None = Field(default=None, description="what to deploy; left out: what the target has")
     argv: list[str] = Field(default=[], max_length=runs.MAX_ARGV, description="the command of an exec run")
     actor: str = Field(default="", max_length=256, description="who asks, for the record")
+    priority: Priority | None = Field(default=None, description="what it is claimed as; left out: by its kind")
 
 
 class ClaimRequest(_Request):
@@ -33,6 +36,9 @@ class ClaimRequest(_Request):
 
     node: str = Field(min_length=1, max_length=253, description="the worker's host")
     holder: Holder
+    regions: tuple[Label, ...] | None = Field(
+        default=None, max_length=256, description="regions that it serves; left out: any"
+    )
 
 
 class RaiseRequest(_Request):
@@ -70,7 +76,15 @@ class FinishRequest(_Request):
 @router.post("", status_code=201, dependencies=[allow()])
 def submit(context: Context, run: RunRequest) -> Run:
     """Queue a run and wake a worker of the target's region."""
-    return runs.submit(context, target=run.target, kind=run.kind, argv=run.argv, actor=run.actor)
+    return runs.submit(
+        context,
+        target=run.target,
+        kind=run.kind,
+        argv=run.argv,
+        actor=run.actor,
+        priority=run.priority,
+        release_digest=run.release_digest,
+    )
 
 
 @router.get("", dependencies=[allow("worker")])
@@ -93,13 +107,19 @@ def get_run(context: Context, run_id: str) -> Run:
 @router.post("/{run_id}/cancel", dependencies=[allow()])
 def cancel(context: Context, run_id: str) -> Run:
     """Cancel a pending run at once, an active one through its holder."""
-    return runs.cancel(context, run_id)
+    run = runs.cancel(context, run_id)
+    if run.status.terminal:
+        drive_of_run(context, run_id)
+    return run
 
 
 @router.post("/{run_id}/claim", dependencies=[allow("worker")])
 def claim(context: Context, run_id: str, request: ClaimRequest) -> Assignment:
-    """Claim a pending run: the target's epoch grows by one. 409 `not_claimable` for whoever is late."""
-    return claims.claim(context, run_id, node=request.node, holder=request.holder)
+    """Claim the run whose turn it is in the region of this one: the epoch of its target grows by one.
+
+    409 `not_claimable` when there is nothing to be had.
+    """
+    return claims.claim(context, run_id, node=request.node, holder=request.holder, regions=request.regions)
 
 
 @router.post("/{run_id}/raise_epoch", dependencies=[allow("worker")])
@@ -129,7 +149,7 @@ def read_log(context: Context, run_id: str, offset: Annotated[int, Query(ge=0)] 
 @router.post("/{run_id}/finish", dependencies=[allow("worker")])
 def finish(context: Context, run_id: str, request: FinishRequest) -> Run:
     """The holder's report. Terminal only when Redis says that the lease ended; until then `settling`."""
-    return runs.finish(
+    run = runs.finish(
         context,
         run_id,
         holder=request.holder,
@@ -138,3 +158,6 @@ def finish(context: Context, run_id: str, request: FinishRequest) -> Run:
         status=request.status,
         reason=request.reason,
     )
+    if run.status.terminal:
+        drive_of_run(context, run_id)
+    return run

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scheduler import quarantine, recovery, terraform_state
 from scheduler.api.access import Context, allow, state_caller, state_reader
-from scheduler.api.catalog import Body
+from scheduler.api.limits import Body
 from scheduler.problems import invalid
 from scheduler.terraform_state import StateCaller
 from shared.models import QuarantinedState, Recovery

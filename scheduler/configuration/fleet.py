@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,8 @@ class Flock:
     """Whether there is a folder regions/; then every region has a file."""
     generics: dict[str, Generic] = field(default_factory=dict)
     """By the folder's name in flock.yaml."""
+    artifact_digests: Mapping[str, str] = field(default_factory=dict)
+    """What the versions of artifacts that have no digest were found to be, by the artifact's name."""
     others: frozenset[str] = frozenset()
     """Names of the other flocks of the fleet."""
     findings: tuple[Finding, ...] = ()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.models import Label, TargetId
+from shared.versions import check_constraint
 
 MAX_TARGETS: Final = 1000
 MAX_REGIONS: Final = 1000
@@ -20,6 +21,7 @@ MAX_BAKE_S: Final = 24 * 3600
 RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Values = Annotated[dict[str, Any], Field(max_length=10_000)]
+Versions = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(check_constraint)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False, max_length=256)]
 
 
@@ -60,9 +62,11 @@ class Artifact(_File):
     """Something built elsewhere that the configuration deploys; values refer to it as `${artifact.NAME.digest}`."""
 
     source: Text = Field(description="where it is: a repository, a URL")
-    version: Text | None = Field(default=None, description="a tag or version, for people; it may move")
+    version: Text | None = Field(
+        default=None, description="a tag; it may move, so its digest is looked up when a release is published"
+    )
     digest: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")] | None = Field(
-        default=None, description="what is deployed, whatever the version points to later"
+        default=None, description="what is deployed, whatever the version points to; left out: looked up by the version"
     )
 
 
@@ -94,6 +98,11 @@ class FlockFile(Layer):
     fleet: RelativePath = Field(
         default=".",
         description="folder that holds regions/ and realms/, where it is not the flock's own; may lead upwards",
+    )
+    terraform: Versions | None = Field(
+        default=None,
+        description="versions of Terraform or OpenTofu that may deploy it: 1.9.8, or ~> 1.9; left out: any that the "
+        "generic configuration allows",
     )
     artifacts: Annotated[dict[Label, Artifact], Field(max_length=256)] = Field(
         default_factory=dict, description="what is deployed, by name"

@@ -85,7 +85,7 @@ _HOW_TO_SET: Final = {
     "realm": "add a file for the region",
     "name": "give the target a `name`",
     "phase": "add `phases` to flock.yaml",
-    "digest": "pin the artifact: add its `digest` to flock.yaml",
+    "digest": "add the artifact's `digest` to flock.yaml; or its `version`, to look it up at publication",
     "version": "add the artifact's `version` to flock.yaml",
 }
 

@@ -30,6 +30,7 @@ PROVIDERS_FILE: Final = "interlock_providers_override.tf.json"
 PROVIDER_REGION: Final = "provider_region"
 BUILT_IN: Final = "built in"
 DEFAULT: Final = "Terraform's default"
+LOOKED_UP: Final = "looked up by the version"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +201,9 @@ class Renderer:
             for part in ("source", "version", "digest"):
                 origin = document.origin("artifacts", name, part)
                 scope[f"artifact.{name}.{part}"] = _text(getattr(artifact, part), origin)
+            if artifact.digest is None and name in self.flock.artifact_digests:
+                origin = document.origin("artifacts", name, "version")
+                scope[f"artifact.{name}.digest"] = _text(self.flock.artifact_digests[name], origin, LOOKED_UP)
         return scope
 
 

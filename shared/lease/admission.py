@@ -17,6 +17,7 @@ from redis import exceptions as redis_errors
 from shared.errors import ConfigurationError, PeerError
 from shared.lease import keys
 from shared.lease.machine import State
+from shared.lease.sending import passes
 from shared.lease.timing import LeaseTiming
 from shared.redis_client import Servers
 
@@ -25,6 +26,10 @@ MAX_TRIAL_KEYS: Final = 100_000
 """Names tried until one lies in a slot of a given server; with 1,000 equal primaries 20,000 fail once in 10^8."""
 TRIAL_TTL_MS: Final = 1_000
 
+TIMING_HINT: Final = (
+    "give every process the same INTERLOCK_TTL_MS and the other durations that go with it; to change them, stop all "
+    f"first: what they agreed on ({keys.TIMING_KEY}) is forgotten ten seconds later"
+)
 _VERSION_HINT: Final = "use Valkey 7.2 or Redis 7.2, or a later version, and rename or forbid none of its commands"
 
 
@@ -65,8 +70,19 @@ def check_timing(nodes: Mapping[str, Mapping[str, Any]], timing: LeaseTiming, no
         more = f" (and {len(others) - 1} more hosts)" if len(others) > 1 else ""
         raise ConfigurationError(
             f"this host's lease durations differ from those of {name}{more}: {difference}",
-            hint="give every host the same INTERLOCK_TTL_MS and the other durations that go with it; to change them, "
-            "stop all workers first",
+            hint=TIMING_HINT,
+        )
+
+
+def check_agreed(agreed: str, timing: LeaseTiming) -> None:
+    """Compare our durations with what the processes that are alive have agreed on. Pure.
+
+    Raises:
+        ConfigurationError: they differ.
+    """
+    if difference := _difference(_json(agreed), timing):
+        raise ConfigurationError(
+            f"other lease durations are in use on this Redis than this process has: {difference}", hint=TIMING_HINT
         )
 
 
@@ -77,16 +93,25 @@ def differing(nodes: Mapping[str, Mapping[str, Any]], timing: LeaseTiming, node:
         published = payload.get("timing")
         if name == node or published is None:
             continue
-        try:
-            theirs = LeaseTiming.model_validate(published).model_dump()
-        except ValidationError:
-            found[name] = f"it published {published!r}, which no host can be configured with"
-            continue
-        ours = timing.model_dump()
-        wrong = [f"{key} is {ours[key]} here and {theirs[key]} there" for key in ours if ours[key] != theirs[key]]
-        if wrong:
-            found[name] = ", ".join(wrong)
+        if difference := _difference(published, timing):
+            found[name] = difference
     return found
+
+
+def _difference(published: object, timing: LeaseTiming) -> str:
+    try:
+        theirs = LeaseTiming.model_validate(published).model_dump()
+    except ValidationError:
+        return f"it published {published!r}, which no host can be configured with"
+    ours = timing.model_dump()
+    return ", ".join(f"{key} is {ours[key]} here and {theirs[key]} there" for key in ours if ours[key] != theirs[key])
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _check_one(server: redis.Redis, *, replicas: int) -> None:
@@ -94,6 +119,8 @@ def _check_one(server: redis.Redis, *, replicas: int) -> None:
     try:
         replication, memory = server.info("replication"), server.info("memory")
     except redis_errors.ResponseError as error:
+        if passes(error):
+            raise
         raise ConfigurationError(f"{where} refuses INFO: {error}", hint=_VERSION_HINT) from error
     if replication.get("role") != "master":
         raise ConfigurationError(
@@ -140,6 +167,8 @@ def _try_scripts(servers: Servers, server: redis.Redis, look: Callable[[str], ob
         next(server.scan_iter(match=keys.NODE_PATTERN, count=1), None)
         _subscribe_once(server)
     except redis_errors.ResponseError as error:
+        if passes(error):
+            raise
         raise ConfigurationError(f"{where} refuses what leases need: {error}", hint=_VERSION_HINT) from error
     if denied:
         first = denied[0].decode() if isinstance(denied[0], bytes) else str(denied[0])

@@ -16,6 +16,8 @@ PREFIX: Final = f"interlock:{CONTRACT_VERSION}"
 EVENTS_CHANNEL: Final = f"{PREFIX}:events"
 """Every change of a lease's state is published here as JSON {"target","lease_id","state","epoch"}."""
 
+TIMING_KEY: Final = f"{PREFIX}:timing"
+"""String with a TTL, JSON: the lease durations that the processes which are alive have agreed on."""
 NODE_PATTERN: Final = f"{PREFIX}:node:*"
 STATE_PATTERN: Final = f"{PREFIX}:{{*}}:state"
 

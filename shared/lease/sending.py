@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ from shared.redis_client import AsyncServers, Servers
 
 MAX_REDIRECTS: Final = 3
 """Servers of a cluster that are asked in turn when a slot has moved."""
+
+_PASSES: Final = re.compile(r"(?:^|caused error: )(?:BUSY|MISCONF|NOREPLICAS|UNBLOCKED) ")
+"""Refusals of a server that is in trouble, for which redis-py has no class of their own."""
 
 
 class Scripts:
@@ -169,7 +173,7 @@ class AsyncSender:
             return await server.eval(*self._scripts.by_text(call))
 
     async def _send_all(self, calls: Sequence[Call]) -> list[Any]:
-        """See `Sender._send_all`; here a server that is silent does not even keep the others waiting."""
+        """See `Sender._send_all`; here all servers are asked at once, so silence costs the batch one time-out."""
         answers: list[Any] = [None] * len(calls)
         groups: dict[redis.asyncio.Redis, list[int]] = {}
         for position, call in enumerate(calls):
@@ -234,8 +238,8 @@ def ours(error: Exception) -> InterlockError:
     """Return what `error` of redis-py means here: `Unavailable` where trying again may help, else `PeerError`."""
     if isinstance(error, redis_errors.ReadOnlyError):
         return Unavailable(f"Redis is a replica: {error}", hint="point INTERLOCK_REDIS_URL at the primary")
-    if isinstance(error, redis_errors.ResponseError) and "UNBLOCKED" in str(error):
-        return Unavailable(f"Redis became a replica: {error}", hint="it is tried again")
+    if passes(error):
+        return Unavailable(f"Redis takes no commands now: {error}", hint="it is tried again; look at the server")
     if isinstance(error, redis_errors.OutOfMemoryError):
         return Unavailable(f"Redis has no memory left: {error}", hint="raise its maxmemory")
     if isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError):
@@ -243,6 +247,13 @@ def ours(error: Exception) -> InterlockError:
     if isinstance(error, redis_errors.AskError | redis_errors.ClusterDownError | redis_errors.TryAgainError):
         return Unavailable(f"the cluster is not ready for this target: {error}", hint="it is tried again")
     return PeerError(f"Redis refused a command: {error}", hint="`interlock doctor` checks the server")
+
+
+def passes(error: Exception) -> bool:
+    """Whether a server refused for what passes: it runs a script that is too slow, cannot write to its disk, has lost
+    its replicas (min-replicas-to-write), or became a replica while a WAIT was under way.
+    """
+    return isinstance(error, redis_errors.ResponseError) and _PASSES.search(str(error)) is not None
 
 
 def _answered(answers: list[Any]) -> list[Any]:

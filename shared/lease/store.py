@@ -29,6 +29,8 @@ from shared.settings import Settings
 MAX_NODES: Final = 10_000
 MAX_TARGETS: Final = 10_000
 BARRIER_TTL_MS: Final = 60_000
+AGREED_MS: Final = 10_000
+"""How long what a process said about the durations stands; workers and beats repeat it every two seconds."""
 WAIT_SLICE_MS: Final = 1_000
 """Longest single wait for replicas or the disk: well below `TIMEOUT_S`, which ends a connection that is silent."""
 
@@ -109,7 +111,9 @@ class LeaseStore:
         problems: dict[str, InterlockError | None] = {}
         for at, renewal in list(renewed.items()):
             if renewal.incarnation not in problems:
-                problems[renewal.incarnation] = self._not_durable(leases[at][0], replicas_timeout_ms)
+                problems[renewal.incarnation] = self._not_durable(
+                    leases[at][0], replicas_timeout_ms, renewal.incarnation
+                )
             if (problem := problems[renewal.incarnation]) is not None:
                 answers[at] = problem
                 del renewed[at]
@@ -202,15 +206,18 @@ class LeaseStore:
 
         return guarded(read)
 
-    def durable(self, target: str, replicas_timeout_ms: int) -> bool:
+    def durable(self, target: str, replicas_timeout_ms: int, *, incarnation: str | None = None) -> bool:
         """Return whether everything written for `target` before is on all replicas, and on disk where that persists.
 
         Waits at most `replicas_timeout_ms` for each of the two. What counts as all: the replicas that are connected to
-        the target's primary, and never fewer than the configured number.
+        the target's primary, and never fewer than the configured number. With `incarnation` it is true of that server
+        only: in a cluster the target may have moved to another one since, which says nothing about the first.
         """
         barrier = keys.barrier_key(target)
         return guarded(
-            lambda: self._sender.at_owner(barrier, lambda one: self._durable(one, barrier, replicas_timeout_ms))
+            lambda: self._sender.at_owner(
+                barrier, lambda one: self._durable(one, barrier, replicas_timeout_ms, incarnation)
+            )
         )
 
     def check_server(self) -> None:
@@ -218,8 +225,24 @@ class LeaseStore:
         guarded(lambda: admission.check_servers(self.servers, replicas=self._replicas, look=self.view))
 
     def check_timing(self, timing: LeaseTiming, node: str) -> None:
-        """Raise ConfigurationError when a host other than `node` is alive with other lease durations."""
+        """Raise ConfigurationError when a host other than `node`, or any process, is alive with other durations."""
         admission.check_timing(self.nodes(), timing, node)
+        self.agree(timing)
+
+    def agree(self, timing: LeaseTiming) -> None:
+        """Say that this process has these durations. Whoever speaks first is right, for as long as it is repeated.
+
+        Of two that start at the same instant one comes second. Raises ConfigurationError when others were agreed on.
+        """
+        ours = json.dumps(timing.model_dump(), sort_keys=True)
+        agreed = guarded(lambda: self._sender.at_owner(keys.TIMING_KEY, lambda server: _first_said(server, ours)))
+        if agreed != ours:
+            admission.check_agreed(agreed, timing)
+
+    def agreed(self) -> str | None:
+        """Return the durations that the processes which are alive have agreed on, as JSON."""
+        said = guarded(lambda: self._sender.at_owner(keys.TIMING_KEY, lambda server: server.get(keys.TIMING_KEY)))
+        return None if said is None else _decode(said)
 
     def _in_batches[L: tuple[Any, ...], T](
         self, command: Callable[[Sequence[L]], Command[list[T]]], leases: Sequence[L]
@@ -240,17 +263,19 @@ class LeaseStore:
             answers.update(zip(batch, each, strict=True))
         return [answers[position] for position in range(len(leases))]
 
-    def _not_durable(self, target: str, timeout_ms: int) -> InterlockError | None:
+    def _not_durable(self, target: str, timeout_ms: int, incarnation: str) -> InterlockError | None:
         try:
-            if self.durable(target, timeout_ms):
+            if self.durable(target, timeout_ms, incarnation=incarnation):
                 return None
         except InterlockError as error:
             return error
         return Unavailable("the replicas did not take a renewal in time", hint="look at replication lag")
 
-    def _durable(self, server: redis.Redis, barrier: str, timeout_ms: int) -> bool:
+    def _durable(self, server: redis.Redis, barrier: str, timeout_ms: int, incarnation: str | None) -> bool:
         replication = server.info("replication")
         if replication.get("role") != "master":
+            return False
+        if incarnation is not None and incarnation.rpartition(":")[2] != replication.get("master_replid"):
             return False
         replicas = max(self._replicas, int(replication.get("connected_slaves", 0)))
         on_disk = bool(int(server.info("persistence").get("aof_enabled", 0)))
@@ -386,6 +411,16 @@ def _reached(server: redis.Redis, barrier: str, replicas: int, *, on_disk: bool,
             pipe.waitaof(1, 0, timeout_ms)
         _, copies, *disks = pipe.execute()
     return int(copies) >= replicas and all(int(local) >= 1 for local, _ in disks)
+
+
+def _first_said(server: redis.Redis, ours: str) -> str:
+    if server.set(keys.TIMING_KEY, ours, nx=True, px=AGREED_MS):
+        return ours
+    # Gone in between: then what was said lapsed, and is said again soon.
+    said = _decode(server.get(keys.TIMING_KEY) or ours)
+    if said == ours:
+        server.pexpire(keys.TIMING_KEY, AGREED_MS)
+    return said
 
 
 def _scan(server: redis.Redis, pattern: str, limit: int) -> list[str]:

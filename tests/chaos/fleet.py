@@ -6,13 +6,11 @@ requests in its buffers: host a talks to the first, host b to the second.
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import os
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +20,10 @@ import httpx
 from shared.api_client import ApiClient
 from shared.errors import Unavailable
 from shared.lease.timing import LeaseTiming
-from shared.models import TargetUpsert
 from tests.chaos import children
 from tests.chaos.network import Network, address
 from tests.integration.system import ROOT, descendants, eventually
+from tests.releases import packed_release
 
 REGION = "here"
 ACCESS_KEY = "AKIAREALREALREALREAL"
@@ -76,7 +74,6 @@ class Fleet:
         self.cloud_log = directory / "cloud.jsonl"
         self._home = directory / "control"
         self._flocks = itertools.count(1)
-        self._digest = ""
         self._apis: dict[str, ApiClient] = {}
 
     @property
@@ -219,17 +216,16 @@ class Fleet:
                         raise
 
     def new_targets(self, count: int) -> list[str]:
-        """Fresh targets whose bundle holds `work.py`."""
-        if not self._digest:
-            archive = io.BytesIO()
-            with tarfile.open(fileobj=archive, mode="w:gz") as bundle:
-                bundle.add(Path(__file__).with_name("work.py"), "work.py")
-                bundle.add(ROOT / "worker" / "signed_call.py", "signed_call.py")
-            self._digest = self.ask(lambda api: api.upload_bundle(archive.getvalue()))
+        """Fresh targets whose configuration holds `work.py`."""
         flock = f"f{next(self._flocks)}"
         names = [f"{flock}.{REGION}.t{number}" for number in range(count)]
-        targets = [TargetUpsert(id=name, region=REGION, provider_region="us-east-1", variables={}) for name in names]
-        self.ask(lambda api: api.put_flock(flock, self._digest, targets))
+        generic = {
+            "work.py": Path(__file__).with_name("work.py").read_bytes(),
+            "signed_call.py": (ROOT / "worker" / "signed_call.py").read_bytes(),
+        }
+        packed = packed_release(*names, generic=generic, provider_region="us-east-1")
+        release = self.ask(lambda api: api.publish_release(packed))
+        self.ask(lambda api: api.put_flock(flock, release.digest))
         return names
 
 

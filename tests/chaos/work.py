@@ -20,7 +20,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-import signed_call  # type: ignore[import-not-found]  # lies beside it in the bundle
+import signed_call  # type: ignore[import-not-found]  # lies beside it in the release
 
 CLOUD = "s3.us-east-1.amazonaws.com"
 STATE = "interlock.internal"

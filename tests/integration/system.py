@@ -6,7 +6,6 @@ A `System` owns every process it starts and ends them by id. It starts the same 
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 import re
@@ -14,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +24,8 @@ import redis
 
 from shared.api_client import ApiClient
 from shared.lease.store import LeaseStore
-from shared.models import Run, TargetUpsert
+from shared.models import Run
+from tests.releases import packed_release
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_S = 120
@@ -303,14 +302,7 @@ def running(directory: Path, redis_url: str, **extra: Any) -> Iterator[System]:
 
 def register_empty_flock(system: System) -> None:
     """Make a fresh target that needs no Terraform (for `exec` runs) and let `system.target` name it."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as bundle:
-        content = b'output "nothing" { value = "here" }\n'
-        entry = tarfile.TarInfo("main.tf")
-        entry.size = len(content)
-        bundle.addfile(entry, io.BytesIO(content))
     system.target = f"job-{next(system._flocks)}.here"
-    flock, _, region = system.target.partition(".")
+    flock = system.target.partition(".")[0]
     api = system.api()
-    digest = api.upload_bundle(archive.getvalue())
-    api.put_flock(flock, digest, [TargetUpsert(id=system.target, region=region, provider_region=region, variables={})])
+    api.put_flock(flock, api.publish_release(packed_release(system.target)).digest)

@@ -280,6 +280,13 @@ def test_a_provider_that_cannot_be_found_is_one_clear_end(up: Up) -> None:
     )
     path = up.directory / "nobody.yaml"
     path.write_text(FLOCK.replace("configuration: tf", "configuration: tf2").replace("job", "nobody"))
+    unlocked = up.interlock("apply", "-f", str(path))
+    assert unlocked.returncode == exit_codes.USAGE, unlocked.stderr
+    assert "has no .terraform.lock.hcl" in unlocked.stderr
+    assert "terraform providers lock" in unlocked.stderr, "it says what to do"
+    (up.directory / "tf2" / ".terraform.lock.hcl").write_text(
+        'provider "registry.terraform.io/example/nobody" {\n  version = "1.0.0"\n}\n'
+    )
     done = up.interlock("apply", "-f", str(path))
     assert done.returncode == exit_codes.ERROR, done.stderr
     assert "example/nobody" in done.stdout + done.stderr

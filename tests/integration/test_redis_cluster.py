@@ -141,6 +141,7 @@ def test_a_slot_that_was_moved_is_followed_and_its_target_embargoed(cluster: Val
     assert (seen.lease_id, seen.embargoed) == (granted.lease_id, True)
     assert isinstance(store.renew(target, granted.lease_id), Renewed)
     assert store.durable(target, 5_000)
+    assert not store.durable(target, 5_000, incarnation=granted.incarnation), "nothing is said of the first server"
     assert not store.confirm(target, granted.lease_id, granted.incarnation, 2), "that was another server's"
     move(cluster, slot_of(target), cluster.servers[1], cluster.servers[2])
 

@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
+import scheduler
 from scheduler import claims, quarantine, run_logs, runs, terraform_state
 from scheduler.database import Database
 from scheduler.observer_loop import ObserverLoop
@@ -217,3 +221,33 @@ def test_a_cut_run_hands_over_its_state_log_and_creates(world: World) -> None:
     quarantine.accept(world.context, TARGET, epoch=1, run_id=follower.id, holder="h2")
     assert terraform_state.operator_read(world.context, TARGET) == state(7)
     assert run_logs.read(world.context, first.run.id, offset=0).text == "hé␀llo"
+
+
+def test_targets_epochs_and_runs_of_the_first_schema_survive_the_way_to_releases(database_url: str) -> None:
+    """On SQLite the tables are made anew; what refers to them must not go with the old ones."""
+    old = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(scheduler.__file__).parent / "migrations"))
+    digest, at = "sha256:" + "a" * 64, "2026-01-01 00:00:00+00:00"
+    with old.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            f"INSERT INTO bundles VALUES ('{digest}', '', 0, '{at}')",
+            f"INSERT INTO flocks VALUES ('web', '{digest}', '{at}')",
+            f"INSERT INTO targets VALUES ('web.north', 'web', 'north', 'eu-1', '{{}}', '{digest}', 7)",
+            "INSERT INTO runs (id, target, region, kind, status, actor, argv, attempt, created_at, epoch, reason, "
+            "acquired, cancel_requested, revoke_requested, publications) VALUES ('run-0123456789abcdef', 'web.north', "
+            f"'north', 'apply', 'claimed', '', '[]', 1, '{at}', 7, '', true, false, false, 0)",
+        ):
+            connection.execute(text(statement))
+        connection.commit()
+    old.migrate()
+    with old.read() as session:
+        target = session.get_one(TargetRow, "web.north")
+        assert (target.epoch, target.flock, target.release_digest) == (7, "web", None)
+        (run,) = session.scalars(select(RunRow))
+        assert (run.target, run.epoch, run.release_digest) == ("web.north", 7, None)
+    with pytest.raises(IntegrityError), old.write() as session:
+        session.execute(text("INSERT INTO state_locks VALUES ('web.nowhere', 1, 'x', '{}')"))
+    old.close()

@@ -21,10 +21,11 @@ from shared.errors import InterlockError
 from shared.lease.commands import Granted
 from shared.lease.machine import State
 from shared.lease.store import LeaseStore
-from shared.models import Assignment, RunKind, RunStatus, TargetUpsert
+from shared.models import Assignment, RunKind, RunStatus
 from shared.settings import Settings
+from tests.releases import packed_release
 from tests.servers import ValkeyServer, wait_for
-from tests.unit.scheduler.support import bundle, state
+from tests.unit.scheduler.support import state
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = "web.north"
@@ -87,8 +88,7 @@ class Installation:
 
     def register(self) -> None:
         admin = self.client()
-        target = TargetUpsert(id=TARGET, region="north", provider_region="eu-1")
-        admin.put_flock("web", admin.upload_bundle(bundle()), [target])
+        admin.put_flock("web", admin.publish_release(packed_release(TARGET)).digest)
 
     def acquire(self, assignment: Assignment) -> str:
         granted = self.store.acquire(

@@ -17,7 +17,7 @@ from tests.integration.state_server import StateServer
 from worker.commands import SandboxCommands
 from worker.environment import make_placeholders, provisioner_environment
 from worker.provisioners.outcome import Outcome
-from worker.provisioners.terraform import BACKEND_FILE, Terraform, TerraformJob, run_terraform
+from worker.provisioners.terraform import Terraform, TerraformJob, run_terraform
 from worker.recovery import read_plan
 from worker.run_directory import RunDirectory
 from worker.sandbox import Sandbox
@@ -26,6 +26,8 @@ from worker.stop import Cause, Stop, StopRequested
 from worker.terraform_binary import find_terraform
 
 pytestmark = pytest.mark.terraform
+
+BACKEND_FILE = "interlock_backend_override.tf.json"
 
 CONFIGURATION = """
 variable "provider_region" { type = string }
@@ -87,10 +89,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         commands = SandboxCommands(sandbox, stop, log=directory.log, env=env, clock=SystemClock())
         job = TerraformJob(
             terraform=binary.inside,
-            state_address=f"http://127.0.0.1:{PROXY_PORT}/v1/state/flock.region",
-            variables={"word": "hello"},
-            provider_region="eu-west-1",
         )
+        address = f"http://127.0.0.1:{PROXY_PORT}/v1/state/flock.region"
+        backend = {"address": address, "lock_address": address, "unlock_address": address}
+        rendered = {
+            BACKEND_FILE: {"terraform": {"backend": {"http": backend}}},
+            "interlock.auto.tfvars.json": {"word": "hello", "provider_region": "eu-west-1"},
+        }
+        directory.lay_out({name: (json.dumps(content).encode(), False) for name, content in rendered.items()})
         try:
             yield World(directory, sandbox, state, stop, Terraform(commands, directory, job))
         finally:

@@ -1,30 +1,30 @@
 """The `plan`, `apply` and `destroy` kinds: init, take over what a cut left, plan, apply.
 
-The configuration is the flock's, unchanged; what is ours lies beside it in files whose names start with `interlock`:
-a backend override (state through the proxy, for this target only), the target's variables, and the imports of a
-take-over. The state password is not in them, it comes through TF_HTTP_PASSWORD.
+Every file is the release's: the generic configuration, unchanged, and beside it the files rendered for this target,
+whose names start with `interlock` (variables, and a backend override: state through the proxy, for this target only).
+Ours are the imports of a take-over. The state password is in none of them, it comes through TF_HTTP_PASSWORD.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shared import exit_codes
+from shared.constants import MAX_PLAN_BYTES
 from shared.errors import ConfigurationError
 from shared.models import RunKind, RunStatus
+from shared.versions import satisfies
 from worker.commands import Commands
 from worker.provisioners.outcome import Outcome
 from worker.run_directory import RunDirectory
 
-BACKEND_FILE = "interlock_backend_override.tf.json"
-VARIABLES_FILE = "interlock.auto.tfvars.json"
 PLAN_FILE = "interlock.tfplan"
 MAX_PLAN_JSON_BYTES = 256 * 1024**2
+MAX_VERSION_BYTES = 1024**2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +33,15 @@ class TerraformJob:
 
     terraform: tuple[str, ...]
     """First words of every command line, as seen from inside."""
-    state_address: str
-    """URL of the target's state."""
-    variables: Mapping[str, Any]
-    """The target's variables."""
-    provider_region: str
-    """The cloud's region; given to the variable `provider_region` where the configuration declares it."""
+    versions: str | None = None
+    """Which versions of Terraform the release allows; None: any."""
     plugin_dir: str | None = None
     """Directory for -plugin-dir, as seen from inside; None: providers come as the CLI configuration says."""
 
 
 _HINTS = {
     "init": "for a provider that cannot be found: name its mirror in INTERLOCK_PLUGIN_DIR or in the file that "
-    "TF_CLI_CONFIG_FILE names, on the worker's host; `interlock doctor` looks for it",
+    "TF_CLI_CONFIG_FILE names, on the worker's host; for a lock file that does not fit: publish the release again",
     "plan": "an invalid configuration is named with file and line: correct it and apply with -f again",
 }
 
@@ -78,10 +74,10 @@ class Terraform:
         self._job = job
 
     def prepare(self) -> None:
-        """Write our files and run init.
+        """Check Terraform's version and run init with exactly the providers of the release's lock file.
 
         Raises:
-            ConfigurationError: the directory holds no configuration.
+            ConfigurationError: the directory holds no configuration, or Terraform is none that the release allows.
             TerraformFailed: init said no.
         """
         if not self.directory.has_terraform_files():
@@ -89,13 +85,10 @@ class Terraform:
                 "the flock's configuration directory holds no Terraform files",
                 hint="`configuration` in the flock file names the directory with the *.tf files",
             )
-        self.directory.write(BACKEND_FILE, json.dumps(backend_override(self._job.state_address), indent=2))
-        variables = dict(self._job.variables)
-        if "provider_region" not in variables and self._declares("provider_region"):
-            variables["provider_region"] = self._job.provider_region
-        self.directory.write(VARIABLES_FILE, json.dumps(variables, indent=2))
+        if self._job.versions is not None:
+            self._require_version(self._job.versions)
         plugins = [f"-plugin-dir={self._job.plugin_dir}"] if self._job.plugin_dir else []
-        self._must("init", "-input=false", "-no-color", *plugins)
+        self._must("init", "-input=false", "-no-color", "-lockfile=readonly", *plugins)
 
     def plan(self, *options: str) -> bool:
         """Write a plan to `PLAN_FILE`.
@@ -150,6 +143,18 @@ class Terraform:
             )
         return plan
 
+    def plan_file(self) -> bytes:
+        """The plan that was made, as Terraform wrote it.
+
+        Raises:
+            ConfigurationError: it is larger than what is kept.
+            PeerError: something else has its name.
+        """
+        content = self.directory.read(PLAN_FILE, MAX_PLAN_BYTES)
+        if content is None:
+            raise ConfigurationError(f"terraform left no {PLAN_FILE}", hint="the run's log says what it did instead")
+        return content
+
     def apply(self) -> int:
         """Apply the plan in `PLAN_FILE`; returns Terraform's exit code."""
         return self._run("apply", "-input=false", "-no-color", PLAN_FILE)
@@ -157,6 +162,28 @@ class Terraform:
     def import_one(self, address: str, identifier: str) -> int:
         """`terraform import`, for a destroy, where import blocks are not read; returns its exit code."""
         return self._run("import", "-input=false", "-no-color", address, identifier)
+
+    def _require_version(self, allowed: str) -> None:
+        capture = self.directory.captures / "version.json"
+        code = self._commands.run([*self._job.terraform, "version", "-json"], capture=capture)
+        if code != 0:
+            raise TerraformFailed("version", code)
+        with capture.open("rb") as file:
+            content = file.read(MAX_VERSION_BYTES)
+        capture.unlink()
+        try:
+            version = str(json.loads(content)["terraform_version"])
+            satisfied = satisfies(version, allowed)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                f"Terraform's version cannot be read: {error}", hint="name another binary in INTERLOCK_TERRAFORM"
+            ) from error
+        if not satisfied:
+            raise ConfigurationError(
+                f"this worker has Terraform {version}; the release wants {allowed}",
+                hint="install such a version, name it in INTERLOCK_TERRAFORM and restart the worker; "
+                "or publish with another `terraform` in flock.yaml",
+            )
 
     def _run(self, *words: str) -> int:
         return self._commands.run([*self._job.terraform, *words])
@@ -166,16 +193,6 @@ class Terraform:
         if code != 0:
             raise TerraformFailed(step, code)
 
-    def _declares(self, variable: str) -> bool:
-        pattern = re.compile(rf'^\s*variable\s+"?{variable}"?\s*\{{', re.MULTILINE)
-        json_pattern = re.compile(rf'"variable"\s*:.*"{variable}"', re.DOTALL)
-        for path in sorted(self.directory.work.iterdir()):
-            if path.suffix in (".tf", ".tofu") and pattern.search(path.read_text(errors="replace")):
-                return True
-            if path.name.endswith((".tf.json", ".tofu.json")) and json_pattern.search(path.read_text(errors="replace")):
-                return True
-        return False
-
 
 def run_terraform(
     terraform: Terraform,
@@ -183,6 +200,8 @@ def run_terraform(
     *,
     take_over: Callable[[Terraform], bool | None],
     progress: Callable[[RunStatus], None],
+    saved: bytes | None = None,
+    keep: Callable[[bytes, bool], None] | None = None,
 ) -> Outcome:
     """Carry out one plan, apply or destroy.
 
@@ -192,6 +211,9 @@ def run_terraform(
         take_over: brings in what an earlier, cut run left; called after init. Returns whether the plan that it left in
             place has changes, or None when there is none.
         progress: told when planning and applying begin.
+        saved: an apply: the plan file to apply. Nothing else is then applied: no plan is made and nothing taken over,
+            which the run that made the plan has done.
+        keep: a plan: takes the plan file and whether it has changes.
 
     Raises:
         StopRequested: the run had to stop.
@@ -199,39 +221,34 @@ def run_terraform(
     """
     options: Sequence[str] = ("-destroy",) if kind is RunKind.DESTROY else ()
     try:
+        if saved is not None:
+            return _apply_saved(terraform, saved, progress)
         progress(RunStatus.PLANNING)
         terraform.prepare()
         changes = take_over(terraform)
         if changes is None:
             changes = terraform.plan(*options)
         if kind is RunKind.PLAN:
+            if keep is not None:
+                keep(terraform.plan_file(), changes)
             return Outcome(status=RunStatus.PLANNED, exit_code=exit_codes.CHANGES if changes else exit_codes.OK)
         progress(RunStatus.APPLYING)
-        code = terraform.apply()
+        return _applied(terraform.apply())
     except TerraformFailed as failed:
         return Outcome(status=RunStatus.ERRORED, exit_code=exit_codes.ERROR, reason=str(failed))
+
+
+def _apply_saved(terraform: Terraform, plan: bytes, progress: Callable[[RunStatus], None]) -> Outcome:
+    """Apply a plan that an earlier run made, byte for byte. Terraform itself refuses it should the state have moved."""
+    progress(RunStatus.APPLYING)
+    terraform.prepare()
+    # After init: nothing of the configuration has run since the plan was written down here.
+    terraform.directory.write_bytes(PLAN_FILE, plan)
+    return _applied(terraform.apply())
+
+
+def _applied(code: int) -> Outcome:
     if code != 0:
         reason = f"terraform apply failed with exit code {code}; the log says why"
         return Outcome(status=RunStatus.ERRORED, exit_code=exit_codes.ERROR, reason=reason)
     return Outcome(status=RunStatus.APPLIED, exit_code=exit_codes.OK)
-
-
-def backend_override(address: str) -> dict[str, Any]:
-    """The override file that replaces whatever backend the configuration names.
-
-    Args:
-        address: URL of the target's state.
-    """
-    backend = {
-        "address": address,
-        "lock_address": address,
-        "unlock_address": address,
-        "update_method": "POST",
-        "lock_method": "LOCK",
-        "unlock_method": "UNLOCK",
-        # Refusals end at once; what is retried is a connection that broke.
-        "retry_max": 3,
-        "retry_wait_min": 1,
-        "retry_wait_max": 5,
-    }
-    return {"terraform": {"backend": {"http": backend}}}

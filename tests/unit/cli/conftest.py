@@ -13,7 +13,20 @@ import pytest
 from cli.main import main
 from shared.errors import ApiError
 from shared.lease.view import LeaseView
-from shared.models import Flock, JournalRecord, LogChunk, Run, RunKind, RunStatus, Target, TargetUpsert
+from shared.models import (
+    Flock,
+    JournalRecord,
+    LogChunk,
+    Release,
+    ReleaseSummary,
+    ReleaseTarget,
+    Run,
+    RunKind,
+    RunStatus,
+    Target,
+)
+from shared.release_manifest import Manifest, canonical
+from shared.release_pack import pack, unpack_release
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
@@ -53,32 +66,89 @@ class FakeApi:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     outcome: RunStatus = RunStatus.APPLIED
     exit_code: int | None = 0
+    published: dict[str, tuple[Manifest, dict[str, bytes]]] = field(default_factory=dict)
 
-    def upload_bundle(self, content: bytes) -> str:
-        self.asked.append(("upload", len(content) > 0))
-        return DIGEST
+    def release(self, digest: str) -> Release:
+        if digest not in self.published:
+            raise ApiError(f"no release {digest}", status=404, code="unknown_release")
+        manifest, _ = self.published[digest]
+        return Release(
+            digest=digest,
+            flock=manifest.flock,
+            actor="ann@desk",
+            created_at=CREATED,
+            phases=manifest.phases,
+            targets={
+                name: ReleaseTarget.model_validate(one.model_dump(exclude={"files"}))
+                for name, one in manifest.targets.items()
+            },
+        )
 
-    def put_flock(self, name: str, bundle_digest: str, targets: list[TargetUpsert]) -> Flock:
-        self.asked.append(("put_flock", name, bundle_digest, tuple(targets)))
+    def releases(self, *, flock: str | None = None, limit: int = 100) -> list[ReleaseSummary]:
+        return [
+            ReleaseSummary(
+                digest=digest,
+                flock=manifest.flock,
+                target_count=len(manifest.targets),
+                actor="ann@desk",
+                created_at=CREATED,
+            )
+            for digest, (manifest, _) in reversed(self.published.items())
+            if flock in (None, manifest.flock)
+        ][:limit]
+
+    def publish_release(self, packed: bytes, *, actor: str) -> Release:
+        _, manifest, blobs = unpack_release(packed)
+        self.asked.append(("publish", manifest.digest))
+        self.published[manifest.digest] = manifest, blobs
+        return self.release(manifest.digest)
+
+    def release_manifest(self, digest: str) -> bytes:
+        return canonical(self.published[digest][0])
+
+    def release_files(self, digest: str, target: str) -> bytes:
+        manifest, blobs = self.published[digest]
+        return pack({one.digest: blobs[one.digest] for one in manifest.files_of(target).values()})
+
+    def put_flock(self, name: str, release_digest: str) -> Flock:
+        self.asked.append(("put_flock", name, release_digest))
+        manifest, _ = self.published[release_digest]
         self.known = [
             Target(
-                **one.model_dump(exclude={"bundle_digest"}),
+                id=target,
                 flock=name,
-                bundle_digest=one.bundle_digest or bundle_digest,
+                region=one.region,
+                provider_region=one.provider_region,
+                release_digest=release_digest,
                 epoch=0,
             )
-            for one in targets
+            for target, one in manifest.targets.items()
         ]
-        return Flock(name=name, bundle_digest=bundle_digest, targets=tuple(self.known))
+        return Flock(name=name, targets=tuple(self.known))
 
     def targets(self) -> list[Target]:
         return self.known
 
-    def create_run(self, target: str, kind: RunKind, *, argv: tuple[str, ...] = (), actor: str = "") -> Run:
+    def create_run(
+        self,
+        target: str,
+        kind: RunKind,
+        *,
+        argv: tuple[str, ...] = (),
+        actor: str = "",
+        release_digest: str | None = None,
+    ) -> Run:
         self.asked.append(("create_run", target, kind, argv))
         if target not in [one.id for one in self.known]:
             raise ApiError(f"no target {target}", status=404, code="not_found")
-        run = make_run(id=f"run-{len(self.stages):016x}", target=target, kind=kind, argv=argv, actor=actor)
+        run = make_run(
+            id=f"run-{len(self.stages):016x}",
+            target=target,
+            kind=kind,
+            argv=argv,
+            actor=actor,
+            release_digest=release_digest,
+        )
         ended = run.model_copy(update={"status": self.outcome, "epoch": 1, "node": "n1", "exit_code": self.exit_code})
         self.stages[run.id] = [run, ended]
         self.log[run.id] = f"log of {target}\n"
@@ -168,7 +238,7 @@ def target_like() -> Callable[..., Target]:
             "flock": "shop",
             "region": "local",
             "provider_region": "eu-west-1",
-            "bundle_digest": DIGEST,
+            "release_digest": DIGEST,
             "epoch": 3,
         }
         return Target(**{**values, **changes})
@@ -205,7 +275,7 @@ def flock_file(tmp_path: Any) -> Any:
     """A flock of two targets with one Terraform file."""
     (tmp_path / "tf").mkdir()
     (tmp_path / "tf" / "main.tf").write_text(
-        'variable "size" {\n  type = number\n}\nvariable "tier" {}\nresource "null_resource" "x" {}\n'
+        'variable "size" {\n  type = number\n}\nvariable "tier" {}\nresource "terraform_data" "x" {}\n'
     )
     path = tmp_path / "flock.yaml"
     path.write_text(

@@ -29,12 +29,16 @@ class Store:
         self.problem, self.seen = problem, list(views)
         self.client = self.servers = self
         self.alive: dict[str, Any] = {}
+        self.in_use: str | None = None
 
     def primaries(self) -> list[Any]:
         return [self]
 
     def nodes(self) -> dict[str, Any]:
         return self.alive
+
+    def agreed(self) -> str | None:
+        return self.in_use
 
     def check_server(self) -> None:
         if self.problem:
@@ -101,6 +105,9 @@ def test_hosts_with_other_lease_durations_are_named(settings: Settings, store: C
     made.alive = {"host-b": {"timing": {**settings.timing.model_dump(), "ttl_ms": 30_000}}}
     found = checks_services.lease_timing(settings)
     assert (found.status, "host-b: ttl_ms is 10000 here and 30000 there" in found.what) == ("fail", True)
+    made.alive, made.in_use = {}, settings.timing.model_copy(update={"ttl_ms": 40_000}).model_dump_json()
+    found = checks_services.lease_timing(settings)  # a server or a beat, which are no worker hosts
+    assert (found.status, "ttl_ms is 10000 here and 40000 there" in found.what) == ("fail", True)
     store(Unavailable("no answer"))
     assert checks_services.lease_timing(settings).status == "warn"
 

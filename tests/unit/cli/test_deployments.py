@@ -73,7 +73,7 @@ def test_a_file_alone_means_all_its_targets_and_the_worst_end_counts(
     assert said.code == 2
     shown = json.loads(said.out)
     assert shown["exit_code"] == 2
-    assert [run["target"] for run in shown["runs"]] == ["shop.local", "shop.eu-west-1.blue"]
+    assert [run["target"] for run in shown["runs"]] == ["shop.eu-west-1.blue", "shop.local"]
     assert "shop.eu-west-1.blue | log of shop.eu-west-1.blue" in said.err
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
 import shutil
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scheduler import claims, flocks, journal, runs
+from scheduler import claims, journal, releases, runs
 from scheduler.cipher import StateCipher
 from scheduler.context import SchedulerContext
 from scheduler.database import Database
@@ -19,9 +17,10 @@ from scheduler.publisher import MemoryPublisher
 from shared.lease.commands import Granted
 from shared.lease.machine import State
 from shared.lease.store import LeaseStore
-from shared.models import Assignment, JournalIntent, Run, RunKind, TargetUpsert
+from shared.models import Assignment, JournalIntent, Run, RunKind
 from shared.settings import Settings
 from shared.testing import FakeServer, ManualClock
+from tests.releases import packed_release
 
 TARGET = "web.north"
 #: fakeredis lets keys expire by the real clock: long enough for any machine, while the test's own clock jumps.
@@ -46,17 +45,6 @@ FAST: dict[str, Any] = {
 BOOT = "b" * 32
 
 
-def bundle() -> bytes:
-    """A packed configuration of one file."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        content = b'output "x" { value = 1 }\n'
-        info = tarfile.TarInfo("main.tf")
-        info.size = len(content)
-        archive.addfile(info, io.BytesIO(content))
-    return packed.getvalue()
-
-
 def state(serial: int, *, lineage: str = "lineage-a", note: str = "") -> bytes:
     """A Terraform state."""
     return json.dumps({"version": 4, "serial": serial, "lineage": lineage, "outputs": {}, "note": note}).encode()
@@ -78,17 +66,31 @@ class World:
     server: FakeServer | None
     publisher: MemoryPublisher
 
-    def register(self, *targets: str, variables: dict[str, Any] | None = None) -> None:
-        """Register targets with one bundle."""
-        digest = flocks.store_bundle(self.context, bundle())
-        for target in targets or (TARGET,):
-            flock, region = target.split(".")[:2]
-            upsert = TargetUpsert(id=target, region=region, provider_region="eu-1", variables=variables or {})
-            flocks.put_flock(self.context, flock, bundle_digest=digest, targets=[upsert])
+    def publish(self, *targets: str, **choice: Any) -> str:
+        """Publish a release of targets of one flock; returns its digest."""
+        packed = packed_release(*targets or (TARGET,), **{"provider_region": "eu-1", **choice})
+        return releases.publish(self.context, packed, actor="anna").digest
 
-    def submit(self, target: str = TARGET, kind: RunKind = RunKind.APPLY, argv: list[str] | None = None) -> Run:
+    def register(self, *targets: str) -> None:
+        """Publish releases of targets and let them deploy these."""
+        by_flock: dict[str, list[str]] = {}
+        for target in targets or (TARGET,):
+            by_flock.setdefault(target.split(".")[0], []).append(target)
+        for flock, names in by_flock.items():
+            releases.register(self.context, flock, release_digest=self.publish(*names))
+
+    def submit(
+        self,
+        target: str = TARGET,
+        kind: RunKind = RunKind.APPLY,
+        argv: list[str] | None = None,
+        *,
+        release_digest: str | None = None,
+    ) -> Run:
         """Queue a run."""
-        return runs.submit(self.context, target=target, kind=kind, argv=argv or [], actor="anna")
+        return runs.submit(
+            self.context, target=target, kind=kind, argv=argv or [], actor="anna", release_digest=release_digest
+        )
 
     def claim(self, run: Run, *, holder: str = "holder-1", node: str = "node-1") -> Assignment:
         """Claim it."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from scheduler import claims, runs
+from scheduler import claims, runs, turns
 from scheduler.cipher import password_hash
 from scheduler.settlement import FENCE_HOLDER, end_run
 from scheduler.tables import RunRow, TargetRow
 from shared.errors import ApiError
+from shared.lease import keys
 from shared.lease.commands import Refused
 from shared.models import RunKind, RunStatus
 from tests.unit.scheduler.support import TARGET, World, metric
@@ -63,6 +64,7 @@ def test_the_index_refuses_a_second_active_run_even_without_the_lock(
     world.claim(world.submit())
     second = world.submit()
     monkeypatch.setattr(claims, "active_run", lambda *_: None)
+    monkeypatch.setattr(turns, "next_run", lambda *_: (second.id, TARGET))
     with pytest.raises(ApiError, match="another claim of the same target was faster"):
         world.claim(second, holder="other")
     with world.context.database.read() as session:
@@ -156,3 +158,60 @@ def test_only_the_holder_raises_its_epoch(world: World) -> None:
     with pytest.raises(ApiError) as refused:
         claims.raise_epoch(world.context, assignment.run.id, holder="someone", above=1)
     assert refused.value.code == "lease_lost"
+
+
+def test_no_run_is_claimed_under_durations_that_the_observers_do_not_wait_by(world: World) -> None:
+    run = world.submit()
+    timing = world.context.settings.timing
+    world.store.server.client.set(keys.TIMING_KEY, timing.model_copy(update={"ttl_ms": 60_000}).model_dump_json())
+    with pytest.raises(ApiError, match=f"ttl_ms is {timing.ttl_ms} here and 60000 there") as caught:
+        world.claim(run)
+    assert (caught.value.status, caught.value.code) == (409, "timing_differs")
+    world.store.server.client.delete(keys.TIMING_KEY)
+    assert world.claim(run).timing == timing
+
+
+def test_a_hint_is_answered_with_the_run_whose_turn_it_is(world: World) -> None:
+    world.register("web.north.a", "shop.north")
+    for _ in range(3):
+        hint = world.submit("web.north.a")
+    world.claim(hint)
+    other = world.submit("shop.north")
+    waiting = world.submit()
+    assert world.claim(waiting, holder="h2").run.id == other.id
+    # And its own hint is not lost on another one.
+    assert world.claim(other, holder="h3").run.id == waiting.id
+
+
+def test_the_answer_to_a_hint_that_led_to_another_run_can_be_asked_for_again(world: World) -> None:
+    first, second = world.submit(), world.submit()
+    given = world.claim(second, holder="h")
+    assert given.run.id == first.id
+    assert world.claim(second, holder="h") == given
+    assert metric(world, "grants_total") == 1
+
+
+def test_the_embargo_of_a_fresh_target_is_ended_whichever_hint_led_to_it(world: World) -> None:
+    world.register("shop.north")
+    world.submit("shop.north")
+    given = world.claim(world.submit())
+    assert given.run.target == "shop.north"
+    assert world.store.view("shop.north").cleared
+
+
+def test_a_region_that_changes_under_ones_eyes_is_looked_at_anew_and_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = world.submit()
+    monkeypatch.setattr(claims, "_claim_next", lambda *_, **__: None)
+    with pytest.raises(ApiError, match="others were faster 8 times"):
+        world.claim(run)
+
+
+def test_a_run_stays_in_its_region(world: World) -> None:
+    run = world.submit()
+    with pytest.raises(ApiError, match=f"{TARGET} is in region north, node-9 serves south, west") as refused:
+        claims.claim(world.context, run.id, node="node-9", holder="h", regions=("south", "west"))
+    assert refused.value.code == "not_claimable"
+    assert runs.get(world.context, run.id).status is RunStatus.PENDING
+    assert claims.claim(world.context, run.id, node="node-9", holder="h", regions=("south", "north")).epoch == 1

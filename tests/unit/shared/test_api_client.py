@@ -13,7 +13,7 @@ import pytest
 from shared.api_client import ApiClient, AsyncApiClient
 from shared.errors import ApiError, PeerError, Unavailable
 from shared.lease.timing import LeaseTiming
-from shared.models import JournalIntent, JournalOutcome, RunKind, RunStatus, TargetUpsert
+from shared.models import JournalIntent, JournalOutcome, RunKind, RunStatus
 
 RUN = {
     "id": "run-0123456789abcdef",
@@ -23,15 +23,41 @@ RUN = {
     "status": "pending",
     "created_at": "2026-01-01T00:00:00Z",
 }
+DIGEST = "sha256:" + "a" * 64
 TARGET = {
     "id": "web.eu",
     "flock": "web",
     "region": "eu",
     "provider_region": "eu-west-1",
-    "bundle_digest": "sha256:" + "a" * 64,
+    "release_digest": DIGEST,
     "epoch": 0,
 }
-FLOCK = {"name": "web", "bundle_digest": "sha256:" + "a" * 64, "targets": [TARGET]}
+FLOCK = {"name": "web", "targets": [TARGET]}
+RELEASE = {
+    "digest": DIGEST,
+    "flock": "web",
+    "actor": "me",
+    "created_at": "2026-01-01T00:00:00Z",
+    "phases": [
+        {
+            "name": "all",
+            "targets": ["web.eu"],
+            "max_concurrent": 1,
+            "failure_tolerance": 0,
+            "bake_s": 0,
+            "approval": False,
+        }
+    ],
+    "targets": {
+        "web.eu": {
+            "region": "eu",
+            "provider_region": "eu-west-1",
+            "phase": "all",
+            "configuration": ".",
+            "rendered_digest": DIGEST,
+        }
+    },
+}
 LEASE = {"target": "web.eu", "incarnation": "i", "cleared": True, "state": "held"}
 ASSIGNMENT = {
     "run": RUN,
@@ -43,6 +69,14 @@ ASSIGNMENT = {
     "state_password": "p",
 }
 R = "run-0123456789abcdef"
+ROLLOUT: dict[str, Any] = {
+    "id": "rollout-0123456789abcdef",
+    "flock": "web",
+    "release_digest": DIGEST,
+    "phases": [{"name": "all", "max_concurrent": 1, "failure_tolerance": 0, "bake_s": 0, "approval": False}],
+    "targets": [{"id": "web.eu", "phase": "all"}],
+    "created_at": "2026-01-01T00:00:00Z",
+}
 INTENT = JournalIntent(
     run_id=R, target="web.eu", epoch=1, call_id="a" * 32, service="s3", operation="X", access="write", host="h",
     method="PUT", path="/", region="r", at_wall=datetime(2026, 1, 1, tzinfo=UTC),
@@ -57,17 +91,12 @@ def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
 @pytest.mark.parametrize(
     ("call", "request_line", "body", "answer"),
     [
-        (lambda c: c.upload_bundle(b"x"), "POST /v1/bundles", b"x", {"digest": "sha256:1"}),
-        (lambda c: c.bundle("sha256:1"), "GET /v1/bundles/sha256:1", b"", {}),
-        (
-            lambda c: c.put_flock("web", "d", [TargetUpsert(id="web.eu", region="eu", provider_region="e")]),
-            "PUT /v1/flocks/web",
-            {
-                "bundle_digest": "d",
-                "targets": [{"id": "web.eu", "region": "eu", "provider_region": "e", "variables": {}}],
-            },
-            FLOCK,
-        ),
+        (lambda c: c.publish_release(b"x", actor="me"), "POST /v1/releases?actor=me", b"x", RELEASE),
+        (lambda c: c.releases(flock="web"), "GET /v1/releases?flock=web&limit=100", b"", []),
+        (lambda c: c.release(DIGEST), f"GET /v1/releases/{DIGEST}", b"", RELEASE),
+        (lambda c: c.release_manifest(DIGEST), f"GET /v1/releases/{DIGEST}/manifest", b"", {}),
+        (lambda c: c.release_files(DIGEST, "web.eu"), f"GET /v1/releases/{DIGEST}/targets/web.eu/files", b"", {}),
+        (lambda c: c.put_flock("web", DIGEST), "PUT /v1/flocks/web", {"release_digest": DIGEST}, FLOCK),
         (lambda c: c.flocks(), "GET /v1/flocks", b"", [FLOCK]),
         (lambda c: c.targets(), "GET /v1/targets", b"", [TARGET]),
         (lambda c: c.target("web.eu"), "GET /v1/targets/web.eu", b"", TARGET),
@@ -81,9 +110,15 @@ def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
         (lambda c: c.run(R), f"GET /v1/runs/{R}", b"", RUN),
         (lambda c: c.cancel_run(R), f"POST /v1/runs/{R}/cancel", b"", RUN),
         (
-            lambda c: c.claim(R, node="n", holder="h"),
+            lambda c: c.create_run("web.eu", RunKind.APPLY, release_digest=DIGEST),
+            "POST /v1/runs",
+            {"target": "web.eu", "kind": "apply", "argv": [], "actor": "", "release_digest": DIGEST},
+            RUN,
+        ),
+        (
+            lambda c: c.claim(R, node="n", holder="h", regions=("eu",)),
             f"POST /v1/runs/{R}/claim",
-            {"node": "n", "holder": "h"},
+            {"node": "n", "holder": "h", "regions": ["eu"]},
             ASSIGNMENT,
         ),
         (
@@ -116,6 +151,33 @@ def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
             {"holder": "h", "epoch": 1, "exit_code": 0, "status": "applied", "reason": ""},
             RUN,
         ),
+        (
+            lambda c: c.start_rollout(DIGEST, actor="me"),
+            "POST /v1/rollouts",
+            {"release": DIGEST, "actor": "me"},
+            ROLLOUT,
+        ),
+        (lambda c: c.rollouts(flock="web"), "GET /v1/rollouts?flock=web&limit=100", b"", []),
+        (lambda c: c.rollout(ROLLOUT["id"]), f"GET /v1/rollouts/{ROLLOUT['id']}", b"", ROLLOUT),
+        (
+            lambda c: c.command_rollout(ROLLOUT["id"], "pause", actor="me"),
+            f"POST /v1/rollouts/{ROLLOUT['id']}/pause",
+            {"actor": "me"},
+            ROLLOUT,
+        ),
+        (
+            lambda c: c.decide_plans(ROLLOUT["id"], "approve", {"web.eu": DIGEST}, actor="me"),
+            f"POST /v1/rollouts/{ROLLOUT['id']}/approve",
+            {"plans": {"web.eu": DIGEST}, "actor": "me"},
+            ROLLOUT,
+        ),
+        (
+            lambda c: c.store_plan(R, holder="h", content=b"plan", changes=True),
+            f"POST /v1/runs/{R}/plan?holder=h&changes=true",
+            b"plan",
+            {"run_id": R, "digest": DIGEST},
+        ),
+        (lambda c: c.plan_to_apply(R, holder="h"), f"GET /v1/runs/{R}/plan?holder=h", b"", {}),
         (lambda c: c.leases(), "GET /v1/leases", b"", [LEASE]),
         (lambda c: c.lease("web.eu"), "GET /v1/leases/web.eu", b"", LEASE),
         (lambda c: c.revoke_lease("web.eu", "x"), "POST /v1/leases/web.eu/revoke", {"reason": "x"}, LEASE),
@@ -196,9 +258,9 @@ def test_an_answer_in_another_format_is_the_peers_fault(answer: httpx.Response) 
         api.run(R)
 
 
-def test_an_upload_without_a_digest_is_the_peers_fault() -> None:
+def test_a_publication_without_a_digest_is_the_peers_fault() -> None:
     with client(lambda request: httpx.Response(200, json={})) as api, pytest.raises(PeerError, match="digest"):
-        api.upload_bundle(b"")
+        api.publish_release(b"")
 
 
 def fail(request: httpx.Request) -> httpx.Response:

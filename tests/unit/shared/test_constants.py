@@ -12,5 +12,5 @@ def test_the_agreed_names() -> None:
 
 
 def test_the_agreed_bounds() -> None:
-    assert constants.MAX_BUNDLE_BYTES == 67_108_864
+    assert constants.MAX_PLAN_BYTES == 67_108_864
     assert constants.MAX_CONTROL_BYTES == 65_536

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 import redis
 import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
 from redis import exceptions as redis_errors
 
-from shared.redis_client import AsyncOnePrimary, OnePrimary, connect, connect_async
+from shared.clock import ManualClock
+from shared.redis_client import LOOK_MS, AsyncOnePrimary, OnePrimary, connect, connect_async
 from shared.redis_cluster import AsyncCluster, Cluster
 
 SENTINELS = "redis+sentinel://:pw@127.0.0.1:1,127.0.0.1:2/set/3"
@@ -79,3 +83,46 @@ def test_sentinels_are_asked_again_when_a_primary_hung_up_and_not_when_it_was_si
         await later.close()
 
     asyncio.run(same())
+
+
+def test_sentinels_are_asked_now_and_then_although_the_primary_answers() -> None:
+    clock, asked = ManualClock(), threading.Event()
+
+    class Pool:
+        def get_master_address(self) -> tuple[str, int]:
+            asked.set()
+            return ("h", 1)
+
+    client = redis.Redis()
+    client.connection_pool = Pool()  # type: ignore[assignment]  # the used part
+    servers = OnePrimary(client, sentinel=redis.sentinel.Sentinel([]), clock=clock)  # type: ignore[no-untyped-call]
+    servers.owner("a")
+    assert not asked.is_set()
+    clock.advance(LOOK_MS)
+    servers.owner("a")
+    assert asked.wait(60)
+
+
+async def test_a_primary_that_is_no_longer_named_is_left_although_its_connections_are_in_use() -> None:
+    clock, closed = ManualClock(), []
+
+    class Pool:
+        master_address = ("old", 1)
+
+        async def get_master_address(self) -> tuple[str, int]:
+            self.master_address = ("new", 1)
+            return self.master_address
+
+        async def disconnect(self, *, inuse_connections: bool) -> None:
+            closed.append(inuse_connections)
+
+    client = redis.asyncio.Redis()
+    client.connection_pool = Pool()  # type: ignore[assignment]  # the used part
+    sentinel = redis.asyncio.sentinel.Sentinel([])
+    servers = AsyncOnePrimary(client, sentinel=sentinel, clock=clock)
+    for _ in range(2):
+        clock.advance(LOOK_MS)
+        await servers.owner("a")
+        assert servers._looking is not None
+        await servers._looking
+    assert closed == [True], "once: the second look finds nothing new"

@@ -22,6 +22,7 @@ def run(**changes: Any) -> Run:
         "kind": RunKind.APPLY,
         "status": RunStatus.CLAIMED,
         "epoch": 1,
+        "release_digest": "sha256:" + "0" * 64,
         "created_at": AT,
     }
     return Run(**{**values, **changes})
@@ -35,8 +36,7 @@ def assignment(*, kind: RunKind = RunKind.APPLY, epoch: int = 1, argv: tuple[str
             flock="orders",
             region="here",
             provider_region="eu-west-1",
-            variables={"name": "orders"},
-            bundle_digest="sha256:" + "0" * 64,
+            release_digest="sha256:" + "0" * 64,
             epoch=epoch,
         ),
         epoch=epoch,

@@ -25,8 +25,9 @@ class Api:
         self.steps = list(steps)
         self.holders: set[str] = set()
 
-    def claim(self, run_id: str, *, node: str, holder: str) -> Assignment:
+    def claim(self, run_id: str, *, node: str, holder: str, regions: tuple[str, ...]) -> Assignment:
         self.holders.add(holder)
+        assert regions == ("here",)
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, Exception):
             raise step
@@ -35,7 +36,7 @@ class Api:
 
 def attempt(api: Api) -> tuple[Assignment | None, list[int]]:
     pauses: list[int] = []
-    return claim(api, RUN, node="n", holder="h", pause=pauses.append), pauses  # type: ignore[arg-type]  # the used part
+    return claim(api, RUN, node="n", holder="h", regions=("here",), pause=pauses.append), pauses  # type: ignore[arg-type]  # the used part
 
 
 def test_a_lost_reply_is_asked_again_with_the_same_nonce() -> None:
@@ -52,7 +53,7 @@ def test_a_no_is_final() -> None:
 def test_the_tries_are_bounded(away: Exception) -> None:
     pauses: list[int] = []
     with pytest.raises(Unavailable):
-        claim(Api(away), RUN, node="n", holder="h", pause=pauses.append)  # type: ignore[arg-type]  # the used part
+        claim(Api(away), RUN, node="n", holder="h", regions=("here",), pause=pauses.append)  # type: ignore[arg-type]  # the used part
     assert len(pauses) == CLAIM_TRIES - 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,14 @@ def test_a_beat_says_who_where_and_what(settings: Settings) -> None:
     assert payload["regions"] == ["here", "there"]
     assert payload["timing"] == settings.timing.model_dump()
     assert beat.fresh
+
+
+def test_a_beat_repeats_what_the_installation_has_agreed_on(settings: Settings) -> None:
+    store = fake_lease_store()
+    NodeBeat(settings, store).send([])
+    agreed = store.agreed()
+    assert agreed is not None
+    assert json.loads(agreed) == settings.timing.model_dump()
 
 
 def test_a_redis_that_is_away_stops_no_worker(settings: Settings) -> None:

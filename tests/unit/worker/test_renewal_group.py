@@ -172,6 +172,41 @@ def test_an_error_is_passed_on_as_one_to_try_again_after(world: World) -> None:
     assert world.seq("web.eu") == 0
 
 
+def test_what_one_call_runs_into_does_not_end_the_group(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease_id = world.lease("web.eu")
+    member = world.member()
+
+    def broken(*_: object) -> object:
+        monkeypatch.undo()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(world, "_renew_many", broken)
+    member._connection.settimeout(0.1)
+    with pytest.raises(AssertionError, match="renewed alone"):
+        member.renew("web.eu", lease_id)
+    member._connection.settimeout(60)
+    assert isinstance(member.renew("web.eu", lease_id), Renewed)
+
+
+def test_a_group_that_goes_on_giving_no_answer_is_reported_once_and_so_is_its_return(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    lease_id = world.lease("web.eu")
+    member = world.member()
+    member._alone = Alone(world.store.server.store(), replicas_timeout_ms=1_000)
+    world.hold.clear()
+    member._connection.settimeout(0.05)
+    with caplog.at_level("INFO"):
+        for _ in range(3):
+            assert isinstance(member.renew("web.eu", lease_id), Renewed)
+        world.hold.set()
+        member._connection.settimeout(60)
+        for _ in range(2):
+            assert isinstance(member.renew("web.eu", lease_id), Renewed)
+    said = [record.getMessage().split()[0] for record in caplog.records]
+    assert [word for word in said if word.startswith("renewing")] == ["renewing_alone", "renewing_together"]
+
+
 def test_a_member_that_died_costs_the_others_nothing(world: World) -> None:
     lease_id = world.lease("web.eu")
     dead = world.member()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -23,15 +20,6 @@ def directory(tmp_path: Path) -> RunDirectory:
     return made
 
 
-def bundle(*members: tuple[tarfile.TarInfo, bytes]) -> tuple[bytes, str]:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for member, content in members:
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue(), "sha256:" + hashlib.sha256(packed.getvalue()).hexdigest()
-
-
 def test_it_is_private_and_starts_empty(directory: RunDirectory) -> None:
     assert directory.root.stat().st_mode & 0o777 == 0o700
     (directory.work / "left").touch()
@@ -39,47 +27,19 @@ def test_it_is_private_and_starts_empty(directory: RunDirectory) -> None:
     assert list(directory.work.iterdir()) == []
 
 
-def test_a_bundle_is_unpacked_into_work(directory: RunDirectory) -> None:
-    directory.unpack(*bundle((tarfile.TarInfo("main.tf"), b"# a"), (tarfile.TarInfo("modules/m/x.tf"), b"# b")))
+def test_files_are_laid_out_in_work_for_their_owner_alone(directory: RunDirectory) -> None:
+    directory.lay_out({"main.tf": (b"# a", False), "modules/m/x.tf": (b"# b", False), "run.sh": (b"", True)})
     assert (directory.work / "modules/m/x.tf").read_bytes() == b"# b"
     assert directory.has_terraform_files()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in directory.work.iterdir() if path.is_file()}
+    assert modes == {"main.tf": 0o600, "run.sh": 0o700}
 
 
-def test_other_bytes_than_the_named_ones_are_refused(directory: RunDirectory) -> None:
-    content, _ = bundle((tarfile.TarInfo("main.tf"), b""))
-    with pytest.raises(PeerError, match="arrived as"):
-        directory.unpack(content, "sha256:" + "0" * 64)
-    assert list(directory.work.iterdir()) == []
-
-
-def link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
-    member = tarfile.TarInfo(name)
-    member.type = tarfile.SYMTYPE
-    member.linkname = target
-    return member, b""
-
-
-@pytest.mark.parametrize(
-    "member",
-    [(tarfile.TarInfo("../escaped"), b"x"), link("out", "/etc/passwd"), link("out", "../../x")],
-    ids=["path", "absolute link", "relative link"],
-)
-def test_a_bundle_cannot_reach_out_of_work(directory: RunDirectory, member: tuple[tarfile.TarInfo, bytes]) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be unpacked"):
-        directory.unpack(*bundle(member))
-    assert not (directory.root / "escaped").exists()
-
-
-def test_what_is_no_archive_is_refused(directory: RunDirectory) -> None:
-    content = b"no archive"
-    with pytest.raises(ConfigurationError, match="cannot be unpacked"):
-        directory.unpack(content, "sha256:" + hashlib.sha256(content).hexdigest())
-
-
-def test_too_many_files_are_refused(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.run_directory.MAX_BUNDLE_FILES", 1)
-    with pytest.raises(ConfigurationError, match="more than 1 files"):
-        directory.unpack(*bundle((tarfile.TarInfo("a"), b""), (tarfile.TarInfo("b"), b"")))
+@pytest.mark.parametrize("other", ["a/b", "a"], ids=["a file is no folder", "nothing is replaced"])
+def test_files_that_exclude_one_another_are_refused(directory: RunDirectory, other: str) -> None:
+    directory.lay_out({"a": (b"", False)})
+    with pytest.raises(ConfigurationError, match="cannot be laid out"):
+        directory.lay_out({other: (b"", False)})
 
 
 def test_a_link_in_work_is_replaced_not_followed_by_a_write(directory: RunDirectory, tmp_path: Path) -> None:

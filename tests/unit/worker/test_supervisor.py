@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
-import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -20,8 +18,11 @@ from shared.errors import ApiError, Unavailable
 from shared.lease.machine import State
 from shared.lease.timing import LeaseTiming
 from shared.models import Assignment, Recovery, Run, RunKind, RunStatus
+from shared.release_manifest import canonical, digest_of
+from shared.release_pack import pack
 from shared.settings import Settings
 from shared.testing import FakeLeaseStore, fake_lease_store
+from tests.releases import make_release
 from tests.unit.worker.fake_proxy import FakeProxy
 from tests.unit.worker.support import RUN, TARGET, assignment, run
 from worker import supervisor
@@ -34,20 +35,12 @@ from worker.sandbox_setup import CA_NAME, Confinement
 TIMING = LeaseTiming(ttl_ms=60_000, renew_ms=1_000, poll_ms=100, delta_ms=1_000)
 
 
-def bundle() -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        member = tarfile.TarInfo("here")
-        archive.addfile(member, io.BytesIO(b""))
-    return packed.getvalue()
-
-
 class FakeApi:
     """The scheduler, as far as a worker sees it; writes down what it is told, in order with the lease's state."""
 
     def __init__(self, world: World, argv: tuple[str, ...]) -> None:
         self.world = world
-        self.content = bundle()
+        self.manifest, self.blobs = make_release(TARGET, generic={"here": b""})
         self.assignment = self._assignment(argv)
         self.refusal: ApiError | None = None
         self.finish_refusal: ApiError | None = None
@@ -62,12 +55,11 @@ class FakeApi:
 
     def _assignment(self, argv: tuple[str, ...]) -> Assignment:
         plain = assignment(kind=RunKind.EXEC, argv=argv)
-        digest = "sha256:" + hashlib.sha256(self.content).hexdigest()
-        return plain.model_copy(
-            update={"timing": TIMING, "target": plain.target.model_copy(update={"bundle_digest": digest})}
-        )
+        named = plain.run.model_copy(update={"release_digest": self.manifest.digest})
+        return plain.model_copy(update={"timing": TIMING, "run": named})
 
-    def claim(self, run_id: str, *, node: str, holder: str) -> Assignment:
+    def claim(self, run_id: str, *, node: str, holder: str, regions: tuple[str, ...]) -> Assignment:
+        assert regions == ("here",)
         if self.away:
             self.away -= 1
             raise Unavailable("away", hint="")
@@ -84,8 +76,11 @@ class FakeApi:
     def run(self, run_id: str) -> Run:
         return run(kind=RunKind.EXEC, **self.now)
 
-    def bundle(self, digest: str) -> bytes:
-        return self.content
+    def release_manifest(self, digest: str) -> bytes:
+        return canonical(self.manifest)
+
+    def release_files(self, digest: str, target: str) -> bytes:
+        return pack(self.blobs)
 
     def progress(self, run_id: str, *, holder: str, status: RunStatus) -> None:
         assert holder == self.assignment.holder
@@ -131,7 +126,9 @@ class World:
             Done: Acked(in_flight=0),
         }
         self.api = FakeApi(self, argv)
-        self.settings = Settings(home=home, sandbox="none", proxy_socket=self.proxy.path, node="host-a")
+        self.settings = Settings(
+            home=home, sandbox="none", proxy_socket=self.proxy.path, node="host-a", regions=("here",)
+        )
         self.settings.ca_dir.mkdir(parents=True)
         (self.settings.ca_dir / CA_NAME).write_text("certificate")
         self.metrics = WorkerMetrics()
@@ -465,11 +462,15 @@ def test_a_shutdown_in_the_middle_leaves_no_process_and_no_report(
     assert world.api.reports == []
 
 
-def test_a_bundle_of_other_bytes_is_refused(world: World) -> None:
-    world.api.content = b"other"
+def test_a_release_with_a_file_of_other_bytes_is_refused_before_the_lease(world: World) -> None:
+    (digest,) = world.api.blobs
+    world.api.blobs[digest] = b"other"
     world.attempt()
-    assert "arrived as" in world.api.reports[0][2]
+    status, code, reason = world.api.reports[0]
+    assert (status, code) == (RunStatus.ERRORED, 1)
+    assert f"here should be {digest} and arrived as {digest_of(b'other')}" in reason
     assert "begun" not in world.api.log
+    assert world.store.view(TARGET).epoch == 0
 
 
 def test_terraform_that_is_missing_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ class World:
         self.directory = RunDirectory(tmp_path, RUN)
         self.directory.create()
         self.fake = FakeTerraform(self.directory, wanted, exists)
-        job = TerraformJob(terraform=("terraform",), state_address="", variables={}, provider_region="eu-west-1")
+        job = TerraformJob(terraform=("terraform",))
         self.notes: list[str] = []
         self.counts: list[str] = []
         self.terraform = Terraform(self.fake, self.directory, job)

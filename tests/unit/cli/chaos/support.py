@@ -133,6 +133,6 @@ class Deployment:
             flock="shop",
             region="local",
             provider_region="local",
-            bundle_digest="sha256:" + "a" * 64,
+            release_digest="sha256:" + "a" * 64,
             epoch=0,
         )

@@ -12,8 +12,11 @@ from tests.unit.scheduler.support import TARGET, World
 
 #: (method, path) -> the roles beside admin that may use it. An endpoint that is missing here fails the test below.
 ALLOWED: dict[tuple[str, str], set[str]] = {
-    ("POST", "/v1/bundles"): set(),
-    ("GET", "/v1/bundles/{digest}"): {"worker"},
+    ("POST", "/v1/releases"): set(),
+    ("GET", "/v1/releases"): {"worker"},
+    ("GET", "/v1/releases/{digest}"): {"worker"},
+    ("GET", "/v1/releases/{digest}/manifest"): {"worker"},
+    ("GET", "/v1/releases/{digest}/targets/{target}/files"): {"worker"},
     ("PUT", "/v1/flocks/{name}"): set(),
     ("GET", "/v1/flocks"): {"worker"},
     ("GET", "/v1/targets"): {"worker"},
@@ -28,6 +31,16 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/runs/{run_id}/logs"): {"worker"},
     ("GET", "/v1/runs/{run_id}/logs"): {"worker"},
     ("POST", "/v1/runs/{run_id}/finish"): {"worker"},
+    ("POST", "/v1/rollouts"): set(),
+    ("GET", "/v1/rollouts"): set(),
+    ("GET", "/v1/rollouts/{rollout_id}"): set(),
+    ("POST", "/v1/rollouts/{rollout_id}/pause"): set(),
+    ("POST", "/v1/rollouts/{rollout_id}/resume"): set(),
+    ("POST", "/v1/rollouts/{rollout_id}/cancel"): set(),
+    ("POST", "/v1/rollouts/{rollout_id}/approve"): set(),
+    ("POST", "/v1/rollouts/{rollout_id}/discard"): set(),
+    ("POST", "/v1/runs/{run_id}/plan"): {"worker"},
+    ("GET", "/v1/runs/{run_id}/plan"): {"worker"},
     ("GET", "/v1/leases"): {"worker", "proxy"},
     ("GET", "/v1/leases/{target}"): {"worker", "proxy"},
     ("POST", "/v1/leases/{target}/revoke"): set(),
@@ -50,7 +63,13 @@ def test_every_endpoint_is_in_the_table(app: FastAPI) -> None:
 @pytest.mark.parametrize(("method", "path"), sorted(ALLOWED))
 def test_a_token_opens_what_its_role_may_do_and_nothing_else(raw: AppClient, method: str, path: str) -> None:
     url = path.format(
-        digest="sha256:" + "0" * 64, name="x", target="no.such", run_id="run-x", call_id="0" * 32, epoch=1
+        digest="sha256:" + "0" * 64,
+        name="x",
+        target="no.such",
+        run_id="run-x",
+        rollout_id="rollout-x",
+        call_id="0" * 32,
+        epoch=1,
     )
     assert raw.request(method, url).status_code == 401
     assert raw.request(method, url, headers={"Authorization": "Bearer guess"}).status_code == 401

@@ -7,24 +7,23 @@ import pytest
 from fastapi import FastAPI
 
 from shared.errors import ApiError
-from shared.models import JournalOutcome, RunKind, RunStatus, TargetUpsert
+from shared.models import JournalOutcome, RunKind, RunStatus
+from tests.releases import packed_release
 from tests.unit.scheduler.api.conftest import AppClient, Clients
-from tests.unit.scheduler.support import TARGET, World, bundle, state
+from tests.unit.scheduler.support import TARGET, World, state
 
 
-def test_a_run_from_the_bundle_to_the_end(world: World, client: Clients, raw: AppClient) -> None:
+def test_a_run_from_the_release_to_the_end(world: World, client: Clients, raw: AppClient) -> None:
     admin, worker, proxy = client("admin"), client("worker"), client("proxy")
-    digest = admin.upload_bundle(bundle())
-    assert worker.bundle(digest) == bundle()
-    flock = admin.put_flock(
-        "db", digest, [TargetUpsert(id="db.north", region="north", provider_region="eu-1", variables={"size": 1})]
-    )
+    release = admin.publish_release(packed_release("db.north", provider_region="eu-1"), actor="anna")
+    flock = admin.put_flock("db", release.digest)
     assert admin.flocks()[0] == flock
     assert [target.id for target in admin.targets()] == ["db.north", TARGET]
-    assert worker.target("db.north").variables == {"size": 1}
+    assert worker.target("db.north").release_digest == release.digest
 
     run = admin.create_run("db.north", RunKind.APPLY, actor="anna")
-    assignment = worker.claim(run.id, node="node-1", holder="h")
+    assignment = worker.claim(run.id, node="node-1", holder="h", regions=["north"])
+    assert assignment.run.release_digest == release.digest
     lease = world.acquire(assignment)
     assert worker.progress(run.id, holder="h", status=RunStatus.PLANNING).status is RunStatus.PLANNING
     worker.append_log(run.id, holder="h", offset=0, text="planned\n")

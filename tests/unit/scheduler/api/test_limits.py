@@ -9,14 +9,14 @@ import pytest
 from scheduler.api import limits
 from scheduler.api.limits import limit_for
 from scheduler.state_documents import MAX_STATE_BYTES
-from shared.constants import MAX_BUNDLE_BYTES
+from shared.release_pack import MAX_PACKED_BYTES
 from tests.unit.scheduler.api.conftest import AppClient
 
 ADMIN = {"Authorization": "Bearer admin-token", "Content-Type": "application/json"}
 
 
 def test_each_path_has_its_limit() -> None:
-    assert limit_for("/v1/bundles") == MAX_BUNDLE_BYTES
+    assert limit_for("/v1/releases") == MAX_PACKED_BYTES
     assert limit_for("/v1/state/web.north") == MAX_STATE_BYTES
     assert limit_for("/v1/targets/web.north/quarantine") == MAX_STATE_BYTES
     assert limit_for("/v1/runs") == limits.MAX_JSON_BYTES

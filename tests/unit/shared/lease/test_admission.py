@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from shared.errors import ConfigurationError
-from shared.lease.admission import check_timing, differing
+from shared.lease.admission import check_agreed, check_timing, differing
 from shared.lease.timing import LeaseTiming
 
 OURS = LeaseTiming()
@@ -47,3 +48,12 @@ def test_more_hosts_than_one_are_counted() -> None:
 def test_durations_that_nobody_can_have_are_named_too(nonsense: Any) -> None:
     found = differing({"host-b": {"timing": nonsense}}, OURS, "host-a")
     assert nonsense == {} or "host-b" in found
+
+
+def test_what_the_others_agreed_on_is_compared_whoever_they_are() -> None:
+    check_agreed(json.dumps(OURS.model_dump()), OURS)
+    with pytest.raises(ConfigurationError, match="ttl_ms is 10000 here and 12000 there") as caught:
+        check_agreed(json.dumps(OURS.model_copy(update={"ttl_ms": 12_000}).model_dump()), OURS)
+    assert "interlock:1:timing" in caught.value.hint
+    with pytest.raises(ConfigurationError, match="no host can be configured with"):
+        check_agreed("no JSON", OURS)

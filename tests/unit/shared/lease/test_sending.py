@@ -153,6 +153,12 @@ async def test_when_every_server_is_away_the_asynchronous_sender_raises_too() ->
         (redis_errors.ClusterDownError("down"), Unavailable),
         (redis_errors.TryAgainError("later"), Unavailable),
         (redis_errors.ReadOnlyError("a replica"), Unavailable),
+        (redis_errors.ResponseError("BUSY Valkey is busy running a script."), Unavailable),
+        (redis_errors.ResponseError("MISCONF Valkey is configured to save snapshots, but cannot."), Unavailable),
+        (redis_errors.ResponseError("NOREPLICAS Not enough good replicas to write. script: on x"), Unavailable),
+        (redis_errors.ResponseError("Command # 1 (SET a 1) of pipeline caused error: NOREPLICAS Not"), Unavailable),
+        (redis_errors.ResponseError("Command # 2 (WAIT 1 9) of pipeline caused error: UNBLOCKED force"), Unavailable),
+        (redis_errors.ResponseError("Command # 1 (SET node:BUSY 1) of pipeline caused error: ERR no"), PeerError),
         (redis_errors.NoPermissionError("no"), PeerError),
     ],
 )

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 import redis
 
-from shared.errors import PeerError, Unavailable
+from shared.errors import ConfigurationError, PeerError, Unavailable
 from shared.lease import keys
 from shared.lease.commands import Command, Granted, Refused, Renewed
 from shared.lease.machine import State
-from shared.lease.store import LeaseStore, connect
+from shared.lease.store import AGREED_MS, LeaseStore, connect
+from shared.lease.timing import LeaseTiming
 from shared.testing import FakeServer
 from tests.lease_contract import LeaseContract, hold_many
+
+TIMING = LeaseTiming()
 
 
 class TestFakeStore(LeaseContract):
@@ -120,3 +123,26 @@ def test_in_a_cluster_one_call_holds_leases_of_one_slot_only(monkeypatch: pytest
     assert [type(reply) for reply in replies] == [Renewed, Renewed, Refused, Renewed], "each at its lease's place"
     states = list(slots)
     assert calls[0] == [(states[0], states[2]), (states[1], states[3])]
+
+
+def test_who_speaks_first_about_the_durations_is_right_and_of_two_at_once_one_is_refused() -> None:
+    server = FakeServer()
+    first, second = server.store(), server.store()
+    first.check_timing(TIMING, "host-a")
+    first.agree(TIMING)
+    other = TIMING.model_copy(update={"ttl_ms": 12_000})
+    with pytest.raises(ConfigurationError, match="ttl_ms is 12000 here and 10000 there"):
+        second.check_timing(other, "host-a")  # such as server and beat on one host: neither is among the nodes
+    server.client.delete(keys.TIMING_KEY)
+    second.agree(other)
+    with pytest.raises(ConfigurationError, match="ttl_ms is 10000 here and 12000 there"):
+        first.agree(TIMING)
+
+
+def test_what_was_agreed_on_lapses_by_itself_unless_somebody_repeats_it() -> None:
+    server = FakeServer()
+    store = server.store()
+    store.agree(TIMING)
+    server.client.pexpire(keys.TIMING_KEY, 5)
+    store.agree(TIMING)
+    assert 5 < server.client.pttl(keys.TIMING_KEY) <= AGREED_MS

@@ -11,12 +11,9 @@ import pytest
 from shared.errors import ConfigurationError
 from shared.models import RunKind, RunStatus
 from worker.provisioners.terraform import (
-    BACKEND_FILE,
-    VARIABLES_FILE,
     Terraform,
     TerraformFailed,
     TerraformJob,
-    backend_override,
     run_terraform,
 )
 from worker.run_directory import RunDirectory
@@ -45,8 +42,7 @@ def terraform(tmp_path: Path, commands: Commands, text: str = "# empty", **job: 
     directory = RunDirectory(tmp_path, "run-0123456789abcdef")
     directory.create()
     (directory.work / "main.tf").write_text(text)
-    values = {"terraform": ("terraform",), "state_address": "https://state", "variables": {}, "provider_region": "r"}
-    return Terraform(commands, directory, TerraformJob(**{**values, **job}))  # type: ignore[arg-type]  # test's choice
+    return Terraform(commands, directory, TerraformJob(terraform=("terraform",), **job))  # type: ignore[arg-type]  # test's choice
 
 
 def outcome(made: Terraform, kind: RunKind, take_over: bool | None = None) -> tuple[RunStatus, int]:
@@ -93,33 +89,33 @@ def test_plug_ins_come_from_the_directory_that_was_named(tmp_path: Path) -> None
     assert commands.lines[0].endswith("-plugin-dir=/plugins")
 
 
+def test_the_lock_file_decides_about_providers(tmp_path: Path) -> None:
+    commands = Commands()
+    terraform(tmp_path, commands).prepare()
+    assert "-lockfile=readonly" in commands.lines[0].split()
+
+
+def test_a_version_that_the_release_allows_goes_on(tmp_path: Path) -> None:
+    commands = Commands()
+    commands.shown = '{"terraform_version": "1.9.8"}'
+    terraform(tmp_path, commands, versions="~> 1.9").prepare()
+    assert commands.steps == ["version", "init"]
+
+
 @pytest.mark.parametrize(
-    ("text", "given"),
+    ("shown", "why"),
     [
-        ('variable "provider_region" {}', {"provider_region": "r"}),
-        ("variable provider_region {", {"provider_region": "r"}),
-        ('# variable "provider_region"', {}),
-        ('variable "provider_region_name" {}', {}),
+        ('{"terraform_version": "1.8.5"}', r"this worker has Terraform 1\.8\.5; the release wants ~> 1\.9"),
+        ('{"version": "1.9.8"}', "cannot be read"),
+        ("Terraform v1.9.8", "cannot be read"),
     ],
 )
-def test_the_region_is_given_where_it_is_declared(tmp_path: Path, text: str, given: dict[str, str]) -> None:
-    made = terraform(tmp_path, Commands(), text)
-    made.prepare()
-    assert json.loads((made.directory.work / VARIABLES_FILE).read_text()) == given
-
-
-def test_the_targets_own_value_wins(tmp_path: Path) -> None:
-    made = terraform(tmp_path, Commands(), 'variable "provider_region" {}', variables={"provider_region": "own"})
-    made.prepare()
-    assert json.loads((made.directory.work / VARIABLES_FILE).read_text()) == {"provider_region": "own"}
-
-
-def test_the_state_goes_to_the_targets_address_and_nowhere_else(tmp_path: Path) -> None:
-    made = terraform(tmp_path, Commands())
-    made.prepare()
-    assert json.loads((made.directory.work / BACKEND_FILE).read_text()) == backend_override("https://state")
-    backend = backend_override("https://state")["terraform"]["backend"]["http"]
-    assert {backend[key] for key in ("address", "lock_address", "unlock_address")} == {"https://state"}
+def test_any_other_version_is_refused_before_init(tmp_path: Path, shown: str, why: str) -> None:
+    commands = Commands()
+    commands.shown = shown
+    with pytest.raises(ConfigurationError, match=why):
+        terraform(tmp_path, commands, versions="~> 1.9").prepare()
+    assert commands.steps == ["version"]
 
 
 def test_a_directory_without_configuration_is_refused(tmp_path: Path) -> None:
@@ -150,3 +146,47 @@ def test_a_plan_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
 def test_a_plan_that_cannot_be_shown_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(TerraformFailed, match="show"):
         terraform(tmp_path, Commands(show=1)).show_plan()
+
+
+def test_a_saved_plan_is_applied_byte_for_byte_and_no_other_is_made(tmp_path: Path) -> None:
+    commands = Commands()
+    made = terraform(tmp_path, commands)
+    steps: list[RunStatus] = []
+
+    def take_over(_: Terraform) -> bool | None:
+        raise AssertionError("what was left is in the plan already")
+
+    done = run_terraform(made, RunKind.APPLY, take_over=take_over, progress=steps.append, saved=b"the plan")
+    assert done.status is RunStatus.APPLIED
+    assert commands.steps == ["init", "apply"]
+    assert steps == [RunStatus.APPLYING]
+    assert (made.directory.work / "interlock.tfplan").read_bytes() == b"the plan"
+
+
+def test_a_saved_plan_that_cannot_be_applied_is_an_error(tmp_path: Path) -> None:
+    made = terraform(tmp_path, Commands(apply=1))
+    done = run_terraform(made, RunKind.APPLY, take_over=lambda _: None, progress=lambda _: None, saved=b"the plan")
+    assert (done.status, done.exit_code) == (RunStatus.ERRORED, 1)
+
+
+@pytest.mark.parametrize(("code", "changes"), [(0, False), (2, True)])
+def test_a_plan_to_be_applied_later_is_handed_over_with_whether_it_has_changes(
+    tmp_path: Path, code: int, changes: bool
+) -> None:
+    made = terraform(tmp_path, Commands(plan=code))
+    (made.directory.work / "interlock.tfplan").write_bytes(b"the plan")
+    kept: list[tuple[bytes, bool]] = []
+    done = run_terraform(
+        made,
+        RunKind.PLAN,
+        take_over=lambda _: None,
+        progress=lambda _: None,
+        keep=lambda content, changed: kept.append((content, changed)),
+    )
+    assert done.status is RunStatus.PLANNED
+    assert kept == [(b"the plan", changes)]
+
+
+def test_a_plan_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"left no interlock\.tfplan"):
+        terraform(tmp_path, Commands()).plan_file()

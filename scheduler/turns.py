@@ -1,0 +1,155 @@
+"""Whose turn it is: which of the runs that wait in a region is claimed next. One query, on either database.
+
+A hint says that there is work in a region; the claim says which. In this order:
+
+1. priority: rollback, apply, plan, drift;
+2. the flock that was served longest ago in this region;
+3. the target of it that was served longest ago;
+4. the run that was submitted first.
+
+So five hundred runs of one flock delay the one of another by one claim. Strict priorities alone would still let a
+stream of applies starve a plan: hence every `FAIR_EVERY`th claim of a region looks at priorities no further than to
+put rollbacks first.
+
+A run is no candidate while its target is taken, its flock or its region has as many runs at work as the settings
+allow, or its roll-out is not running. The row of the region's count is locked for a claim, and with a limit the
+flock's row too, so that two claims never count the same place twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, Select, case, exists, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert as insert_on_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
+from sqlalchemy.orm import Session, aliased
+
+from scheduler.database import Database
+from scheduler.tables import ACTIVE_STATUSES, FlockRow, RolloutRow, RunRow, TargetRow, TurnRow
+from shared.models import Priority, RunKind, RunStatus
+from shared.settings import Settings
+
+#: Every so many claims of a region go by waiting alone, rollbacks excepted.
+FAIR_EVERY = 8
+#: The name of the row that counts a region's claims.
+_COUNT = ""
+
+
+def rank_of(kind: RunKind) -> int:
+    """The rank of a run that says nothing else about its priority."""
+    return (Priority.PLAN if kind is RunKind.PLAN else Priority.APPLY).rank
+
+
+def may_begin() -> ColumnElement[bool]:
+    """Whether a pending run's roll-out lets it begin; one of no roll-out may."""
+    running = exists().where(RolloutRow.id == RunRow.rollout_id, RolloutRow.status == "running")
+    return or_(RunRow.rollout_id.is_(None), running)
+
+
+def lock_region(database: Database, session: Session, region: str) -> int:
+    """Lock the region's count until the transaction ends, and return how many claims it has seen."""
+    _insert_if_missing(database, session, region, _COUNT)
+    query = select(TurnRow.served).where(TurnRow.region == region, TurnRow.name == _COUNT).with_for_update()
+    return session.scalars(query).one()
+
+
+def lock_flock(session: Session, settings: Settings, target: str) -> None:
+    """Where the flock has a limit: keep claims in other regions from counting its runs at the same time."""
+    flock = session.scalars(select(TargetRow.flock).where(TargetRow.id == target)).one()
+    if _limit(settings.max_runs_per_flock, flock) is not None:
+        session.execute(select(FlockRow.name).where(FlockRow.name == flock).with_for_update(key_share=True))
+
+
+def next_run(session: Session, settings: Settings, region: str) -> tuple[str, str] | None:
+    """The run that is claimed next in the region, as (run id, target), or None when there is none to be had.
+
+    Without the locks, as for publishing hints, the answer is a guess that the claim corrects.
+    """
+    at_most = _limit(settings.max_runs_per_region, region)
+    if at_most is not None:
+        at_work = select(func.count()).where(RunRow.region == region, RunRow.status.in_(ACTIVE_STATUSES))
+        if (session.scalar(at_work) or 0) >= at_most:
+            return None
+    counted = select(TurnRow.served).where(TurnRow.region == region, TurnRow.name == _COUNT)
+    fair = (session.scalar(counted) or 0) % FAIR_EVERY == FAIR_EVERY - 1
+    found = session.execute(_candidates(settings, region, fair=fair).limit(1)).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+def to_wake(session: Session, settings: Settings, ended: RunRow) -> list[tuple[str, str]]:
+    """The runs, as (run id, region), that may begin now that `ended` is over, as a guess: its target is free, its flock
+    and its region have a place.
+    """
+    other = aliased(RunRow)
+    taken = exists().where(other.target == RunRow.target, other.status.in_(ACTIVE_STATUSES))
+    waiting = (
+        select(RunRow.id, RunRow.region)
+        .join(TargetRow, TargetRow.id == RunRow.target)
+        .where(RunRow.status == RunStatus.PENDING, ~taken, may_begin())
+        .order_by(RunRow.priority, RunRow.sequence)
+        .limit(1)
+    )
+    found = {row[0]: row[1] for row in session.execute(waiting.where(RunRow.target == ended.target))}
+    flock = session.scalars(select(TargetRow.flock).where(TargetRow.id == ended.target)).one()
+    if _limit(settings.max_runs_per_flock, flock) is not None:
+        found |= {row[0]: row[1] for row in session.execute(waiting.where(TargetRow.flock == flock))}
+    if _limit(settings.max_runs_per_region, ended.region) is not None and (
+        best := next_run(session, settings, ended.region)
+    ):
+        found[best[0]] = ended.region
+    return list(found.items())
+
+
+def served(database: Database, session: Session, run: RunRow, target: TargetRow) -> None:
+    """Note that the run was claimed. The caller holds the region's lock."""
+    count = lock_region(database, session, run.region) + 1
+    for name in (_COUNT, target.flock, target.id):
+        _insert_if_missing(database, session, run.region, name)
+        row = session.get_one(TurnRow, (run.region, name))
+        row.served = count
+
+
+def _candidates(settings: Settings, region: str, *, fair: bool) -> Select[str, str]:
+    other, flock_turn, target_turn = aliased(RunRow), aliased(TurnRow), aliased(TurnRow)
+    taken = exists().where(other.target == RunRow.target, other.status.in_(ACTIVE_STATUSES))
+    busy_run, busy_target = aliased(RunRow), aliased(TargetRow)
+    busy = (
+        select(busy_target.flock.label("flock"), func.count().label("runs"))
+        .join_from(busy_run, busy_target, busy_run.target == busy_target.id)
+        .where(busy_run.status.in_(ACTIVE_STATUSES))
+        .group_by(busy_target.flock)
+        .subquery()
+    )
+    rollback = Priority.ROLLBACK.rank
+    rank = case((RunRow.priority <= rollback, 0), else_=1) if fair else RunRow.priority
+    query = (
+        select(RunRow.id, RunRow.target)
+        .join(TargetRow, TargetRow.id == RunRow.target)
+        .outerjoin(flock_turn, (flock_turn.region == region) & (flock_turn.name == TargetRow.flock))
+        .outerjoin(target_turn, (target_turn.region == region) & (target_turn.name == TargetRow.id))
+        .where(RunRow.status == RunStatus.PENDING, RunRow.region == region, ~taken, may_begin())
+        .order_by(rank, func.coalesce(flock_turn.served, 0), func.coalesce(target_turn.served, 0), RunRow.sequence)
+    )
+    limits = settings.max_runs_per_flock
+    if limits:
+        query = query.outerjoin(busy, busy.c.flock == TargetRow.flock).where(
+            func.coalesce(busy.c.runs, 0) < _limit_in_sql(limits)
+        )
+    return query
+
+
+def _limit(limits: Mapping[str, int], name: str) -> int | None:
+    return limits.get(name, limits.get("*"))
+
+
+def _limit_in_sql(limits: Mapping[str, int]) -> ColumnElement[int]:
+    """The limit of the row's flock; without one a number that is never reached."""
+    named = {name: number for name, number in limits.items() if name != "*"}
+    default = literal(limits.get("*", 2**31 - 1))
+    return case(named, value=TargetRow.flock, else_=default) if named else default
+
+
+def _insert_if_missing(database: Database, session: Session, region: str, name: str) -> None:
+    insert = insert_on_sqlite if database.dialect == "sqlite" else insert_on_postgresql
+    session.execute(insert(TurnRow).values(region=region, name=name, served=0).on_conflict_do_nothing())
