@@ -7,6 +7,10 @@ PY := $(VENV)/bin/python
 ARGS ?=
 # The tests wait for processes more than they compute; a file stays together, its fixtures are shared.
 SPREAD ?= -n 3 --dist loadfile
+# Unix sockets have names of at most 107 bytes: the tests' own folders must not eat them. Kept where a test failed.
+define pytest
+	@folder=$$(mktemp -d /tmp/it.XXX) && $(2) $(PY) -m pytest --basetemp $$folder/t -m "$(1)" $(SPREAD) $(ARGS) && rm -rf $$folder
+endef
 SEEDS ?= 40
 FIRST_SEED ?= 1
 JOBS ?= 3
@@ -39,7 +43,7 @@ demo: build/demo.installed ## Freeze and kill workers in the middle of a real ap
 	@$(VENV)/bin/interlock demo $(ARGS)
 
 test: build/dev.installed ## Every test that needs nothing but Python packages
-	@$(PY) -m pytest -m "not debian and not terraform" $(SPREAD) $(ARGS)
+	$(call pytest,not debian and not terraform)
 
 check: lint types imports mirrors test ## test, ruff, mypy --strict and the import contract
 
@@ -57,7 +61,7 @@ mirrors: build/dev.installed
 	@$(PY) tests/mirrors.py
 
 integration: build/dev.installed ## The tests that need Debian's packages or Terraform; nothing is skipped
-	@INTERLOCK_REQUIRE_POSTGRES=1 $(PY) -m pytest -m "debian or terraform" $(SPREAD) $(ARGS)
+	$(call pytest,debian or terraform,INTERLOCK_REQUIRE_POSTGRES=1)
 
 model: ## Check the model of the lease protocol exhaustively, and that every mutant of it is refuted (needs spin and gcc)
 	@python=$$(./deploy/find-python) && "$$python" tests/model/check.py $(ARGS)

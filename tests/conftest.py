@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -16,6 +17,10 @@ from tests.servers import ValkeyServer
 for _name in [name for name in os.environ if name.startswith("INTERLOCK_") and name != "INTERLOCK_REQUIRE_POSTGRES"]:
     # Whoever runs the tests may use Interlock; their settings must decide no test.
     del os.environ[_name]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores it, and so would every program that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

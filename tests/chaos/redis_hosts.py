@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,25 @@ FAILOVER_TIMEOUT_MS = 1500
 _TIMEOUT_S = 2.0
 _SETTLE_S = 12.0
 _PATIENCE_S = 60.0
+
+
+def gone_astray(following: Mapping[str, str | None], sentinels: Sequence[Mapping[str, object]]) -> dict[str, str]:
+    """The servers that have to be told whom to follow, each with that primary; all of them by their addresses.
+
+    Nobody while a failover is under way. Its leader promotes a replica before it tells the other Sentinels: to send
+    that one back, because they still name the old one, undoes the failover, and in the end both follow each other.
+
+    Args:
+        following: whom each server follows; None for a primary.
+        sentinels: what each of them says about the primary (SENTINEL MASTER).
+    """
+    primaries = {str(one["ip"]) for one in sentinels}
+    if len(primaries) != 1 or any(one["flags"] != "master" for one in sentinels):
+        return {}
+    (primary,) = primaries
+    if following.get(primary, primary) is not None:
+        return {}
+    return {server: primary for server, followed in following.items() if server != primary and followed != primary}
 
 
 class RedisHosts:
@@ -141,16 +161,18 @@ class RedisHosts:
         return True
 
     def nudge(self) -> None:
-        """Make every server follow the primary that the Sentinels agree on; they themselves take ten seconds."""
-        primary = self.primary()
-        for host in HOSTS:
-            if primary is not None and host != primary:
-                try:
-                    info = self.client(host).info("replication")
-                    if info.get("master_host") != address(primary):
-                        self.client(host).replicaof(address(primary), PORT)
-                except redis.RedisError:
-                    continue
+        """Make deposed primaries follow the one that all Sentinels are sure of; they themselves take ten seconds."""
+        following: dict[str, str | None] = {}
+        try:
+            for host in HOSTS:
+                following[address(host)] = self.client(host).info("replication").get("master_host")
+            # Asked after the servers: whoever was promoted before is known by now, or the failover still under way.
+            astray = gone_astray(following, [self._sentinel(host) for host in HOSTS])
+            for host in HOSTS:
+                if address(host) in astray:
+                    self.client(host).replicaof(astray[address(host)], PORT)
+        except redis.RedisError:
+            return
 
     def restart(self, host: str) -> None:
         """Start the dead server of a host again, empty, as what Sentinel thinks it is."""

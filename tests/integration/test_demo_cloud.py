@@ -235,7 +235,7 @@ def play(tmp_path: Path, *options: str) -> tuple[int, dict[str, Any]]:
         timeout=580,
         check=False,
     )
-    assert done.stdout, done.stderr[-5000:]
+    assert done.stdout.rpartition("\n{")[2].count("\n") <= 1, done.stdout[-5000:] + done.stderr[-5000:]
     verdict: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return done.returncode, verdict
 
