@@ -328,7 +328,7 @@ REFERENCES: tuple[Seeded, ...] = (
     case(
         "an artifact that is not pinned",
         Kind.UNRESOLVED,
-        "pin the artifact",
+        "add the artifact's `digest`",
         (F, f"    {DIGEST}\n", ""),
         (F, "  image: ${artifact.image.digest}", "  image: ${artifact.image.digest} # <-"),
     ),
