@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: a real PostgreSQL, and databases on either."""
+"""Fixtures of the integration tests: PostgreSQL, databases on either, a proxy between a worker and a cloud."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.database import Database
+from tests.integration.proxy_support import Cloud, ProxyThread, Worker
 from tests.postgres import PostgresServer
 
 
@@ -38,3 +39,24 @@ def database(database_url: str) -> Iterator[Database]:
     database.migrate()
     yield database
     database.close()
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    """A cloud that verifies signatures."""
+    with Cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, valkey_url: str, cloud: Cloud) -> Iterator[ProxyThread]:
+    """A proxy whose only cloud is `cloud`."""
+    with ProxyThread(tmp_path, valkey_url, cloud.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def worker(proxy: ProxyThread, valkey_url: str) -> Iterator[Worker]:
+    """A worker with a live lease at `proxy`."""
+    with Worker(proxy, valkey_url) as worker:
+        yield worker

@@ -602,7 +602,7 @@ class Tunnel:
         """Whether the other side ends the connection without another byte (waits for it)."""
         try:
             return self.sock.recv(1) == b""
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):  # the latter where it ends in the middle of a record
             return True
 
 

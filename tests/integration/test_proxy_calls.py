@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,24 +24,6 @@ from tests.integration.proxy_support import (
     sqs_call,
 )
 from tests.servers import wait_for
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with Cloud() as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def proxy(tmp_path: Path, valkey_url: str, cloud: Cloud) -> Iterator[ProxyThread]:
-    with ProxyThread(tmp_path, valkey_url, cloud.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def worker(proxy: ProxyThread, valkey_url: str) -> Iterator[Worker]:
-    with Worker(proxy, valkey_url) as worker:
-        yield worker
 
 
 def test_a_call_under_a_live_lease_arrives_signed_with_the_real_key(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +23,6 @@ from tests.integration.proxy_support import (
     sqs_call,
 )
 from tests.servers import ValkeyServer, wait_for
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with Cloud() as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def proxy(tmp_path: Path, valkey_url: str, cloud: Cloud) -> Iterator[ProxyThread]:
-    with ProxyThread(tmp_path, valkey_url, cloud.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def worker(proxy: ProxyThread, valkey_url: str) -> Iterator[Worker]:
-    with Worker(proxy, valkey_url) as worker:
-        yield worker
 
 
 def refused_for_the_lease(worker: Worker, proxy: ProxyThread) -> bool:

@@ -95,12 +95,6 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with Cloud() as cloud:
-        yield cloud
-
-
-@pytest.fixture
 def api() -> Iterator[Cloud]:
     with Cloud(answer=lambda arrival: (201, "application/json", arrival.body)) as api:  # it names the call
         yield api

@@ -34,18 +34,6 @@ def cloud() -> Iterator[Cloud]:
         assert cloud.arrivals == [], "every test here is about a call that must not arrive"
 
 
-@pytest.fixture
-def proxy(tmp_path: Path, valkey_url: str, cloud: Cloud) -> Iterator[ProxyThread]:
-    with ProxyThread(tmp_path, valkey_url, cloud.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def worker(proxy: ProxyThread, valkey_url: str) -> Iterator[Worker]:
-    with Worker(proxy, valkey_url) as worker:
-        yield worker
-
-
 def assert_recorded(proxy: ProxyThread, reason: str) -> None:
     """Counted once under this reason, and journaled as refused."""
     assert proxy.refused(reason) == 1

@@ -27,12 +27,6 @@ def proxy(tmp_path: Path, valkey_url: str, api: Cloud) -> Iterator[ProxyThread]:
         yield proxy
 
 
-@pytest.fixture
-def worker(proxy: ProxyThread, valkey_url: str) -> Iterator[Worker]:
-    with Worker(proxy, valkey_url) as worker:
-        yield worker
-
-
 def login(user: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:state-password".encode()).decode()}
 

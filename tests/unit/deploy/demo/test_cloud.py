@@ -16,6 +16,7 @@ import pytest
 
 from deploy.demo.arrivals import Call, read_calls
 from deploy.demo.cloud import _SO_TIMESTAMPNS, Recorder, TimestampedReader
+from tests.servers import wait_for
 from tests.unit.deploy.demo.test_sigv4 import SECRETS, signed
 
 AGENT = "tf interlock/1 (target orders.eu; epoch 3; run run-0123456789abcdef)"
@@ -38,11 +39,19 @@ def now_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_REALTIME)
 
 
+def stamped(client: socket.socket, reader: TimestampedReader) -> bool:
+    reader.mark()
+    client.sendall(b"?")
+    assert reader.read(1) == b"?"
+    return reader.from_kernel
+
+
 def test_the_arrival_is_when_the_kernel_got_the_bytes_and_not_when_they_were_read(
     connection: tuple[socket.socket, socket.socket],
 ) -> None:
     client, server = connection
     reader = TimestampedReader(server)
+    wait_for("the kernel's stamps, which it begins with a moment later", lambda: stamped(client, reader))
     reader.mark()
     before = now_ns()
     client.sendall(b"GET")
