@@ -600,10 +600,14 @@ class Tunnel:
 
     def closed(self) -> bool:
         """Whether the other side ends the connection without another byte (waits for it)."""
-        try:
-            return self.sock.recv(1) == b""
-        except (ConnectionError, ssl.SSLError):  # the latter where it ends in the middle of a record
-            return True
+        for _ in range(10):
+            try:
+                return self.sock.recv(1) == b""
+            except BlockingIOError:
+                continue  # not ours: the errno of another thread that was sending on this socket
+            except (ConnectionError, ssl.SSLError):  # the latter where it ends in the middle of a record
+                return True
+        return False
 
 
 def read_response(sock: socket.socket) -> tuple[int, dict[str, str], bytes]:
