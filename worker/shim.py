@@ -123,14 +123,17 @@ def _start(control: socket.socket, order: dict[str, object], fds: list[int]) -> 
 def _send(control: socket.socket, event: dict[str, object]) -> None:
     try:
         control.send(json.dumps(event).encode())
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         pass  # the supervisor died; the next receive says so and ends the run
 
 
 def _receive(control: socket.socket) -> tuple[dict[str, object] | None, list[int]]:
-    packet, ancillary, _, _ = control.recvmsg(
-        MAX_PACKET_BYTES, socket.CMSG_SPACE(2 * _FD_BYTES), socket.MSG_CMSG_CLOEXEC
-    )
+    try:
+        packet, ancillary, _, _ = control.recvmsg(
+            MAX_PACKET_BYTES, socket.CMSG_SPACE(2 * _FD_BYTES), socket.MSG_CMSG_CLOEXEC
+        )
+    except ConnectionResetError:
+        return None, []  # how end of file reads when the supervisor left with an event of ours unread
     fds = array.array("i")
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

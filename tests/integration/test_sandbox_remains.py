@@ -224,7 +224,13 @@ def test_the_log_is_a_file_and_no_door(box: Sandbox, directory: RunDirectory) ->
 def test_a_provisioner_that_stops_the_shim_cannot_hang_the_worker(
     box: Sandbox, directory: RunDirectory, tmp_path: Path
 ) -> None:
-    begin(box, ["sh", "-c", "kill -STOP $PPID; echo stopped; exec sleep 3600"], tmp_path / "log")
+    # Once its start is reported; a shim stopped before that is one that did not start the command in time.
+    begin(
+        box,
+        ["sh", "-c", "until [ -e go ]; do :; done; kill -STOP $PPID; echo stopped; exec sleep 3600"],
+        tmp_path / "log",
+    )
+    directory.write("go", "")
     eventually(lambda: "stopped" in (tmp_path / "log").read_text(), "the shim is stopped")
     assert box.wait(100) is None
     assert box.interrupt(), "the order waits in the socket; nothing waits for the shim"

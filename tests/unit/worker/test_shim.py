@@ -6,6 +6,7 @@ import array
 import errno
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -136,3 +137,9 @@ def test_the_end_of_the_supervisor_is_the_end_of_the_command(tmp_path: Path) -> 
     made.close()
     assert os.read(read, 1) == b"", "the last process that held the pipe is gone"
     os.close(read)
+
+
+def test_a_supervisor_that_leaves_with_an_event_unread_is_gone_all_the_same(started: Shim, tmp_path: Path) -> None:
+    """The kernel then answers the shim's read with ECONNRESET instead of end of file."""
+    started.run(["true"], tmp_path / "log")
+    select.select([started.socket], [], [], 60)
