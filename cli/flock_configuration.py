@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scheduler.configuration.nodes import Node
     from scheduler.configuration.render import RenderedTarget
     from scheduler.configuration.report import Finding
-    from scheduler.configuration.terraform import Generic
+    from scheduler.configuration.terraform import Generic, Variable
 
 FlockArgument = Annotated[Path, typer.Argument(help="flock.yaml, or the folder that holds it.", metavar="[FLOCK]")]
 HERE = Path()
@@ -38,15 +38,16 @@ DIFF_EXAMPLES = examples(
 def inspect(flock: FlockArgument = HERE, json_output: JsonFlag = False) -> None:
     """Show what a flock's generic configuration lets regions set, and what is hard-coded in it."""
     from scheduler.configuration.fleet import load_flock
+    from scheduler.configuration.views import inspection
 
     out = Output(as_json=json_output)
     loaded = load_flock(flock)
     out.data([inspection(generic) for generic in loaded.generics.values()])
     for generic in loaded.generics.values():
         _show_generic(out, generic)
-    _show_findings(out, loaded.findings)
+    show_findings(out, loaded.findings)
     if loaded.findings:
-        raise typer.Exit(_exit_code(loaded.findings))
+        raise typer.Exit(exit_code(loaded.findings))
 
 
 def render(
@@ -59,6 +60,9 @@ def render(
     json_output: JsonFlag = False,
 ) -> None:
     """Show the values of each target, and with --explain where every one of them comes from."""
+    from scheduler.configuration.report import printable
+    from scheduler.configuration.views import rendering
+
     out = Output(as_json=json_output)
     checked = checked_flock(flock)
     chosen = choose(checked, target or [])
@@ -66,12 +70,12 @@ def render(
     for one in chosen:
         out.say(f"{one.id}  {one.digest}")
         for path, value, origin in explanation(checked, one) if explain else _values(one):
-            out.say(f"  {path} = {value}" + (f"    {origin}" if origin else ""))
+            out.say(printable(f"  {path} = {value}" + (f"    {origin}" if origin else "")))
+    show_findings(out, checked.report.findings)
+    if checked.report.errors:
+        raise typer.Exit(exit_code(checked.report.findings))
     if out_folder is not None:
         write_files(chosen, out_folder)
-    _show_findings(out, checked.report.findings)
-    if checked.report.errors:
-        raise typer.Exit(_exit_code(checked.report.findings))
 
 
 def validate(
@@ -88,7 +92,7 @@ def validate(
     except ManyRefused as error:
         # There are no targets to speak of, but the report has its usual form.
         out.data({"targets": [], "findings": [one.data() for one in error.findings]})
-        _show_findings(out, error.findings)
+        show_findings(out, error.findings)
         raise typer.Exit(error.exit_code) from None
     findings = checked.report.findings
     if not offline and not checked.report.errors:
@@ -97,8 +101,8 @@ def validate(
 
         findings = report([*findings, *terraform_findings(checked, load_own_settings())]).findings
     out.data({"targets": [one.id for one in checked.targets], "findings": [one.data() for one in findings]})
-    _show_findings(out, findings)
-    code = _exit_code(findings)
+    show_findings(out, findings)
+    code = exit_code(findings)
     if code:
         raise typer.Exit(code)
     out.say(f"{len(checked.targets)} targets of {checked.flock.name}: nothing is wrong")
@@ -157,7 +161,7 @@ def require_clean(checked: Checked, out: Output) -> None:
     """Print what is only to be known on stderr. Raises ConfigurationError with every error when there is one."""
     from scheduler.configuration.report import ManyRefused
 
-    _show_findings(out, tuple(one for one in checked.report.findings if one not in checked.report.errors))
+    show_findings(out, tuple(one for one in checked.report.findings if one not in checked.report.errors))
     if checked.report.errors:
         raise ManyRefused(checked.report.errors)
 
@@ -174,70 +178,6 @@ def choose(checked: Checked, wanted: list[str]) -> list[RenderedTarget]:
     return [known[name] for name in wanted] if wanted else list(checked.targets)
 
 
-def inspection(generic: Generic) -> dict[str, Any]:
-    """What a generic configuration declares, for programs."""
-    from scheduler.configuration.nodes import plain
-
-    return {
-        "configuration": generic.directory,
-        "digest": generic.digest,
-        "required_version": generic.required_version,
-        "variables": [
-            {
-                "name": one.name,
-                "type": str(one.type),
-                "required": one.required,
-                "default": plain(one.default) if one.default is not None and not one.sensitive else None,
-                "nullable": one.nullable,
-                "sensitive": one.sensitive,
-                "ephemeral": one.ephemeral,
-                "description": one.description,
-                "validations": [{"condition": rule.condition, "message": rule.message} for rule in one.validations],
-                "file": one.origin.file,
-                "line": one.origin.line,
-            }
-            for one in generic.variables.values()
-        ],
-        "providers": [
-            {"name": one.name, "alias": one.alias, "file": one.origin.file, "line": one.origin.line}
-            for one in generic.providers.values()
-        ],
-        "required_providers": [
-            {"name": one.name, "source": one.source, "version": one.version} for one in generic.requirements.values()
-        ],
-        "backend": generic.backend[0] if generic.backend else None,
-        "modules": [
-            {"name": one.name, "source": one.source, "version": one.version, "file": one.origin.file,
-             "line": one.origin.line}
-            for one in generic.modules.values()
-        ],
-        "hard_coded": [
-            {"what": one.what, "value": one.value, "file": one.origin.file, "line": one.origin.line}
-            for one in generic.suspects
-        ],
-    }  # fmt: skip
-
-
-def rendering(target: RenderedTarget, *, explain: bool) -> dict[str, Any]:
-    """A target's values for programs; with `explain` each leaf's origin."""
-    from scheduler.configuration.diff import flat, shown, where
-
-    data: dict[str, Any] = {
-        "target": target.id,
-        "region": target.plan.region,
-        "realm": target.plan.realm,
-        "provider_region": target.plan.provider_region,
-        "phase": target.plan.phase,
-        "configuration": target.plan.configuration,
-        "generic_digest": target.generic_digest,
-        "digest": target.digest,
-        "values": {path: shown(leaf, hidden=hidden) for path, (leaf, hidden) in flat(target).items()},
-    }
-    if explain:
-        data["origins"] = {path: where(leaf) for path, (leaf, _) in flat(target).items()}
-    return data
-
-
 def explanation(checked: Checked, target: RenderedTarget) -> list[tuple[str, str, str]]:
     """Path, value and origin of each leaf, and of the defaults that Terraform will use."""
     from scheduler.configuration.diff import flat
@@ -251,7 +191,7 @@ def explanation(checked: Checked, target: RenderedTarget) -> list[tuple[str, str
     generic = checked.flock.generics.get(target.plan.configuration)
     for name, variable in generic.variables.items() if generic else ():
         if name not in target.variables.entries and not variable.required:
-            value = _written(variable.default, hidden=variable.sensitive)
+            value = _default(variable)
             rows.append((f"variables.{name}", value, f"{variable.origin} ({DEFAULT})"))
     return sorted(rows)
 
@@ -279,13 +219,22 @@ def _written(node: Node | None, *, hidden: bool) -> str:
     return json.dumps(shown(node, hidden=hidden), ensure_ascii=False)
 
 
+def _default(variable: Variable) -> str:
+    """A default for people: its value, or the expression that only Terraform evaluates."""
+    if variable.default is None and not variable.secret:
+        return variable.default_text
+    return _written(variable.default, hidden=variable.secret)
+
+
 def _show_generic(out: Output, generic: Generic) -> None:
-    out.say(f"{generic.directory}  {generic.digest}")
+    from scheduler.configuration.report import printable
+
+    out.say(printable(f"{generic.directory}  {generic.digest}"))
     rows = [
         (
             one.name,
             one.type,
-            "required" if one.required else _written(one.default, hidden=one.sensitive),
+            "required" if one.required else _default(one),
             ", ".join(
                 word for word, holds in (("sensitive", one.sensitive), ("not nullable", not one.nullable)) if holds
             ),
@@ -296,35 +245,44 @@ def _show_generic(out: Output, generic: Generic) -> None:
     out.table(("VARIABLE", "TYPE", "DEFAULT", "", "WHERE"), rows, empty="no variables")
     for one in generic.variables.values():
         for rule in one.validations:
-            out.say(f"{one.name} must hold: {rule.condition}    {rule.origin}")
+            out.say(printable(f"{one.name} must hold: {rule.condition}    {rule.origin}"))
     for provider in generic.providers.values():
-        out.say(f"provider {provider.key}    {provider.origin}")
+        out.say(printable(f"provider {provider.key}    {provider.origin}"))
+    for needed in generic.requirements.values():
+        version = f" {needed.version}" if needed.version else ""
+        out.say(printable(f"needs {needed.source}{version}{' (implied)' if needed.implied else ''}    {needed.origin}"))
     for module in generic.modules.values():
-        out.say(f"module {module.name} from {module.source}    {module.origin}")
+        out.say(printable(f"module {module.name} from {module.source}    {module.origin}"))
     if generic.backend:
-        out.say(f"backend {generic.backend[0]}, replaced for each target    {generic.backend[1]}")
+        out.say(printable(f"backend {generic.backend[0]}, replaced for each target    {generic.backend[1]}"))
     for suspect in generic.suspects:
-        out.say(f"hard-coded {suspect.what} {suspect.value}    {suspect.origin}")
+        out.say(printable(f"hard-coded {suspect.what} {suspect.value}    {suspect.origin}"))
 
 
 def _show_change(out: Output, change: TargetChange) -> None:
+    from scheduler.configuration.report import printable
+
     out.say(f"{change.target}: {change.what}")
     for name, (old, new) in change.placement.items():
-        out.say(f"  {name}: {old} -> {new}")
+        out.say(f"  {name}: {old or 'nothing'} -> {new or 'nothing'}")
     for file in change.generic_files:
         out.say(f"  generic file {file}")
     for one in change.changes:
         old = "nothing" if one.before is None else f"{_written(one.before, hidden=one.sensitive)} ({one.before.origin})"
         new = "nothing" if one.after is None else f"{_written(one.after, hidden=one.sensitive)} ({one.after.origin})"
-        out.say(f"  {one.path}: {old} -> {new}")
+        out.say(printable(f"  {one.path}: {old} -> {new}"))
 
 
-def _show_findings(out: Output, findings: tuple[Finding, ...]) -> None:
+def show_findings(out: Output, findings: tuple[Finding, ...]) -> None:
+    """Each finding with its way out, on stderr."""
+    from scheduler.configuration.report import printable
+
     for one in findings:
-        out.note(one.line() + (f"\n  {one.hint}" if one.hint else ""))
+        out.note(one.line() + (f"\n  {printable(one.hint)}" if one.hint else ""))
 
 
-def _exit_code(findings: tuple[Finding, ...]) -> int:
+def exit_code(findings: tuple[Finding, ...]) -> int:
+    """64 where one of them is an error."""
     from scheduler.configuration.report import Severity
     from shared import exit_codes
 

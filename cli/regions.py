@@ -33,6 +33,7 @@ def add(
     json_output: JsonFlag = False,
 ) -> None:
     """Show what would be deployed to a new region, in which order, and what is missing. Deploys nothing."""
+    from cli.flock_configuration import show_findings
     from scheduler.configuration.fleet import REGIONS
     from scheduler.configuration.preview import default_fleet, preview_region
     from scheduler.configuration.report import Severity
@@ -52,8 +53,7 @@ def add(
             for s in preview.steps
         ]
         out.table(COLUMNS, rows, empty=f"{preview.flock}: nothing would be deployed there; no target has this realm")
-        for one in preview.findings:
-            out.note(one.line() + (f"\n  {one.hint}" if one.hint else ""))
+        show_findings(out, preview.findings)
     if any(one.severity is Severity.ERROR for preview in previews for one in preview.findings):
         raise typer.Exit(exit_codes.USAGE)
     if write:

@@ -1,7 +1,8 @@
 """`terraform validate` for the targets of a flock, on this machine and without their state.
 
-Validation depends on the generic files and on provider overrides, never on values; targets that share both are
-validated by one call. Providers come from `INTERLOCK_PLUGIN_DIR` where that is set.
+Validation depends on the generic files and on provider overrides, never on values: a configuration is initialised once,
+and targets that share its overrides are validated by one call. Providers come from `INTERLOCK_PLUGIN_DIR` where that is
+set.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ MAX_MESSAGE_CHARS: Final = 2000
 def terraform_findings(checked: Checked, settings: Settings) -> list[Finding]:
     """What Terraform says about every target. Raises ConfigurationError when there is no Terraform."""
     terraform = find_terraform(settings.terraform).argv(confined=False)
-    groups: dict[tuple[str, str | None], list[RenderedTarget]] = {}
+    groups: dict[str, dict[str | None, list[RenderedTarget]]] = {}
     for target in checked.targets:
-        groups.setdefault((target.plan.configuration, target.files.get(PROVIDERS_FILE)), []).append(target)
+        of_configuration = groups.setdefault(target.plan.configuration, {})
+        of_configuration.setdefault(target.files.get(PROVIDERS_FILE), []).append(target)
     findings: list[Finding] = []
-    for (configuration, _), targets in groups.items():
+    for configuration, by_override in groups.items():
         with tempfile.TemporaryDirectory(prefix="interlock-validate-") as name:
             work = Path(name)
             source = checked.flock.folder(configuration)
@@ -41,27 +43,50 @@ def terraform_findings(checked: Checked, settings: Settings) -> list[Finding]:
                 copy = work / path.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
-            for file, text in targets[0].files.items():
-                (work / file).write_text(text, encoding="utf-8")
-            findings.extend(_validate(terraform, work, source, targets, settings))
+            alike = list(by_override.values())
+            findings.extend(
+                _initialise(terraform, work, source, alike, settings) or _validate_all(terraform, work, source, alike)
+            )
     return findings
 
 
-def _validate(
-    terraform: tuple[str, ...], work: Path, source: Path, targets: list[RenderedTarget], settings: Settings
-) -> Iterator[Finding]:
+def _initialise(
+    terraform: tuple[str, ...], work: Path, source: Path, alike: list[list[RenderedTarget]], settings: Settings
+) -> list[Finding]:
+    """What is wrong when providers are installed: nothing, or one finding for all targets of the configuration."""
+    _write_files(work, alike[0][0])
     plugins = [f"-plugin-dir={settings.plugin_dir}"] if settings.plugin_dir else []
-    ids = tuple(sorted(target.id for target in targets))
     init = _run([*terraform, "init", "-backend=false", "-input=false", "-no-color", *plugins], work)
-    if init.returncode != 0:
-        yield Finding(
+    if init.returncode == 0:
+        return []
+    return [
+        Finding(
             kind=Kind.TERRAFORM,
             origin=Origin(str(source), 1),
             message=f"terraform init: {' '.join((init.stderr or init.stdout).split())[:MAX_MESSAGE_CHARS]}",
             hint="INTERLOCK_PLUGIN_DIR names a mirror for a provider that cannot be found; --offline leaves this out",
-            targets=ids,
+            targets=tuple(sorted(target.id for targets in alike for target in targets)),
         )
-        return
+    ]
+
+
+def _write_files(work: Path, target: RenderedTarget) -> None:
+    """Lay a target's files beside the generic ones, in the place of another target's."""
+    (work / PROVIDERS_FILE).unlink(missing_ok=True)
+    for file, text in target.files.items():
+        (work / file).write_text(text, encoding="utf-8")
+
+
+def _validate_all(
+    terraform: tuple[str, ...], work: Path, source: Path, alike: list[list[RenderedTarget]]
+) -> Iterator[Finding]:
+    for targets in alike:
+        _write_files(work, targets[0])
+        yield from _validate(terraform, work, source, targets)
+
+
+def _validate(terraform: tuple[str, ...], work: Path, source: Path, targets: list[RenderedTarget]) -> Iterator[Finding]:
+    ids = tuple(sorted(target.id for target in targets))
     done = _run([*terraform, "validate", "-json", "-no-color"], work)
     try:
         result = json.loads(done.stdout)

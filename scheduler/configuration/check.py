@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from scheduler.configuration.conditions import broken_rules
-from scheduler.configuration.constraints import check_type
+from scheduler.configuration.constraints import Type, check_type
 from scheduler.configuration.documents import SECTIONS
 from scheduler.configuration.fleet import Flock
-from scheduler.configuration.nodes import MapNode, Node, Origin, Path, Scalar, dotted, leaves, plain
-from scheduler.configuration.render import DEFAULT, LayerValues, RenderedTarget, Renderer
-from scheduler.configuration.report import Finding, Kind, Report, Severity, close_to, report
+from scheduler.configuration.nodes import ListNode, MapNode, Node, Origin, Path, Scalar, dotted, leaves
+from scheduler.configuration.render import DEFAULT, PATIENCE, LayerValues, RenderedTarget, Renderer
+from scheduler.configuration.report import Finding, Kind, Refused, Report, Severity, close_to, report
 from scheduler.configuration.targets import plan_targets
 from scheduler.configuration.terraform import Generic, Variable
 
-#: State backends that Terraform has; `local` would lose the state with the run's folder.
-BACKENDS: Final = ("azurerm", "consul", "cos", "gcs", "http", "kubernetes", "oci", "oss", "pg", "s3")
-#: Arguments that say which state it is; of other backends all do.
-_STATE_IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
-    "azurerm": ("storage_account_name", "container_name", "key"),
-    "consul": ("address", "path"),
-    "cos": ("bucket", "prefix", "key"),
-    "gcs": ("bucket", "prefix"),
-    "http": ("address",),
-    "kubernetes": ("namespace", "secret_suffix"),
-    "oss": ("bucket", "prefix", "key"),
-    "pg": ("conn_str", "schema_name"),
-    "s3": ("bucket", "key"),
-}
-_SECRET_ARGUMENTS: Final = frozenset(
-    {
-        "password",
-        "access_key",
-        "secret_key",
-        "token",
-        "sas_token",
-        "client_secret",
-        "conn_str",
-        "access_token",
-        "secret_id",
-    }
+#: Of all targets of a flock; each is in memory until the report is written.
+MAX_RENDERED_CHARS: Final = 512 * 2**20
+#: State backends that Terraform has.
+BACKENDS: Final = ("azurerm", "consul", "cos", "gcs", "http", "kubernetes", "local", "oci", "oss", "pg", "remote", "s3")
+#: What may be said of Interlock's own backend: how often a connection that broke is tried again, and after how long.
+OWN_BACKEND: Final = "http"
+OWN_BACKEND_ARGUMENTS: Final[Mapping[str, Type]] = dict.fromkeys(PATIENCE, Type(kind="number"))
+#: Ends of names of arguments that hold a secret, of every provider.
+_SECRET_ARGUMENT: Final = re.compile(
+    r"(?:^|_)(?:password|passwd|passphrase|secret|secret_key|secret_id|access_key|private_key|api_key|token|conn_str"
+    r"|credentials)$",
+    re.IGNORECASE,
 )
 
 
@@ -63,10 +50,10 @@ class Checked:
 
 
 def check(flock: Flock) -> Checked:
-    """Render every target of `flock` and say everything that is wrong."""
+    """Render every target of `flock` and say everything that is wrong. Raises Refused for more than fits in memory."""
     plans, findings = plan_targets(flock)
     renderer = Renderer(flock=flock)
-    targets = tuple(renderer.render(plan) for plan in plans)
+    targets = tuple(_bounded(flock, (renderer.render(plan) for plan in plans)))
     layers: list[LayerValues] = []
     reached: dict[int, list[RenderedTarget]] = {}
     for target in targets:
@@ -75,24 +62,38 @@ def check(flock: Flock) -> Checked:
                 if id(layer) not in reached:
                     layers.append(layer)
                 reached.setdefault(id(layer), []).append(target)
-    complete = not findings and not flock.findings
+    complete = not any(one.severity is Severity.ERROR for one in (*findings, *flock.findings))
     findings.extend(flock.findings)
     findings.extend(renderer.findings)
     findings.extend(_misplaced(flock, {plan.id for plan in plans}))
     for layer in layers:
         findings.extend(_undeclared(flock, layer, reached[id(layer)]))
+        findings.extend(_in_clear(flock, layer, reached[id(layer)]))
     for target in targets:
         generic = flock.generics.get(target.plan.configuration)
         findings.extend(target.findings)
         if generic is not None:
             findings.extend(_of_target(target, generic, renderer))
-    findings.extend(_one_state_twice(targets))
     findings.extend(_secret_defaults(flock.generics.values()))
     findings.extend(_foreign_backends(flock.generics.values()))
     if complete:
         # Where targets are missing, what is theirs would look idle.
         findings.extend(_idle(flock, layers, targets))
     return Checked(flock=flock, targets=targets, report=report(findings))
+
+
+def _bounded(flock: Flock, targets: Iterable[RenderedTarget]) -> Iterator[RenderedTarget]:
+    size = 0
+    for target in targets:
+        size += sum(map(len, target.files.values()))
+        if size > MAX_RENDERED_CHARS:
+            raise Refused(
+                Kind.SCHEMA,
+                flock.document.origin("targets"),
+                f"what is rendered for all targets together is larger than {MAX_RENDERED_CHARS // 2**20} MiB",
+                hint="split the flock, or let the configuration read large values from a file of its own",
+            )
+        yield target
 
 
 def _misplaced(flock: Flock, ids: set[str]) -> Iterator[Finding]:
@@ -112,7 +113,7 @@ def _misplaced(flock: Flock, ids: set[str]) -> Iterator[Finding]:
         for target in region.model.targets:
             owner, place = target.split(".")[:2]
             origin = region.origin("targets", target)
-            if place != region.model.name:
+            if place != region.model.name and place in flock.regions:
                 message, kind = f"{target} is no target of region {region.model.name}", Kind.CONFLICT
                 yield Finding(kind=kind, origin=origin, message=message, hint=f"it belongs into regions/{place}.yaml")
             elif target not in ids and owner not in flock.others:
@@ -131,8 +132,9 @@ def _undeclared(flock: Flock, layer: LayerValues, targets: list[RenderedTarget])
     if layer.section == "backend":
         yield from _bad_backend(layer)
         return
-    wanted = {target.plan.configuration for target in targets} if layer.reach == "target" else set(flock.generics)
-    generics = [flock.generics[name] for name in sorted(wanted & flock.generics.keys())]
+    every = {flock.document.model.configuration, *(one.configuration for one in flock.document.model.targets)} - {None}
+    wanted = {target.plan.configuration for target in targets} if layer.reach == "target" else every
+    generics = [one for name, one in sorted(flock.generics.items()) if name in wanted]
     if len(generics) < len(wanted) or any(one.incomplete for one in generics):
         # What could not be read may declare it.
         return
@@ -158,18 +160,51 @@ def _undeclared(flock: Flock, layer: LayerValues, targets: list[RenderedTarget])
 
 
 def _bad_backend(layer: LayerValues) -> Iterator[Finding]:
-    for index, name in enumerate(layer.patch.entries):
-        origin = layer.patch.keys.get(name, layer.patch.origin)
-        if name not in BACKENDS:
-            meant = close_to(name, BACKENDS)
-            hint = f"did you mean {meant!r}?" if meant else f"one of {', '.join(BACKENDS)}"
-            if name == "local":
-                hint = "a run's folder is thrown away; leave `backend` out and Interlock keeps the state"
-            message = f"{name}: there is no such backend, or not for remote runs"
-            yield Finding(kind=Kind.MISSPELT if meant else Kind.SCHEMA, origin=origin, message=message, hint=hint)
-        elif index:
-            message = f"{name}: a second backend in one layer"
-            yield Finding(kind=Kind.CONFLICT, origin=origin, message=message, hint="a target has one state; keep one")
+    """Runs keep their state in Interlock, fenced by the lease; a layer only says how patient Terraform is with it."""
+    for name in layer.patch.entries:
+        if name == OWN_BACKEND:
+            continue
+        meant = close_to(name, BACKENDS) if name not in BACKENDS else None
+        if meant is None and name in BACKENDS:
+            message = f"{name}: runs keep their state in Interlock, where the lease fences it, and in no other backend"
+        else:
+            message = f"{name}: there is no such backend"
+        yield Finding(
+            kind=Kind.MISSPELT if meant else Kind.CONFLICT if name in BACKENDS else Kind.SCHEMA,
+            origin=layer.patch.keys.get(name, layer.patch.origin),
+            message=message,
+            hint=f"did you mean {meant!r}?" if meant else f"remove it; `backend` takes only {_OWN}",
+        )
+
+
+_OWN: Final = f"{OWN_BACKEND}: {{{', '.join(OWN_BACKEND_ARGUMENTS)}}}"
+
+
+def _in_clear(flock: Flock, layer: LayerValues, targets: list[RenderedTarget]) -> Iterator[Finding]:
+    """Values of sensitive variables, whether they take effect or a higher layer hides them."""
+    if layer.section != "variables":
+        return
+    generics = {target.plan.configuration for target in targets} & flock.generics.keys()
+    for name, value in layer.values.entries.items():
+        variables = [flock.generics[one].variables.get(name) for one in generics]
+        if _says_something(value) and any(one is not None and one.secret for one in variables):
+            yield Finding(
+                kind=Kind.SECRET,
+                origin=_first_origin(value),
+                message=f"{name}: the variable is sensitive, and its value stands here in clear",
+                hint=f"remove it and change the secret; {INSTEAD}",
+            )
+
+
+def _says_something(value: Node) -> bool:
+    """Whether a value could hold a secret; the keys of a map could as well."""
+    match value:
+        case Scalar():
+            return value.value not in {None, ""}
+        case ListNode():
+            return bool(value.items)
+        case MapNode():
+            return bool(value.entries)
 
 
 def _of_target(target: RenderedTarget, generic: Generic, renderer: Renderer) -> Iterator[Finding]:
@@ -193,13 +228,24 @@ def _of_target(target: RenderedTarget, generic: Generic, renderer: Renderer) -> 
         if not isinstance(value, MapNode):
             message, hint = f"{name}: a backend takes a map of arguments", f"write {name}: {{ argument: value }}"
             yield mine(Finding(kind=Kind.MISTYPED, origin=value.origin, message=message, hint=hint))
-        else:
-            yield from map(mine, _secrets_among(value, (name,)))
-    if len(target.backend.entries) > 1:
-        names = " and ".join(sorted(target.backend.entries))
-        message = f"layers name {names} as backends; a target has one state"
-        hint = "remove one with `backend: {$remove: [...]}`"
-        yield mine(Finding(kind=Kind.CONFLICT, origin=target.backend.origin, message=message, hint=hint))
+            continue
+        yield from map(mine, _secrets_among(value, (name,)))
+        if name == OWN_BACKEND:
+            yield from map(mine, _own_arguments(value))
+
+
+def _own_arguments(arguments: MapNode) -> Iterator[Finding]:
+    for name, value in arguments.entries.items():
+        if name in OWN_BACKEND_ARGUMENTS:
+            yield from check_type(value, OWN_BACKEND_ARGUMENTS[name], (OWN_BACKEND, name))
+            continue
+        meant = close_to(name, OWN_BACKEND_ARGUMENTS)
+        yield Finding(
+            kind=Kind.MISSPELT if meant else Kind.CONFLICT,
+            origin=arguments.key_origin(name),
+            message=f"{OWN_BACKEND}.{name}: Interlock says where a target's state is; only {_OWN} may be set",
+            hint=f"did you mean {meant!r}?" if meant else "remove it",
+        )
 
 
 def _of_value(variable: Variable, value: Node) -> Iterator[Finding]:
@@ -209,15 +255,8 @@ def _of_value(variable: Variable, value: Node) -> Iterator[Finding]:
             message = f"{name}: null, but the variable is not nullable and has no default"
             yield Finding(kind=Kind.MISTYPED, origin=value.origin, message=message, hint="give it a value")
         return
-    if variable.sensitive or variable.ephemeral:
-        written = [leaf for _, leaf in leaves(value) if isinstance(leaf, Scalar) and leaf.value not in {None, ""}]
-        if written:
-            yield Finding(
-                kind=Kind.SECRET,
-                origin=written[0].origin,
-                message=f"{name}: the variable is sensitive, and its value stands here in clear",
-                hint="set the secret's name or ARN instead and let a data source read it; then change the secret",
-            )
+    if variable.secret:
+        # Told of each layer; a message about its type would show it.
         return
     faults = list(check_type(value, variable.type, (name,)))
     yield from faults
@@ -235,17 +274,25 @@ def _missing(variable: Variable, target: RenderedTarget) -> Finding:
     places = f"`variables` of {target.plan.origin.file}"
     if target.plan.region_file is not None:
         places += f" or of {target.plan.region_file.tree.origin.file}"
+    hint = f"set it in {places}: a {variable.type}"
     return Finding(
         kind=Kind.MISSING,
         origin=variable.origin,
         message=f"{variable.name}: no layer sets it and it has no default",
-        hint=f"set it in {places}: a {variable.type}",
+        hint=f"it is sensitive, so no file may hold it; {INSTEAD}" if variable.secret else hint,
     )
+
+
+#: Files are published, releases kept: neither may hold a secret, and nothing else reaches a run.
+INSTEAD: Final = (
+    "let a data source read the secret by its name, which an ordinary variable holds, or give the variable "
+    "`default = null`"
+)
 
 
 def _secrets_among(arguments: MapNode, path: Path) -> Iterator[Finding]:
     for where, leaf in leaves(arguments, path):
-        if isinstance(leaf, Scalar) and leaf.value not in {None, ""} and where[-1] in _SECRET_ARGUMENTS:
+        if isinstance(leaf, Scalar) and leaf.value not in {None, ""} and _named_secret(where):
             if isinstance(leaf.value, str) and leaf.value.startswith("${"):
                 continue
             yield Finding(
@@ -256,16 +303,20 @@ def _secrets_among(arguments: MapNode, path: Path) -> Iterator[Finding]:
             )
 
 
+def _named_secret(path: Path) -> bool:
+    return any(isinstance(step, str) and _SECRET_ARGUMENT.search(step) for step in path[1:])
+
+
 def _secret_defaults(generics: Iterable[Generic]) -> Iterator[Finding]:
     for generic in generics:
         for variable in generic.variables.values():
             default = variable.default
-            if not variable.sensitive or default is None:
+            if not variable.secret or variable.required:
                 continue
-            if any(isinstance(leaf, Scalar) and leaf.value not in {None, ""} for _, leaf in leaves(default)):
+            if default is None or _says_something(default):
                 yield Finding(
                     kind=Kind.SECRET,
-                    origin=default.origin,
+                    origin=variable.default_origin or variable.origin,
                     message=f"{variable.name}: the variable is sensitive, and its default stands here in clear",
                     hint="remove the default and change the secret",
                 )
@@ -280,26 +331,6 @@ def _foreign_backends(generics: Iterable[Generic]) -> Iterator[Finding]:
                 message="a `cloud` block cannot be overridden by a state backend",
                 hint="remove the block; Interlock sets the backend of each target",
             )
-
-
-def _one_state_twice(targets: tuple[RenderedTarget, ...]) -> Iterator[Finding]:
-    first: dict[str, RenderedTarget] = {}
-    for target in targets:
-        for kind, arguments in target.backend.entries.items():
-            values = plain(arguments)
-            if not isinstance(values, dict):
-                continue
-            names = _STATE_IDENTITY.get(kind, tuple(sorted(values)))
-            identity = repr((kind, [values.get(name) for name in names]))
-            other = first.setdefault(identity, target)
-            if other is not target:
-                yield Finding(
-                    kind=Kind.CONFLICT,
-                    origin=_first_origin(arguments),
-                    message=f"targets {other.id} and {target.id} have one state",
-                    hint="let ${target.id} be part of its key, or leave `backend` out",
-                    targets=(other.id, target.id),
-                )
 
 
 def _idle(flock: Flock, layers: list[LayerValues], targets: tuple[RenderedTarget, ...]) -> Iterator[Finding]:

@@ -19,6 +19,10 @@ from scheduler.configuration.terraform import Validation
 
 MAX_TEXT_CHARS: Final = 4096
 MAX_DEPTH: Final = 60
+#: Length of the text to the power of the pattern's repetitions: what looking back may cost at worst.
+MAX_REGEX_STEPS: Final = 1_000_000
+_REPETITION: Final = re.compile(r"[*+]|\{[0-9]*,")
+_REPEATED_GROUP: Final = re.compile(r"\)[*+{]")
 
 
 class _Unknown(Exception):  # noqa: N818  # an outcome, not a fault
@@ -259,8 +263,9 @@ def _regex(pattern: Any, text: Any) -> str:
     source, given = _text(pattern), _text(text)
     if "[[:" in source or "\\z" in source or "\\p" in source or "\n" in given or not given.isascii():
         raise _Unknown
-    # Nested repetition may take for ever here, where RE2 takes no time.
-    if re.search(r"[+*}]\)[+*{]", source):
+    # Python looks back where RE2 does not: a repeated group may take for ever, and each repetition multiplies.
+    repeated = len(_REPETITION.findall(source)) + (not source.startswith("^"))
+    if _REPEATED_GROUP.search(source) or len(given) ** repeated > MAX_REGEX_STEPS:
         raise _Unknown
     try:
         found = re.search(source, given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,11 +11,12 @@ from typing import Final
 from pydantic import BaseModel
 
 from scheduler.configuration.documents import Document, read_document
+from scheduler.configuration.files import read_bounded
 from scheduler.configuration.models import MAX_REGIONS, FlockFile, RealmFile, RegionFile
 from scheduler.configuration.nodes import MapNode, Origin, Scalar
-from scheduler.configuration.report import Finding, Kind, ManyRefused, Refused
+from scheduler.configuration.report import Finding, Kind, ManyRefused, Refused, Severity
 from scheduler.configuration.terraform import Generic, has_terraform_files, read_generic
-from scheduler.configuration.yaml_source import MAX_FILE_BYTES, parse_yaml
+from scheduler.configuration.yaml_source import parse_yaml
 from shared.errors import ConfigurationError
 
 FLOCK_FILE: Final = "flock.yaml"
@@ -24,6 +25,7 @@ REALMS: Final = "realms"
 #: Folders searched for other flocks; what lies deeper or is hidden is not looked at.
 MAX_FOLDERS: Final = 5000
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__"})
+_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Flock:
     """What the versions of artifacts that have no digest were found to be, by the artifact's name."""
     others: frozenset[str] = frozenset()
     """Names of the other flocks of the fleet."""
+    unreadable: frozenset[str] = frozenset()
+    """Names of the realms and regions whose files cannot be used; `findings` says why."""
     findings: tuple[Finding, ...] = ()
     """What was wrong with files other than flock.yaml."""
 
@@ -84,15 +88,19 @@ def load_flock(path: Path, *, extra_region: Path | None = None) -> Flock:
             f"fleet: there is no folder {document.model.fleet!r}",
             hint="a path relative to flock.yaml; the folder above regions/ and realms/",
         )
-    realms = _read_folder(fleet / REALMS, RealmFile, findings)
-    regions = _read_folder(fleet / REGIONS, RegionFile, findings)
+    unreadable: set[str] = set()
+    realms = _read_folder(fleet, REALMS, RealmFile, findings, unreadable)
+    regions = _read_folder(fleet, REGIONS, RegionFile, findings, unreadable)
     has_regions = (fleet / REGIONS).is_dir()
     if extra_region is not None:
         extra, wrong = _read(extra_region, RegionFile)
         findings.extend(wrong)
         if extra is not None:
             has_regions = True
+            findings.extend(_unfit(extra_region, extra, regions.get(extra.model.name)))
             regions[extra.model.name] = extra
+    names = flock_names(fleet)
+    findings.extend(_same_name(document, file, names.get(document.model.name, ())))
     return Flock(
         path=file,
         document=document,
@@ -101,7 +109,8 @@ def load_flock(path: Path, *, extra_region: Path | None = None) -> Flock:
         has_realms=(fleet / REALMS).is_dir(),
         has_regions=has_regions,
         generics=_read_generics(file, document, findings),
-        others=frozenset(flock_names(fleet) - {document.model.name}),
+        others=frozenset(names.keys() - {document.model.name}),
+        unreadable=frozenset(unreadable),
         findings=tuple(findings),
     )
 
@@ -121,75 +130,101 @@ def find_flocks(folder: Path) -> list[Path]:
     return found
 
 
-def flock_names(fleet: Path) -> set[str]:
-    """Names of the flocks of a fleet, as far as their files can be read."""
+def flock_names(fleet: Path) -> dict[str, list[Path]]:
+    """Names of the flocks of a fleet with the files that say so, as far as those can be read."""
     if not (fleet / REGIONS).is_dir() and not (fleet / REALMS).is_dir():
         # No values are shared, so nobody asks who the others are.
-        return set()
-    names = set()
+        return {}
+    names: dict[str, list[Path]] = {}
     for path in find_flocks(fleet):
         try:
-            tree = parse_yaml(_content(path, str(path)), str(path))
+            tree = parse_yaml(read_bounded(path, str(path)), str(path))
         except ConfigurationError:
             continue
         name = tree.entries.get("name") if isinstance(tree, MapNode) else None
         if isinstance(name, Scalar) and isinstance(name.value, str):
-            names.add(name.value)
+            names.setdefault(name.value, []).append(path)
     return names
 
 
-def _read[Model: BaseModel](path: Path, model: type[Model]) -> tuple[Document[Model] | None, list[Finding]]:
+def _unfit(path: Path, extra: Document[RegionFile], known: Document[RegionFile] | None) -> Iterator[Finding]:
+    """Why a file cannot become a region as it is."""
+    name, origin = extra.model.name, extra.origin("name")
+    if path.stem != name or path.suffix not in _SUFFIXES:
+        message = f"the file is called {path.name}, but its name is {name!r}"
+        yield Finding(kind=Kind.CONFLICT, origin=origin, message=message, hint=f"call it {name}.yaml")
+    if known is not None and Path(known.tree.origin.file).resolve() != path.resolve():
+        message = f"there is a region {name!r} already: {known.tree.origin.file}"
+        yield Finding(kind=Kind.CONFLICT, origin=origin, message=message, hint="edit that file, or use another name")
+
+
+def _same_name(document: Document[FlockFile], file: Path, said_by: Iterable[Path]) -> Iterator[Finding]:
+    """Other flocks of the fleet with this one's name: their targets would have the same ids, and so the same states."""
+    for path in said_by:
+        if path.resolve() != file.resolve():
+            yield Finding(
+                kind=Kind.CONFLICT,
+                origin=document.origin("name"),
+                message=f"{path} has the name {document.model.name!r} as well, so its targets would have the same ids",
+                hint="give each flock a name of its own",
+            )
+
+
+def _read[Model: BaseModel](
+    path: Path, model: type[Model], *, inside: Path | None = None
+) -> tuple[Document[Model] | None, list[Finding]]:
     try:
-        return read_document(_content(path, str(path)), str(path), model)
+        return read_document(read_bounded(path, str(path), inside=inside), str(path), model)
     except Refused as error:
         return None, [error.finding]
 
 
-def _content(path: Path, shown: str) -> bytes:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise Refused(
-                Kind.SYNTAX,
-                Origin(shown, 1),
-                f"larger than {MAX_FILE_BYTES // 2**20} MiB",
-                hint="is this the right file?",
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise Refused(
-            Kind.SYNTAX, Origin(shown, 1), f"cannot be read: {error.strerror}", hint="give the path of a readable file"
-        ) from error
-
-
 def _read_folder[Model: RealmFile](
-    folder: Path, model: type[Model], findings: list[Finding]
+    fleet: Path, name: str, model: type[Model], findings: list[Finding], unreadable: set[str]
 ) -> dict[str, Document[Model]]:
+    folder = fleet / name
+    if not folder.resolve().is_relative_to(fleet.resolve()):
+        message = f"links to {folder.resolve()}, outside of the fleet's folder"
+        hint = "let `fleet` in flock.yaml name the folder that holds it"
+        raise Refused(Kind.OUTSIDE, Origin(str(folder), 1), message, hint=hint)
     found: dict[str, Document[Model]] = {}
-    for path in _yaml_files(folder):
+    for path in _yaml_files(folder, findings):
         if len(found) >= MAX_REGIONS:
             raise ConfigurationError(f"{folder} holds more than {MAX_REGIONS} files", hint="split the fleet")
-        document, wrong = _read(path, model)
+        document, wrong = _read(path, model, inside=fleet)
         findings.extend(wrong)
         if document is None:
+            unreadable.add(path.stem)
             continue
+        first = found.setdefault(document.model.name, document)
         if document.model.name != path.stem:
-            findings.append(
-                Finding(
-                    kind=Kind.CONFLICT,
-                    origin=document.origin("name"),
-                    message=f"the file is called {path.name}, but its name is {document.model.name!r}",
-                    hint="rename one of them",
-                )
-            )
-        found.setdefault(document.model.name, document)
+            message = f"the file is called {path.name}, but its name is {document.model.name!r}"
+        elif first is not document:
+            message = f"{first.tree.origin.file} says the same name"
+        else:
+            continue
+        origin = document.origin("name")
+        findings.append(Finding(kind=Kind.CONFLICT, origin=origin, message=message, hint="rename one of them"))
     return found
 
 
-def _yaml_files(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from sorted(
-            path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
-        )
+def _yaml_files(folder: Path, findings: list[Finding]) -> Iterator[Path]:
+    """The files that are read; whatever else looks as if somebody meant it to be read is told."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.startswith("."):
+            continue
+        if path.suffix in _SUFFIXES:
+            yield path
+        elif path.suffix.lower() in {*_SUFFIXES, ".json"} or path.is_dir():
+            findings.append(
+                Finding(
+                    kind=Kind.UNUSED,
+                    origin=Origin(str(path), 1),
+                    message="is not read",
+                    hint=f"only *.yaml and *.yml directly in {folder} are; move or rename it",
+                    severity=Severity.WARNING,
+                )
+            )
 
 
 def _read_generics(file: Path, document: Document[FlockFile], findings: list[Finding]) -> dict[str, Generic]:

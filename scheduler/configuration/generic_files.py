@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import ConfigurationError
+from shared.release_manifest import MAX_FILE_BYTES
 
 # Working files of a Terraform run: state may hold secrets and belongs to the backend, plug-ins to the mirror.
 SKIPPED_DIRECTORIES: Final = frozenset({".terraform", ".git", ".interlock", "__pycache__"})
@@ -29,12 +30,19 @@ def generic_files(directory: Path) -> Iterator[Path]:
             continue
         if path.is_symlink():
             target = path.resolve()
+            if not target.exists():
+                raise ConfigurationError(f"{path} links to {target}, which does not exist", hint="remove the link")
             if target.is_dir() or not target.is_relative_to(root):
                 raise ConfigurationError(
                     f"{path} links to {target}; only links to files inside the configuration directory can be packed",
                     hint="copy what it points to into the directory: a worker has nothing but that directory",
                 )
         if path.is_file():
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise ConfigurationError(
+                    f"{path} is larger than {MAX_FILE_BYTES // 1024**2} MiB",
+                    hint="keep artifacts and provider binaries out of the configuration",
+                )
             count += 1
             if count > MAX_FILES:
                 raise ConfigurationError(

@@ -20,11 +20,18 @@ from scheduler.configuration.yaml_source import decode
 type Syntax = tree_sitter.Node
 
 _LANGUAGE: Final = tree_sitter.Language(tree_sitter_hcl.language())
+#: An escaped `%{` or `${` behind a further `%` or `$` is more than the grammar knows: what it parses has other bytes
+#: there, as many, which no file holds.
+_MASKS: Final = ((b"%%%{", b"%\x01\x02\x03"), (b"$$${", b"$\x01\x02\x04"))
 _ESCAPE: Final = re.compile(r'\\(?:([nrt"\\])|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))|\$\$\{|%%\{')
 _SIMPLE: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
-_INTEGER: Final = re.compile(r"[0-9]+\Z")
-#: Nesting of blocks and expressions; the walk over them is recursive.
+#: Longer ones are exact only for Terraform.
+_INTEGER: Final = re.compile(r"[0-9]{1,40}\Z")
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
+#: Nesting of blocks; the walk over them is recursive.
 MAX_DEPTH: Final = 200
+#: Nesting of whatever the grammar knows; a list in a list is about four levels.
+MAX_SYNTAX_DEPTH: Final = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +77,15 @@ class Block:
     """The whole block."""
 
     def text(self, name: str) -> str | None:
-        """A text attribute's value; None: not there, or no literal."""
+        """A text attribute's value; None: not there, or no literal. Raises Refused for a list and a map."""
         attribute = self.attributes.get(name)
         value = attribute.literal() if attribute else None
-        return value.value if isinstance(value, Scalar) and isinstance(value.value, str) else None
+        if attribute is not None and isinstance(value, ListNode | MapNode):
+            raise Refused(Kind.SYNTAX, attribute.origin, f"{name} must be a text", hint="write it in quotes")
+        if not isinstance(value, Scalar) or value.value is None:
+            return None
+        # Terraform converts: `version = 1.0` is "1.0".
+        return value.value if isinstance(value.value, str) else value.text or str(value.value)
 
 
 def parse_hcl(content: bytes, file: str) -> tuple[Block, ...]:
@@ -82,23 +94,56 @@ def parse_hcl(content: bytes, file: str) -> tuple[Block, ...]:
     Raises:
         Refused: not UTF-8, too large, or not HCL; names the line.
     """
+    blocks: list[Block] = []
+    for attributes, inner in _bodies(content, file):
+        if attributes:
+            first = next(iter(attributes.values()))
+            raise Refused(Kind.SYNTAX, first.origin, f"{first.name} stands outside of any block", hint="mend the file")
+        blocks.extend(inner)
+    return tuple(blocks)
+
+
+def parse_values(content: bytes, file: str) -> dict[str, Attribute]:
+    """The values of a `.tfvars` file by name. Raises Refused as `parse_hcl` does, and for a block."""
+    values: dict[str, Attribute] = {}
+    for attributes, inner in _bodies(content, file):
+        if inner:
+            raise Refused(Kind.SYNTAX, inner[0].origin, "a block among values", hint="is this a .tfvars file?")
+        values.update(attributes)
+    return values
+
+
+def _bodies(content: bytes, file: str) -> Iterator[tuple[dict[str, Attribute], tuple[Block, ...]]]:
     decode(content, file)
+    for written, masked in _MASKS:
+        content = content.replace(written, masked)
     root = tree_sitter.Parser(_LANGUAGE).parse(content).root_node
+    # First: looking for siblings and parents takes the longer, the deeper a node lies.
+    _refuse_depth(root, file)
     for node in walk(root):
         if _runs_on(node):
             raise Refused(Kind.SYNTAX, _origin(node, file), "a quoted text does not end in its line", hint="close it")
     if root.has_error:
         raise _syntax_error(root, file)
-    blocks: list[Block] = []
     for body in root.named_children:
-        if body.type == "comment":
+        if body.type != "comment":
+            yield _body(body, file, depth=0)
+
+
+def _refuse_depth(root: Syntax, file: str) -> None:
+    cursor = root.walk()
+    while True:
+        if cursor.depth > MAX_SYNTAX_DEPTH and cursor.node is not None:
+            raise Refused(
+                Kind.SYNTAX, _origin(cursor.node, file), "nested deeper than this reader follows", hint="flatten it"
+            )
+        if cursor.goto_first_child() or cursor.goto_next_sibling():
             continue
-        top = _body(body, file, depth=0)
-        if top[0]:
-            first = next(iter(top[0].values()))
-            raise Refused(Kind.SYNTAX, first.origin, f"{first.name} stands outside of any block", hint="mend the file")
-        blocks.extend(top[1])
-    return tuple(blocks)
+        while cursor.goto_parent():
+            if cursor.goto_next_sibling():
+                break
+        else:
+            return
 
 
 def literal(expression: Syntax, file: str) -> Node | None:
@@ -110,7 +155,12 @@ def literal(expression: Syntax, file: str) -> Node | None:
         case "string_lit":
             value = _string(node)
             return None if value is None else Scalar(value=value, origin=origin, text=text)
+        case "heredoc_template":
+            lines = _heredoc(node)
+            return None if lines is None else Scalar(value=lines, origin=origin, text=text)
         case "numeric_lit":
+            if not _NUMBER.match(text):
+                raise Refused(Kind.SYNTAX, origin, f"{text[:40]} is no number in HCL", hint="write it as a decimal")
             return Scalar(value=int(text) if _INTEGER.match(text) else float(text), origin=origin, text=text)
         case "unary_operation" if node.child_count == 2 and text.startswith("-"):
             inner = literal(node.children[1], file)
@@ -156,8 +206,11 @@ def walk(node: Syntax) -> Iterator[Syntax]:
 
 
 def text_of(node: Syntax) -> str:
-    """The text of a node."""
-    return (node.text or b"").decode()
+    """The text of a node, as it is written."""
+    text = node.text or b""
+    for written, masked in _MASKS:
+        text = text.replace(masked, written)
+    return text.decode()
 
 
 def unwrapped(expression: Syntax) -> Syntax:
@@ -195,6 +248,18 @@ def _string(node: Syntax) -> str | None:
     return _ESCAPE.sub(_unescape, text_of(node)[1:-1])
 
 
+def _heredoc(node: Syntax) -> str | None:
+    """The text of `<<END` or `<<-END`; None where something in it is to be evaluated."""
+    if any(child.type in {"template_interpolation", "template_directive"} for child in walk(node)):
+        return None
+    first, *lines = text_of(node).rstrip("\n").split("\n")
+    lines = [line.removesuffix("\r") for line in lines[:-1]]
+    if first.startswith("<<-"):
+        indent = min((len(line) - len(line.lstrip(" \t")) for line in lines if line.strip()), default=0)
+        lines = [line[indent:] for line in lines]
+    return "".join(f"{line}\n" for line in lines).replace("$${", "${").replace("%%{", "%{")
+
+
 _PLAIN: Final = frozenset({"template_literal", "quoted_template_start", "quoted_template_end"})
 
 
@@ -219,7 +284,13 @@ def _unescape(match: re.Match[str]) -> str:
 def _body(body: Syntax, file: str, *, depth: int) -> tuple[dict[str, Attribute], tuple[Block, ...]]:
     attributes: dict[str, Attribute] = {}
     blocks: list[Block] = []
+    before = None
     for child in body.named_children:
+        if child.type == "comment":
+            continue
+        if before is not None and child.start_point.row == before.end_point.row:
+            raise Refused(Kind.SYNTAX, _origin(child, file), "must begin on a line of its own", hint="break the line")
+        before = child
         if child.type == "attribute":
             name = text_of(child.named_children[0])
             origin = _origin(child, file)
@@ -239,6 +310,11 @@ def _block(node: Syntax, file: str, *, depth: int) -> Block:
         for child in node.named_children
         if child.type in {"identifier", "string_lit"}
     ]
+    opening = next((child for child in node.named_children if child.type == "block_start"), None)
+    if opening is not None and opening.start_point.row != node.start_point.row:
+        raise Refused(
+            Kind.SYNTAX, _origin(opening, file), "`{` must stand in the line that begins the block", hint="move it up"
+        )
     inner = next((child for child in node.named_children if child.type == "body"), None)
     attributes, blocks = _body(inner, file, depth=depth) if inner is not None else ({}, ())
     return Block(

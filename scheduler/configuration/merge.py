@@ -47,6 +47,8 @@ class Put:
 class Drop:
     """Takes out whatever lies below."""
 
+    name: str = field(compare=False)
+    """What it takes out, for messages."""
     origin: Origin = field(compare=False)
     found: bool = field(default=False, compare=False)
     """Whether a lower layer is known to have it."""
@@ -129,8 +131,8 @@ def patch_of(node: Node) -> Patch:
         return Edit(removed=removed, appended=_listed(node, APPEND), origin=node.origin)
     if found and not others:
         return Prune(removed=removed, origin=node.key_origin(REMOVE))
-    entries: dict[str, Patch] = {str(plain(item)): Drop(origin=item.origin) for item in removed}
-    keys = {str(plain(item)): item.origin for item in removed}
+    entries: dict[str, Patch] = {_key(item): Drop(name=_key(item), origin=item.origin) for item in removed}
+    keys = {_key(item): item.origin for item in removed}
     for key, value in others.items():
         name = key.removeprefix("$") if key.startswith("$$") else key
         if name in entries:
@@ -168,7 +170,7 @@ def resolve(patch: Patch, complain: Complain = ignore) -> Node | None:
             return patch.node
         case Drop():
             if not patch.found:
-                complain(_nothing_there(patch.origin))
+                complain(_nothing_there(patch.name, patch.origin))
             return None
         case Deep():
             values = {key: resolve(value, complain) for key, value in patch.entries.items()}
@@ -188,7 +190,7 @@ def resolve(patch: Patch, complain: Complain = ignore) -> Node | None:
 def _missed(patch: Edit | Prune, complain: Complain) -> None:
     for item in patch.removed:
         if not any(same(item, one) for one in patch.found):
-            complain(_nothing_there(item.origin))
+            complain(_nothing_there(_key(item), item.origin))
 
 
 def _then_deep(low: Patch, high: Deep, complain: Complain) -> Patch:
@@ -243,9 +245,9 @@ def _then_edit(low: Patch, high: Edit, complain: Complain) -> Patch:
             removed, found = (*low.removed, *high.removed), (*low.found, *high.found)
             return Edit(removed=removed, appended=high.appended, origin=high.origin, found=found)
         case Deep() | Put(node=MapNode()):
-            complain(_clash(high.origin, _origin(low), "a list is appended to a map"))
+            complain(_mistaken(high.origin, _origin(low), "a list is appended to a map"))
         case Put(node=below) if not _is_null(below):
-            complain(_clash(high.origin, below.origin, "a list is appended to what is no list"))
+            complain(_mistaken(high.origin, below.origin, "a list is appended to what is no list"))
         case _:
             pass
     return Put(node=ListNode(items=high.appended, origin=high.origin))
@@ -256,17 +258,17 @@ def _then_prune(low: Patch, high: Prune, complain: Complain) -> Patch:
         case Put(node=ListNode() as below):
             return Put(node=ListNode(items=_without(below.items, high.removed, complain), origin=below.origin))
         case Put(node=MapNode() as below):
-            names = {str(plain(item)) for item in high.removed}
+            names = {_key(item) for item in high.removed}
             for item in high.removed:
-                if str(plain(item)) not in below.entries:
-                    complain(_nothing_there(item.origin))
+                if _key(item) not in below.entries:
+                    complain(_nothing_there(_key(item), item.origin))
             entries = {key: value for key, value in below.entries.items() if key not in names}
             return Put(node=MapNode(entries=entries, origin=below.origin, keys=below.keys))
         case Put():
             complain(_clash(high.origin, low.node.origin, "nothing can be removed from a single value"))
             return low
         case Drop():
-            complain(_nothing_there(high.origin))
+            complain(_nothing_there(", ".join(map(_key, high.removed)), high.origin))
             return low
         case Deep():
             return _pruned_map(low, high)
@@ -295,8 +297,8 @@ def _pruned_map(low: Deep, high: Prune) -> Deep:
     entries = dict(low.entries)
     keys = dict(low.keys)
     for item in high.removed:
-        name = str(plain(item))
-        drop = Drop(origin=item.origin, found=any(same(item, one) for one in high.found))
+        name = _key(item)
+        drop = Drop(name=name, origin=item.origin, found=any(same(item, one) for one in high.found))
         entries[name] = compose(entries[name], drop) if name in entries else drop
         keys[name] = item.origin
     return Deep(entries=entries, origin=low.origin, keys=keys)
@@ -305,7 +307,7 @@ def _pruned_map(low: Deep, high: Prune) -> Deep:
 def _without(items: tuple[Node, ...], removed: tuple[Node, ...], complain: Complain) -> tuple[Node, ...]:
     for one in removed:
         if not any(same(one, item) for item in items):
-            complain(_nothing_there(one.origin))
+            complain(_nothing_there(_key(one), one.origin))
     return tuple(item for item in items if not any(same(one, item) for one in removed))
 
 
@@ -361,10 +363,22 @@ def _clash(origin: Origin, below: Origin, message: str) -> Finding:
     )
 
 
-def _nothing_there(origin: Origin) -> Finding:
+def _mistaken(origin: Origin, below: Origin, message: str) -> Finding:
+    """An edit of what it cannot edit: unlike a value that replaces another, it cannot be meant so."""
+    return replace(_clash(origin, below, message), kind=Kind.MISTYPED, severity=Severity.ERROR)
+
+
+def _key(item: Node) -> str:
+    """The key that an item of `$remove` names, as it is written: `true`, not Python's True."""
+    if isinstance(item, Scalar) and not isinstance(item.value, str):
+        return item.text or str(item.value)
+    return str(plain(item))
+
+
+def _nothing_there(name: str, origin: Origin) -> Finding:
     return Finding(
         kind=Kind.UNRESOLVED,
         origin=origin,
-        message="is to be removed, but no lower layer has it",
+        message=f"{name[:80]}: is to be removed, but no lower layer has it",
         hint="correct the name or drop the line",
     )

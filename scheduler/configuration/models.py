@@ -11,14 +11,22 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.models import Label, TargetId
+from shared.safety.rules import SafetyRules
 from shared.versions import check_constraint
 
 MAX_TARGETS: Final = 1000
 MAX_REGIONS: Final = 1000
 MAX_BAKE_S: Final = 24 * 3600
 
+
+def _printable(path: str) -> str:
+    if not path.isprintable():
+        raise ValueError("a path holds nothing unprintable")
+    return path
+
+
 #: A relative path inside the folder of the file that names it.
-RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_printable)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Values = Annotated[dict[str, Any], Field(max_length=10_000)]
 Versions = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(check_constraint)]
@@ -112,6 +120,9 @@ class FlockFile(Layer):
     )
     targets: Annotated[tuple[TargetEntry, ...], Field(strict=False, min_length=1, max_length=MAX_TARGETS)] = Field(
         description="where it is deployed"
+    )
+    safety: SafetyRules | None = Field(
+        default=None, description="who has to approve what; left out: whoever may start its runs has approved them"
     )
 
 

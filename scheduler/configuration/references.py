@@ -41,7 +41,7 @@ def _resolve_text(node: Scalar, text: str, scope: Scope, complain: Complain) -> 
     whole = _REFERENCE.fullmatch(text)
     if whole and not text.startswith("$$"):
         found = _look_up(whole, node.origin, scope, complain)
-        return node if found is None else _brought(found, node.origin)
+        return node if found is None else brought(found, node.origin)
 
     def replacement(match: re.Match[str]) -> str:
         if match[0].startswith("$$"):
@@ -90,11 +90,12 @@ _HOW_TO_SET: Final = {
 }
 
 
-def _brought(node: Node, via: Origin) -> Node:
+def brought(node: Node, via: Origin) -> Node:
+    """`node`, as something at `via` brought it to where it is now."""
     match node:
         case Scalar():
             return replace(node, via=via)
         case ListNode():
-            return replace(node, items=tuple(_brought(item, via) for item in node.items))
+            return replace(node, items=tuple(brought(item, via) for item in node.items))
         case MapNode():
-            return replace(node, entries={key: _brought(value, via) for key, value in node.entries.items()})
+            return replace(node, entries={key: brought(value, via) for key, value in node.entries.items()})

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from scheduler.configuration.documents import SECTIONS, Document
 from scheduler.configuration.fleet import Flock
-from scheduler.configuration.merge import Deep, Put, layer_patch, merge, resolve
+from scheduler.configuration.merge import Deep, Drop, Put, layer_patch, merge, resolve
 from scheduler.configuration.nodes import ListNode, MapNode, Node, Origin, Scalar, in_layer, plain
-from scheduler.configuration.references import Scope, resolve_references
-from scheduler.configuration.report import Finding, Refused
+from scheduler.configuration.references import Scope, brought, resolve_references
+from scheduler.configuration.report import Finding, Kind, Refused
 from scheduler.configuration.targets import TargetPlan
-from scheduler.configuration.terraform import Generic
+from scheduler.configuration.terraform import Generic, Variable
 from shared.constants import STATE_HOST
 
 VARIABLES_FILE: Final = "interlock.auto.tfvars.json"
@@ -28,6 +28,8 @@ PROVIDERS_FILE: Final = "interlock_providers_override.tf.json"
 
 #: A variable that gets the cloud's region without being set, where the configuration declares it.
 PROVIDER_REGION: Final = "provider_region"
+#: Arguments of Interlock's own backend that a layer may set.
+PATIENCE: Final = ("retry_max", "retry_wait_min", "retry_wait_max")
 BUILT_IN: Final = "built in"
 DEFAULT: Final = "Terraform's default"
 LOOKED_UP: Final = "looked up by the version"
@@ -101,11 +103,14 @@ class Renderer:
         generic = self.flock.generics.get(plan.configuration) or Generic(directory=plan.configuration)
         heard: list[Finding] = []
         sections = {name: self._section(plan, name, generic, heard) for name in SECTIONS}
-        declared = {key: value for key, value in sections["variables"].entries.items() if key in generic.variables}
+        given = sections["variables"].entries
+        declared = {
+            key: _effective(value, generic.variables[key]) for key, value in given.items() if key in generic.variables
+        }
         variables = MapNode(entries=declared, origin=sections["variables"].origin, keys=sections["variables"].keys)
         files = {
             VARIABLES_FILE: _json(plain(variables)),
-            BACKEND_FILE: _json({"terraform": {"backend": plain(sections["backend"]) or _own_backend(plan.id)}}),
+            BACKEND_FILE: _json({"terraform": {"backend": _own_backend(plan.id, plain(sections["backend"]))}}),
         }
         providers = plain(sections["providers"])
         if providers:
@@ -119,7 +124,7 @@ class Renderer:
             backend=sections["backend"],
             files=files,
             digest=_digest(plan, files),
-            sensitive=frozenset(name for name, one in generic.variables.items() if one.sensitive or one.ephemeral),
+            sensitive=frozenset(name for name, one in generic.variables.items() if one.secret),
             findings=tuple(_for_target(one, plan.id) for one in heard),
         )
 
@@ -174,8 +179,10 @@ class Renderer:
             self._shared[plan.region, section] = (merge(wide, complaints.append), complaints)
         shared, complaints = self._shared[plan.region, section]
         heard.extend(complaints)
-        lowest = _lowest(plan, generic, {*shared.entries, *(key for one in own for key in one.entries)})
-        layers_below = [lowest] if section == "variables" else []
+        layers_below = []
+        if section == "variables":
+            layers_below = [_lowest(plan, generic, {*shared.entries, *(key for one in own for key in one.entries)})]
+            heard.extend(_merged_into_expressions(generic, merge([shared, *own])))
         merged = resolve(merge([*layers_below, shared, *own], heard.append), heard.append)
         if not isinstance(merged, MapNode):
             raise AssertionError("a section is a map")
@@ -188,7 +195,7 @@ class Renderer:
             self._scopes[plan.region] = {**self._artifacts(), **_region_scope(plan)}
         return {
             **self._scopes[plan.region],
-            "region.provider_region": _text(plan.provider_region, plan.provider_region_origin),
+            "region.provider_region": _text(plan.provider_region, plan.provider_region_origin, _said_by(plan)),
             "target.id": _text(plan.id, plan.origin),
             "target.name": _text(plan.name, plan.origin),
             "target.phase": _text(plan.phase, plan.origin),
@@ -222,6 +229,14 @@ def _region_scope(plan: TargetPlan) -> dict[str, Node | None]:
     }
 
 
+def _said_by(plan: TargetPlan) -> str:
+    """The layer that says how the cloud calls the region: the region's file, or the target's entry in the flock's."""
+    region = plan.region_file
+    if region is not None and region.origin("name").file == plan.provider_region_origin.file:
+        return f"region {region.model.name}"
+    return f"target entry {plan.entry + 1}"
+
+
 def _text(value: str | None, origin: Origin, layer: str = BUILT_IN) -> Scalar | None:
     placed = Origin(origin.file, origin.line, origin.column, layer)
     return None if value is None else Scalar(value=value, origin=placed, text=value)
@@ -242,9 +257,31 @@ def _lowest(plan: TargetPlan, generic: Generic, wanted: set[str]) -> Deep:
     return Deep(entries={name: Put(node=node) for name, node in entries.items()}, origin=plan.origin, keys=keys)
 
 
-def _own_backend(target: str) -> dict[str, Any]:
+def _effective(value: Node, variable: Variable) -> Node:
+    """What Terraform makes of it: for null its default, where the variable is not nullable."""
+    if variable.nullable or variable.default is None or not isinstance(value, Scalar) or value.value is not None:
+        return value
+    return brought(in_layer(variable.default, DEFAULT), value.origin)
+
+
+def _merged_into_expressions(generic: Generic, patch: Deep) -> Iterator[Finding]:
+    """Edits of a default that only Terraform can evaluate: what they would be merged into is not known here."""
+    for name, change in patch.entries.items():
+        variable = generic.variables.get(name)
+        if variable is None or variable.required or variable.default is not None or isinstance(change, Put | Drop):
+            continue
+        yield Finding(
+            kind=Kind.UNRESOLVED,
+            origin=patch.keys.get(name, change.origin),
+            message=f"{name}: its default is an expression, so nothing can be merged into it or appended to it",
+            hint=f"say $replace, or write the default in {variable.origin} as a literal",
+        )
+
+
+def _own_backend(target: str, said: dict[str, Any]) -> dict[str, Any]:
     """Interlock's own state backend, behind the signing proxy; the run's password is not written anywhere."""
     address = f"https://{STATE_HOST}/v1/state/{target}"
+    patience = said.get("http")
     return {
         "http": {
             "address": address,
@@ -258,6 +295,7 @@ def _own_backend(target: str) -> dict[str, Any]:
             "retry_wait_min": 1,
             "retry_wait_max": 5,
         }
+        | {key: value for key, value in (patience if isinstance(patience, dict) else {}).items() if key in PATIENCE}
     }
 
 

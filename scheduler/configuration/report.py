@@ -83,7 +83,7 @@ class Finding:
         if self.targets:
             more = len(self.targets) - MAX_TARGETS_NAMED
             where = f" [{', '.join(self.targets[:MAX_TARGETS_NAMED])}{f' and {more} more' if more > 0 else ''}]"
-        return f"{self.origin}: {self.severity}: {self.kind}: {self.message}{where}"
+        return printable(f"{self.origin}: {self.severity}: {self.kind}: {self.message}{where}")
 
     def data(self) -> dict[str, Any]:
         """The finding for programs."""
@@ -105,7 +105,8 @@ class ManyRefused(ConfigurationError):  # noqa: N818 - named after what happened
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         """Keep the findings, at least one; `str()` has a line for each."""
-        super().__init__("\n".join(f"{one.origin}: {one.message}" for one in findings), hint=findings[0].hint)
+        lines = [printable(f"{one.origin}: {one.message}") for one in findings]
+        super().__init__("\n".join(lines), hint=printable(findings[0].hint))
         self.findings = tuple(findings)
 
 
@@ -155,6 +156,11 @@ def _all_targets(group: Sequence[Finding]) -> tuple[str, ...]:
     if not all(one.targets for one in group):
         return ()
     return tuple(sorted({target for one in group for target in one.targets}))
+
+
+def printable(text: str) -> str:
+    """`text` on one line, whatever somebody wrote into a file: nothing in it moves a cursor or turns letters round."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def close_to(name: str, known: Iterable[str]) -> str | None:

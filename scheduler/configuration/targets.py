@@ -66,12 +66,26 @@ def plan_targets(flock: Flock) -> tuple[list[TargetPlan], list[Finding]]:
                         targets=(plan.id,),
                     )
                 )
+    findings.extend(_empty_phases(flock, {plan.phase for plan in plans.values()}))
     if len(plans) > MAX_TARGETS:
         message = f"the flock has {len(plans)} targets; {MAX_TARGETS} are the most"
         findings.append(
             Finding(kind=Kind.SCHEMA, origin=flock.document.origin("targets"), message=message, hint="split the flock")
         )
     return list(plans.values()), findings
+
+
+def _empty_phases(flock: Flock, used: set[str | None]) -> Iterator[Finding]:
+    for index, phase in enumerate(flock.document.model.phases):
+        # Regions that cannot be read may have its targets.
+        if phase.name not in used and not flock.unreadable:
+            yield Finding(
+                kind=Kind.UNUSED,
+                origin=flock.document.origin("phases", index, "name"),
+                message=f"no target is in phase {phase.name!r}",
+                hint="put targets into it, or remove it",
+                severity=Severity.NOTE,
+            )
 
 
 def phase_order(document: Document) -> tuple[list[str], list[Finding]]:  # type: ignore[type-arg]  # FlockFile's
@@ -102,20 +116,29 @@ def phase_order(document: Document) -> tuple[list[str], list[Finding]]:  # type:
     while ready := [name for name in waits if name not in order and waits[name] <= set(order)]:
         order.append(ready[0])
     stuck = [name for name in waits if name not in order]
-    if stuck:
-        message = f"phases wait for each other: {' -> '.join(_cycle(stuck[0], waits, set(stuck)))}"
-        origin = document.origin("phases", first[stuck[0]], "after")
+    for cycle in _cycles(waits, stuck):
+        message = f"phases wait for each other: {' -> '.join(cycle)}"
+        origin = document.origin("phases", first[cycle[0]], "after")
         findings.append(Finding(kind=Kind.CYCLE, origin=origin, message=message, hint="break the cycle in `after`"))
     return order, findings
 
 
-def _cycle(start: str, waits: dict[str, set[str]], stuck: set[str]) -> list[str]:
-    path = [start]
-    while True:
-        following = min(waits[path[-1]] & stuck)
-        if following in path:
-            return [*path[path.index(following) :], following]
-        path.append(following)
+def _cycles(waits: dict[str, set[str]], stuck: Sequence[str]) -> Iterator[list[str]]:
+    """A cycle for each group of phases that wait for each other; what only waits for such a group is in none."""
+    left = list(stuck)
+    while left:
+        path = [left[0]]
+        while (following := min(waits[path[-1]] & set(left), default=None)) is not None and following not in path:
+            path.append(following)
+        if following is None:
+            # Waits only for cycles that were told already.
+            left.remove(path[-1])
+            continue
+        cycle = [*path[path.index(following) :], following]
+        start = min(cycle, key=list(waits).index)
+        at = cycle.index(start)
+        yield [*cycle[at:-1], *cycle[:at], start]
+        left = [name for name in left if name not in cycle]
 
 
 def _phase_of(flock: Flock, index: int, entry: TargetEntry) -> tuple[str | None, list[Finding]]:
@@ -138,6 +161,9 @@ def _regions_of(flock: Flock, index: int, entry: TargetEntry) -> tuple[list[str]
     if entry.region is not None:
         if entry.region in flock.regions or not flock.has_regions:
             return [entry.region], []
+        if entry.region in flock.unreadable:
+            # What is wrong with its file is told already.
+            return [], []
         hint = did_you_mean(entry.region, flock.regions, otherwise=f"add regions/{entry.region}.yaml")
         message = f"there is no region {entry.region!r}"
         origin = flock.document.origin("targets", index, "region")
@@ -147,6 +173,9 @@ def _regions_of(flock: Flock, index: int, entry: TargetEntry) -> tuple[list[str]
         return found, []
     origin = flock.document.origin("targets", index, "realm")
     known = {one.model.realm for one in flock.regions.values()} | set(flock.realms)
+    if flock.unreadable and (entry.realm in flock.unreadable or entry.realm not in known):
+        # A file that cannot be read may be its own, or that of a region which belongs to it.
+        return [], []
     if entry.realm in known:
         message = f"realm {entry.realm!r} has no region yet"
         note = Finding(
@@ -162,7 +191,7 @@ def _unknown_realms(flock: Flock) -> Iterator[Finding]:
     if not flock.has_realms:
         return
     for region in flock.regions.values():
-        if region.model.realm not in flock.realms:
+        if region.model.realm not in flock.realms and region.model.realm not in flock.unreadable:
             yield Finding(
                 kind=Kind.UNRESOLVED,
                 origin=region.origin("realm"),

@@ -6,19 +6,27 @@ for hard-coded values only; their variables are set by the root module.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from scheduler.configuration.constraints import ANY, Type, parse_type
+from scheduler.configuration.file_paths import escaping_paths
+from scheduler.configuration.files import read_bounded
 from scheduler.configuration.generic_files import digest_of
-from scheduler.configuration.hcl import Attribute, Block, Syntax, parse_hcl
-from scheduler.configuration.nodes import MapNode, Node, Origin, Scalar
+from scheduler.configuration.hcl import Block, Syntax, parse_hcl
+from scheduler.configuration.nodes import Node, Origin, Scalar
 from scheduler.configuration.report import Finding, Kind, Refused, Severity
+from scheduler.configuration.requirements import (
+    Requirement,
+    declared_requirement,
+    implied_requirement,
+    with_implied,
+)
 from scheduler.configuration.suspects import Suspect, suspects_in
 from scheduler.configuration.terraform_json import parse_terraform_json
-from scheduler.configuration.yaml_source import MAX_FILE_BYTES
 from shared.errors import ConfigurationError
 
 #: Terraform loads these by itself, after or before ours: values that no report would show.
@@ -53,6 +61,10 @@ class Variable:
     """Its type constraint."""
     default: Node | None = None
     """Its default; None: there is none, or no literal."""
+    default_text: str = ""
+    """The default as it is written; empty: there is none."""
+    default_origin: Origin | None = None
+    """Where that stands."""
     required: bool = True
     """Whether there is no default."""
     nullable: bool = True
@@ -65,6 +77,11 @@ class Variable:
     """What it is for."""
     validations: tuple[Validation, ...] = ()
     """Its rules."""
+
+    @property
+    def secret(self) -> bool:
+        """Whether no file may hold its value."""
+        return self.sensitive or self.ephemeral
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +99,6 @@ class Provider:
     def key(self) -> str:
         """`name` or `name.alias`, as flock files write it."""
         return self.name if self.alias is None else f"{self.name}.{self.alias}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Requirement:
-    """An entry of `required_providers`."""
-
-    name: str
-    """Local name."""
-    source: str
-    """Address of the provider."""
-    version: str
-    """Version constraint; empty: any."""
-    origin: Origin
-    """Where it stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +130,7 @@ class Generic:
     providers: dict[str, Provider] = field(default_factory=dict)
     """By `name` or `name.alias`."""
     requirements: dict[str, Requirement] = field(default_factory=dict)
-    """By local name."""
+    """Providers that it needs, by local name; declared or implied."""
     modules: dict[str, Module] = field(default_factory=dict)
     """By name."""
     backend: tuple[str, Origin] | None = None
@@ -150,6 +153,7 @@ class _Draft:
     variables: dict[str, Variable] = field(default_factory=dict)
     providers: dict[str, Provider] = field(default_factory=dict)
     requirements: dict[str, Requirement] = field(default_factory=dict)
+    implied: dict[str, Requirement] = field(default_factory=dict)
     modules: dict[str, Module] = field(default_factory=dict)
     backend: tuple[str, Origin] | None = None
     required_version: str = ""
@@ -169,7 +173,7 @@ def read_generic(directory: Path, *, name: str, shown_as: str) -> Generic:
     sources = [path for path in sorted(directory.iterdir()) if path.is_file() and _is_terraform(path.name)]
     # Terraform merges override files last, in the order of their names.
     for path in sorted(sources, key=lambda path: (_is_override(path.name), path.name)):
-        _read_file(path, _shown(shown_as, path.name), draft, override=_is_override(path.name))
+        _read_file(path, _shown(shown_as, path.name), draft, root=directory)
     for path in sorted(directory.iterdir()):
         if path.name in AUTOMATIC_VALUES or path.name.endswith(AUTOMATIC_SUFFIXES):
             draft.findings.append(_automatic(Origin(_shown(shown_as, path.name), 1)))
@@ -187,7 +191,7 @@ def read_generic(directory: Path, *, name: str, shown_as: str) -> Generic:
         files=files,
         variables=draft.variables,
         providers=draft.providers,
-        requirements=draft.requirements,
+        requirements=_requirements(draft),
         modules=draft.modules,
         backend=draft.backend,
         required_version=draft.required_version,
@@ -196,28 +200,42 @@ def read_generic(directory: Path, *, name: str, shown_as: str) -> Generic:
     )
 
 
+def _requirements(draft: _Draft) -> dict[str, Requirement]:
+    found = dict(draft.requirements)
+    for name, one in draft.implied.items():
+        found[name] = with_implied(found.get(name), one)
+    return found
+
+
 def has_terraform_files(directory: Path) -> bool:
     """Whether Terraform would call `directory` a configuration."""
     return any(path.is_file() and _is_terraform(path.name) for path in directory.iterdir())
 
 
-def _read_file(path: Path, shown: str, draft: _Draft, *, override: bool) -> None:
+def _read_file(path: Path, shown: str, draft: _Draft, *, root: Path, inside: PurePosixPath = PurePosixPath()) -> None:
     try:
-        for block in _blocks(path, shown):
-            _declare(block, draft, override=override)
-            draft.suspects.extend(suspects_in(block, shown))
+        blocks = _blocks(path, shown, root)
     except Refused as error:
         draft.findings.append(error.finding)
+        return
+    for block in blocks:
+        try:
+            _declare(block, draft, override=_is_override(path.name))
+            draft.suspects.extend(suspects_in(block, shown))
+            draft.findings.extend(escaping_paths(block, shown, inside))
+        except Refused as error:
+            draft.findings.append(error.finding)
 
 
-def _blocks(path: Path, shown: str) -> Iterable[Block]:
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise Refused(Kind.SYNTAX, Origin(shown, 1), f"larger than {MAX_FILE_BYTES // 2**20} MiB", hint="split it")
-    content = path.read_bytes()
+def _blocks(path: Path, shown: str, root: Path) -> Iterable[Block]:
+    content = read_bounded(path, shown, inside=root)
     return parse_terraform_json(content, shown) if path.name.endswith(".json") else parse_hcl(content, shown)
 
 
 def _declare(block: Block, draft: _Draft, *, override: bool) -> None:
+    implied = implied_requirement(block)
+    if implied is not None:
+        draft.implied[implied.name] = with_implied(draft.implied.get(implied.name), implied)
     match block.type, block.labels:
         case "variable", (name,):
             known = draft.variables.get(name)
@@ -225,48 +243,39 @@ def _declare(block: Block, draft: _Draft, *, override: bool) -> None:
                 raise _twice(block, f"variable {name}", known.origin)
             draft.variables[name] = _variable(name, block, known)
         case "provider", (name,):
-            provider = Provider(name=name, alias=block.text("alias"), origin=block.origin)
+            provider = Provider(name=name, alias=block.text("alias") or None, origin=block.origin)
             if provider.key in draft.providers and not override:
                 raise _twice(block, f"provider {provider.key}", draft.providers[provider.key].origin)
             draft.providers.setdefault(provider.key, provider)
         case "module", (name,):
-            module = Module(
-                name=name, source=block.text("source") or "", version=block.text("version") or "", origin=block.origin
+            below = draft.modules.get(name)
+            if below is not None and not override:
+                raise _twice(block, f"module {name}", below.origin)
+            draft.modules[name] = Module(
+                name=name,
+                source=block.text("source") or (below.source if below else ""),
+                version=block.text("version") or (below.version if below else ""),
+                origin=below.origin if below else block.origin,
             )
-            if name in draft.modules and not override:
-                raise _twice(block, f"module {name}", draft.modules[name].origin)
-            draft.modules[name] = module
         case "terraform", ():
-            _declare_terraform(block, draft)
+            _declare_terraform(block, draft, override=override)
         case _:
             pass
 
 
-def _declare_terraform(block: Block, draft: _Draft) -> None:
-    draft.required_version = block.text("required_version") or draft.required_version
+def _declare_terraform(block: Block, draft: _Draft, *, override: bool) -> None:
+    versions = [one for one in ("" if override else draft.required_version, block.text("required_version")) if one]
+    draft.required_version = ", ".join(versions) or draft.required_version
     for inner in block.blocks:
-        if inner.type == "backend" and inner.labels:
-            draft.backend = (inner.labels[0], inner.origin)
-        elif inner.type == "cloud":
-            draft.backend = ("cloud", inner.origin)
+        if inner.type == "cloud" or (inner.type == "backend" and inner.labels):
+            if draft.backend is not None and not override:
+                raise _twice(inner, "the state's place", draft.backend[1])
+            draft.backend = (inner.labels[0] if inner.labels else inner.type, inner.origin)
         elif inner.type == "required_providers":
+            if draft.requirements and not override:
+                raise _twice(inner, "required_providers", next(iter(draft.requirements.values())).origin)
             for name, attribute in inner.attributes.items():
-                draft.requirements[name] = _requirement(name, attribute)
-
-
-def _requirement(name: str, attribute: Attribute) -> Requirement:
-    value = attribute.literal()
-    source, version = f"hashicorp/{name}", ""
-    if isinstance(value, MapNode):
-        source, version = _word(value, "source") or source, _word(value, "version")
-    elif isinstance(value, Scalar):
-        version = str(value.value)
-    return Requirement(name=name, source=source, version=version, origin=attribute.origin)
-
-
-def _word(node: MapNode, key: str) -> str:
-    value = node.entries.get(key)
-    return str(value.value) if isinstance(value, Scalar) and value.value is not None else ""
+                draft.requirements[name] = declared_requirement(name, attribute)
 
 
 def _variable(name: str, block: Block, known: Variable | None) -> Variable:
@@ -278,19 +287,28 @@ def _variable(name: str, block: Block, known: Variable | None) -> Variable:
         origin=base.origin,
         type=parse_type(given["type"].expression, given["type"].file) if "type" in given else base.type,
         default=default.literal() if default else base.default,
+        default_text=default.text if default else base.default_text,
+        default_origin=default.origin if default else base.default_origin,
         required=base.required and default is None,
         nullable=_flag(block, "nullable", base.nullable),
-        sensitive=_flag(block, "sensitive", base.sensitive),
-        ephemeral=_flag(block, "ephemeral", base.ephemeral),
+        sensitive=_flag(block, "sensitive", base.sensitive, unclear=True),
+        ephemeral=_flag(block, "ephemeral", base.ephemeral, unclear=True),
         description=block.text("description") or base.description,
         validations=tuple(_validation(one) for one in block.blocks if one.type == "validation") or base.validations,
     )
 
 
-def _flag(block: Block, name: str, otherwise: bool) -> bool:
+def _flag(block: Block, name: str, otherwise: bool, *, unclear: bool | None = None) -> bool:
+    """A bool attribute; `unclear` is what it is where it is no literal, None: `otherwise`."""
     attribute = block.attributes.get(name)
-    value = attribute.literal() if attribute else None
-    return value.value if isinstance(value, Scalar) and isinstance(value.value, bool) else otherwise
+    if attribute is None:
+        return otherwise
+    value = attribute.literal()
+    # Terraform takes the texts as well.
+    known = {True: True, "true": True, False: False, "false": False}
+    if isinstance(value, Scalar) and value.value in known:
+        return known[value.value]
+    return otherwise if unclear is None else unclear
 
 
 def _validation(block: Block) -> Validation:
@@ -304,16 +322,22 @@ def _validation(block: Block) -> Validation:
     )
 
 
+#: Sources on this machine. Terraform takes absolute ones as well, but a worker has only the configuration's folder.
+_LOCAL: Final = ("./", "../", "/", "file:", "git::file:", "git::/")
+
+
 def _read_local_modules(directory: Path, shown_as: str, draft: _Draft) -> None:
     """Look through local modules, and theirs, for hard-coded values; refuse those outside the folder."""
     waiting = [(directory, PurePosixPath(), one) for one in draft.modules.values()]
     seen = {directory.resolve()}
     while waiting:
         base, relative, module = waiting.pop()
-        if not module.source.startswith(("./", "../")):
+        if not module.source.startswith(_LOCAL):
             continue
-        folder = (base / module.source).resolve()
-        if not folder.is_relative_to(directory.resolve()):
+        folder = (base / module.source.removeprefix("git::").removeprefix("file://")).resolve()
+        # By its words as well: out and in again leads nowhere where the folder has another name.
+        leaves = module.source.startswith(".") and posixpath.normpath(relative / module.source).split("/")[0] == ".."
+        if leaves or not folder.is_relative_to(directory.resolve()):
             draft.findings.append(
                 Finding(
                     kind=Kind.OUTSIDE,
@@ -336,7 +360,7 @@ def _read_local_modules(directory: Path, shown_as: str, draft: _Draft) -> None:
         inside = PurePosixPath(folder.relative_to(directory.resolve()).as_posix())
         for path in sorted(folder.iterdir()):
             if path.is_file() and _is_terraform(path.name):
-                _read_file(path, _shown(shown_as, str(inside / path.name)), inner, override=_is_override(path.name))
+                _read_file(path, _shown(shown_as, str(inside / path.name)), inner, root=directory, inside=inside)
         draft.suspects.extend(inner.suspects)
         draft.findings.extend(inner.findings)
         waiting.extend((folder, relative / module.source, one) for one in inner.modules.values())

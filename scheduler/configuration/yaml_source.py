@@ -187,7 +187,8 @@ class _Builder:
                 or value in (float("inf"), float("-inf"))
                 or Decimal(repr(value)) != Decimal(text)
             ):
-                raise self._refused(event, f"{text} cannot be kept exactly as a number", f'write "{text}" in quotes')
+                short = text if len(text) <= MAX_NUMBER_CHARS else f"{text[:MAX_NUMBER_CHARS]}…"
+                raise self._refused(event, f"{short} cannot be kept exactly as a number", f'write "{short}" in quotes')
             return value
         return text
 

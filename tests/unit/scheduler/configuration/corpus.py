@@ -145,8 +145,65 @@ TARGETS: tuple[Seeded, ...] = (
     case(
         "two targets with one state",
         Kind.CONFLICT,
-        "one state",
-        (F, "phases:", "backend: {s3: {bucket: states, key: shop}} # <-\nphases:"),
+        "says where a target's state is",
+        (F, "phases:", "backend: {http: {address: https://example.com/state}} # <-\nphases:"),
+    ),
+    case(
+        "two flocks with one name",
+        Kind.CONFLICT,
+        "other/flock.yaml has the name 'shop' as well",
+        ("other/flock.yaml", None, FILES[F].replace("configuration: tf", "configuration: tf\nfleet: ..")),
+        at=f"{F}:1",
+    ),
+    case(
+        "one region in two files",
+        Kind.CONFLICT,
+        "says the same name",
+        ("regions/north.yml", None, f"{FILES[N]}# x"),
+        at="regions/north.yml:1",
+    ),
+    case(
+        "a region file that is not read",
+        Kind.UNUSED,
+        "is not read",
+        ("regions/east.json", None, '{"name": "east"}'),
+        at="regions/east.json:1",
+        severity=Severity.WARNING,
+    ),
+    case(
+        "a region file one folder too deep",
+        Kind.UNUSED,
+        "is not read",
+        ("regions/eu/east.yaml", None, "name: east\nrealm: live\n"),
+        at="regions/eu:1",
+        severity=Severity.WARNING,
+    ),
+    case(
+        "a phase without targets",
+        Kind.UNUSED,
+        "no target is in phase 'last'",
+        (F, "- name: rest\n", "- name: rest\n  - name: last # <-\n"),
+        severity=Severity.NOTE,
+    ),
+    case(
+        "a second cycle of phases",
+        Kind.CYCLE,
+        "d -> c -> d",
+        (
+            F,
+            "- name: rest\n",
+            "- name: rest\n    after: [rest]\n  - {name: d, after: [c]}\n  - {name: c, after: [d]}\n",
+        ),
+        at=f"{F}:19",
+    ),
+    case(
+        "a target of a misspelt region",
+        Kind.MISSPELT,
+        "did you mean 'shop.south.blue'",
+        (S, "shop.south.blue:", "shop.souht.blue: # <-"),
+    ),
+    case(
+        "a path with a zero byte", Kind.SCHEMA, "unprintable", (F, "configuration: tf", 'configuration: "t\\0f" # <-')
     ),
     case("a file with another name", Kind.CONFLICT, "called", (N, "name: north", "name: nord # <-")),
     case("an unknown phase", Kind.UNRESOLVED, "did you mean 'canary'", (F, "phase: canary", "phase: canari # <-")),
@@ -362,8 +419,20 @@ LAYERS: tuple[Seeded, ...] = (
         severity=Severity.WARNING,
     ),
     case("a map over a list", Kind.SHADOWED, "is lost", (S, BLUE, "zones: {a: b} # <-"), severity=Severity.WARNING),
+    case("a list onto a map", Kind.MISTYPED, "is lost", (S, BLUE, "tags: {$append: [x]} # <-")),
+    case("a list onto a text", Kind.MISTYPED, "is lost", (S, BLUE, "name: {$append: [x]} # <-")),
     case(
-        "a list onto a map", Kind.SHADOWED, "is lost", (S, BLUE, "tags: {$append: [x]} # <-"), severity=Severity.WARNING
+        "appended to what only Terraform can evaluate",
+        Kind.UNRESOLVED,
+        "its default is an expression",
+        (V, 'variable "public" {', 'variable "more" {\n  default = [1 + 1]\n}\n\nvariable "public" {'),
+        (S, BLUE, "more: {$append: [x]} # <-"),
+    ),
+    case(
+        "a removed bool that is not there",
+        Kind.UNRESOLVED,
+        "true: is to be removed",
+        (S, BLUE, "tags: {$remove: [true]} # <-"),
     ),
 )
 SECRETS_AND_STATES: tuple[Seeded, ...] = (
@@ -383,9 +452,89 @@ SECRETS_AND_STATES: tuple[Seeded, ...] = (
     ),
     case("an unknown backend", Kind.MISSPELT, "did you mean 's3'", (F, "phases:", "backend: {S3: {}} # <-\nphases:")),
     case(
-        "a state that gets lost", Kind.SCHEMA, "keeps the state", (F, "phases:", "backend: {local: {}} # <-\nphases:")
+        "a backend that is none",
+        Kind.SCHEMA,
+        "there is no such backend",
+        (F, "phases:", "backend: {floppy: {}} # <-\nphases:"),
     ),
-    case("two backends", Kind.CONFLICT, "second backend", (F, "phases:", "backend: {gcs: {}, s3: {}} # <-\nphases:")),
+    case(
+        "a state that no lease fences",
+        Kind.CONFLICT,
+        "in no other backend",
+        (F, "phases:", 'backend: {s3: {bucket: x, key: "${target.id}"}} # <-\nphases:'),
+    ),
+    case(
+        "a misspelt argument of the backend",
+        Kind.MISSPELT,
+        "did you mean 'retry_max'",
+        (F, "phases:", "backend: {http: {retries_max: 4}} # <-\nphases:"),
+    ),
+    case(
+        "an argument of the backend of a wrong type",
+        Kind.MISTYPED,
+        "http.retry_max",
+        (F, "phases:", "backend: {http: {retry_max: often}} # <-\nphases:"),
+    ),
+    case(
+        "a secret that a higher layer hides",
+        Kind.SECRET,
+        "in clear",
+        (F, "  size: 3", "  password: hunter2 # <-\n  size: 3"),
+        (F, "      size: 5", "      size: 5\n      password: null"),
+        (N, "      limits: {cpu: 1}", "      limits: {cpu: 1}\n      password: null"),
+    ),
+    case("a secret that is false", Kind.SECRET, "in clear", (S, BLUE, "password: false # <-")),
+    case("a secret among keys", Kind.SECRET, "in clear", (S, BLUE, 'password: {hunter2: ""} # <-')),
+    case("a secret in a list", Kind.SECRET, "in clear", (S, BLUE, "password: {$append: [hunter2]} # <-")),
+    case(
+        "a secret where sensitive is a text",
+        Kind.SECRET,
+        "in clear",
+        (V, "sensitive = true", 'sensitive = "true"'),
+        (S, BLUE, "password: hunter2 # <-"),
+    ),
+    case(
+        "a secret where sensitive is an expression",
+        Kind.SECRET,
+        "in clear",
+        (V, "sensitive = true", "sensitive = !false"),
+        (S, BLUE, "password: hunter2 # <-"),
+    ),
+    case(
+        "a secret of an ephemeral variable as its default",
+        Kind.SECRET,
+        "default stands here in clear",
+        (V, "sensitive = true", "ephemeral = true"),
+        (V, "default   = null", 'default   = "hunter2" # <-'),
+    ),
+    case(
+        "a secret default that is an expression",
+        Kind.SECRET,
+        "default stands here in clear",
+        (V, "default   = null", 'default   = "hun${"ter2"}" # <-'),
+    ),
+    case(
+        "a sensitive variable that nobody may set",
+        Kind.MISSING,
+        "let a data source read the secret",
+        (V, 'variable "password" {', 'variable "password" { # <-'),
+        (V, "  default   = null\n", ""),
+    ),
+    case(
+        "a secret under another argument's name",
+        Kind.SECRET,
+        "aws.assume.api_token",
+        (F, 'aws: {region: "${region.provider_region}"}', "aws: {assume: {api_token: hunter2}} # <-"),
+    ),
+    case(
+        "a state that gets lost",
+        Kind.CONFLICT,
+        "in no other backend",
+        (F, "phases:", "backend: {local: {}} # <-\nphases:"),
+    ),
+    case(
+        "two backends", Kind.CONFLICT, "in no other backend", (F, "phases:", "backend: {gcs: {}, s3: {}} # <-\nphases:")
+    ),
 )
 GENERIC: tuple[Seeded, ...] = (
     case("HCL that does not parse", Kind.SYNTAX, "", (M, AWS, 'provider "aws" = {} # <-')),
@@ -397,6 +546,31 @@ GENERIC: tuple[Seeded, ...] = (
     case("a module outside", Kind.OUTSIDE, "leads out", (M, AWS, 'module "m" { # <-\n  source = "../edge"\n}')),
     case(
         "a module that is not there", Kind.UNRESOLVED, "no folder", (M, AWS, 'module "m" { # <-\n  source = "./m"\n}')
+    ),
+    case(
+        "a module out and in again",
+        Kind.OUTSIDE,
+        "leads out",
+        (M, AWS, 'module "m" { # <-\n  source = "../tf/m"\n}'),
+        ("tf/m/main.tf", None, ""),
+    ),
+    case("an absolute module", Kind.OUTSIDE, "leads out", (M, AWS, 'module "m" { # <-\n  source = "/etc"\n}')),
+    case(
+        "a module behind an override",
+        Kind.OUTSIDE,
+        "leads out",
+        (M, AWS, 'module "m" { # <-\n  source = "../edge"\n}'),
+        ("tf/m_override.tf", None, 'module "m" {\n  version = "1"\n}\n'),
+    ),
+    case("a number that HCL has not", Kind.SYNTAX, "no number in HCL", (V, "default = 1\n", "default = 0x1 # <-\n")),
+    case("two blocks in one line", Kind.SYNTAX, "line of its own", (M, AWS, f"{AWS} {AWS} # <-")),
+    case("a brace in the next line", Kind.SYNTAX, "`{` must stand", (M, AWS, 'provider "aws"\n{ # <-\n}')),
+    case("a source that is a list", Kind.SYNTAX, "must be a text", (M, AWS, 'module "m" {\n  source = ["x"] # <-\n}')),
+    case(
+        "a variable twice and a second fault behind it",
+        Kind.OUTSIDE,
+        "leads out",
+        (M, AWS, f'{AWS}\nvariable "size" {{}}\nmodule "m" {{ # <-\n  source = "../edge"\n}}'),
     ),
     case("a cloud block", Kind.CONFLICT, "cloud", (M, "terraform {", "terraform {\n  cloud {} # <-")),
 )

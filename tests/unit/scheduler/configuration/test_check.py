@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from scheduler.configuration import check as module
 from tests.unit.scheduler.configuration.corpus import CORPUS, Seeded
-from tests.unit.scheduler.configuration.fleets import checked, findings
+from tests.unit.scheduler.configuration.fleets import FILES, checked, findings
 
 
 @pytest.mark.parametrize("seeded", CORPUS, ids=lambda seeded: seeded.name)
@@ -28,6 +29,13 @@ def test_no_seeded_error_passes_silently(seeded: Seeded, tmp_path: Path) -> None
 
 def test_the_corpus_is_as_large_as_promised_and_no_error_is_seeded_twice() -> None:
     assert len({seeded.name for seeded in CORPUS}) == len(CORPUS) >= 60
+
+
+def test_what_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_RENDERED_CHARS", 1000)
+    (told,) = findings(tmp_path, FILES)
+    assert "larger than" in told.message
+    assert told.hint
 
 
 def test_where_nothing_is_wrong_nothing_is_found(tmp_path: Path) -> None:

@@ -82,3 +82,11 @@ def test_comparisons_and_sums_are_those_of_numbers(a: int, b: int) -> None:
 
 def test_nothing_is_evaluated_without_end() -> None:
     assert holds("!" * 2 + "(" * 150 + "var.x > 3" + ")" * 150, "1")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [("^(a|a|a)*b$", "a" * 40), (r"^(\\w+\\s?)*$", "a" * 40 + "!"), ("a*a*a*a*a*a*b", "a" * 400), ("a+b", "a" * 4000)],
+)
+def test_a_pattern_that_could_take_for_ever_is_left_to_terraform(pattern: str, text: str) -> None:
+    assert holds(f'can(regex("{pattern}", var.x))', text)

@@ -10,7 +10,7 @@ from scheduler.configuration import fleet
 from scheduler.configuration.fleet import find_flocks, flock_names, load_flock
 from scheduler.configuration.report import Kind, ManyRefused
 from shared.errors import ConfigurationError
-from tests.unit.scheduler.configuration.fleets import FILES, FLOCK, NORTH, write
+from tests.unit.scheduler.configuration.fleets import FILES, FLOCK, NORTH, findings, write
 
 ALONE = "name: solo\nconfiguration: .\ntargets: [{region: anywhere}]\n"
 
@@ -51,7 +51,7 @@ def test_several_flocks_share_the_regions_of_their_fleet(tmp_path: Path) -> None
     assert set(flock.regions) == {"north", "south"}
     assert flock.others == {"b"}
     assert find_flocks(tmp_path) == [tmp_path / "a/flock.yaml", tmp_path / "b/flock.yaml"]
-    assert flock_names(tmp_path) == {"a", "b"}
+    assert set(flock_names(tmp_path)) == {"a", "b"}
 
 
 def test_a_flock_file_that_cannot_be_used_is_refused_with_everything_wrong(tmp_path: Path) -> None:
@@ -100,3 +100,27 @@ def test_too_many_regions_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(fleet, "MAX_REGIONS", 1)
     with pytest.raises(ConfigurationError, match="more than 1 files"):
         load_flock(write(tmp_path, {**FILES, "flock.yaml": FLOCK}))
+
+
+def test_regions_that_lead_out_of_the_fleet_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret.yaml").write_text("name: west\nrealm: live\nvariables: {password: hunter2}\n")
+    write(tmp_path / "fleet")
+    (tmp_path / "fleet" / "regions" / "west.yaml").symlink_to("../../secret.yaml")
+    (tmp_path / "fleet" / "tf" / "x.tf").symlink_to("../../secret.yaml")
+    flock = load_flock(tmp_path / "fleet")
+    assert set(flock.regions) == {"north", "south"}
+    assert {one.kind for one in flock.findings} == {Kind.OUTSIDE}
+    assert "hunter2" not in str(flock.findings)
+
+
+def test_what_is_wrong_with_a_region_is_told_once(tmp_path: Path) -> None:
+    told = findings(tmp_path, {**FILES, "regions/north.yaml": b"name: north\nrealm: t\xe9st\n"})
+    assert [one.kind for one in told] == [Kind.SYNTAX]
+
+
+def test_a_folder_of_regions_that_leads_out_is_not_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "fleet", {name: text for name, text in FILES.items() if not name.startswith("regions/")})
+    (tmp_path / "fleet" / "regions").symlink_to("../elsewhere")
+    with pytest.raises(ManyRefused, match=r"fleet/regions:1: links to .*elsewhere"):
+        load_flock(tmp_path / "fleet")

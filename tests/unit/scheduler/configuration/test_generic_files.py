@@ -57,3 +57,14 @@ def test_the_digest_is_of_names_and_contents(tmp_path: Path) -> None:
     renamed, _ = digest_of(tmp_path)
     (tmp_path / "b.tf").write_text("y")
     assert len({first, renamed, digest_of(tmp_path)[0]}) == 3
+
+
+def test_a_link_to_nothing_and_a_file_that_no_release_takes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tf").symlink_to("none")
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        list(generic_files(tmp_path))
+    (tmp_path / "a.tf").unlink()
+    with (tmp_path / "large.bin").open("wb") as file:
+        file.truncate(64 * 1024**2 + 1)
+    with pytest.raises(ConfigurationError, match="larger than 64 MiB"):
+        list(generic_files(tmp_path))

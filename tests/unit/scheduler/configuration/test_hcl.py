@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.configuration.hcl import Block, parse_hcl
+from scheduler.configuration.hcl import Block, parse_hcl, parse_values
 from scheduler.configuration.nodes import plain
 from scheduler.configuration.report import Refused
 
@@ -45,7 +45,12 @@ def value_of(expression: str) -> Any:
         ("{ (var.x) = 1 }", "no literal"),
         ('upper("a")', "no literal"),
         ("1 + 1", "no literal"),
-        ("<<EOT\n  a\nEOT", "no literal"),
+        ("<<EOT\n  a\nEOT", "  a\n"),
+        # As `terraform plan` shows them.
+        ('"%%%{"', "%%{"),
+        ('"$$$${x}"', "$$${x}"),
+        ("<<-EOT\n    a\n      b $${c}\n  EOT", "a\n  b ${c}\n"),
+        ("<<EOT\n${var.a}\nEOT", "no literal"),
     ],
 )
 def test_a_literal_is_what_terraform_reads_and_nothing_else_is_evaluated(expression: str, value: Any) -> None:
@@ -106,3 +111,31 @@ def test_no_text_does_anything_but_parse_or_be_refused(text: str) -> None:
     else:
         return
     assert refused.origin.line >= 1
+
+
+@pytest.mark.parametrize("value", ["[" * 20_000 + "]" * 20_000, "(" * 20_000 + "1" + ")" * 20_000])
+def test_what_is_nested_without_end_is_refused_at_once(value: str) -> None:
+    with pytest.raises(Refused, match="nested deeper"):
+        parse_hcl(f"a {{\n  b = {value}\n}}\n".encode(), "x.tf")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a {} b {}", 1), ("a\n{\n}", 2), ("a {\n  b = 1\n  c = 2 d = 3\n}", 3), ("a {\n  b = 0x1\n}", 2)],
+)
+def test_what_only_the_grammar_lets_pass_is_refused(text: str, line: int) -> None:
+    def read() -> None:
+        for block in parse_hcl(f"{text}\n".encode(), "x.tf"):
+            for attribute in block.attributes.values():
+                attribute.literal()
+
+    with pytest.raises(Refused) as caught:
+        read()
+    assert caught.value.finding.origin.line == line
+
+
+def test_values_of_a_tfvars_file_are_read_and_blocks_are_not() -> None:
+    values = parse_values(b"a = 1 # one\n\nb = [2]\n", "x.tfvars")
+    assert {name: plain(one.literal()) for name, one in values.items() if one.literal()} == {"a": 1, "b": [2]}
+    with pytest.raises(Refused, match=r"x\.tfvars:2: a block among values"):
+        parse_values(b"a = 1\nb {}\n", "x.tfvars")

@@ -157,12 +157,23 @@ def test_taking_out_what_is_there_is_not_told(texts: tuple[str, ...]) -> None:
     assert heard(*texts) == []
 
 
-@pytest.mark.parametrize(
-    ("low", "high"), [("a: [1]", "a: {b: 1}"), ("a: {b: 1}", "a: {$append: [1]}"), ("a: 1", "a: {$append: [1]}")]
-)
-def test_kinds_that_do_not_fit_are_a_warning(low: str, high: str) -> None:
-    (complaint,) = heard(low, high)
+def test_a_map_over_what_is_no_map_is_a_warning() -> None:
+    (complaint,) = heard("a: [1]", "a: {b: 1}")
     assert (complaint.kind, complaint.severity) == (Kind.SHADOWED, Severity.WARNING)
+
+
+@pytest.mark.parametrize("low", ["a: {b: 1}", "a: 1", "a: {$replace: {b: 1}}"])
+def test_an_append_to_what_is_no_list_is_an_error(low: str) -> None:
+    (complaint,) = heard(low, "a: {$append: [1]}")
+    assert (complaint.kind, complaint.severity) == (Kind.MISTYPED, Severity.ERROR)
+
+
+def test_what_is_to_be_removed_and_is_not_there_is_named_as_it_is_written() -> None:
+    assert [one.message.split(":")[0] for one in heard("a: {b: 1}", "a: {$remove: [true, 1.50, c]}")] == [
+        "true",
+        "1.50",
+        "c",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -61,3 +61,16 @@ def test_a_region_that_is_in_the_fleet_already_can_be_looked_at_too(tmp_path: Pa
 def test_the_fleet_is_the_folder_above_regions() -> None:
     assert default_fleet(Path("a/regions/x.yaml")) == Path("a")
     assert default_fleet(Path("x.yaml")) == Path()
+
+
+def test_a_file_that_could_not_be_read_in_its_place_is_refused(tmp_path: Path) -> None:
+    write(tmp_path)
+    for name, text, said in (
+        ("new.yaml", EAST, "the file is called new.yaml, but its name is 'east'"),
+        ("east.txt", EAST, "the file is called east.txt, but its name is 'east'"),
+        ("south.yaml", EAST.replace("east", "south"), "there is a region 'south' already"),
+    ):
+        region = tmp_path / name
+        region.write_text(text)
+        (one,) = preview_region(region, tmp_path)
+        assert any(said in finding.message for finding in one.findings), one.findings

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scheduler.configuration.check import check
 from scheduler.configuration.fleet import load_flock
-from scheduler.configuration.nodes import ListNode, Scalar, leaves, plain
+from scheduler.configuration.nodes import ListNode, MapNode, Scalar, leaves, plain
 from scheduler.configuration.render import BACKEND_FILE, PROVIDERS_FILE, VARIABLES_FILE, RenderedTarget
 from tests.unit.scheduler.configuration.fleets import FILES, FLOCK, NORTH, REALM, SOUTH, checked, findings, write
 
@@ -149,6 +149,17 @@ def test_a_reference_shows_where_its_value_stands_and_where_it_was_asked_for(tmp
     assert (first.origin.line, first.via.line) == (4, 7)
 
 
+def test_the_clouds_region_is_said_by_the_layer_that_names_it(tmp_path: Path) -> None:
+    changes = {"flock.yaml": FLOCK.replace("name: blue", "name: blue\n    provider_region: eu-south-2")}
+    by_id = checked(tmp_path, changes).by_id
+    layers = {}
+    for name in ("shop.north", "shop.south.blue"):
+        aws = by_id[name].providers.entries["aws"]
+        assert isinstance(aws, MapNode)
+        layers[name] = aws.entries["region"].origin.layer
+    assert layers == {"shop.north": "region north", "shop.south.blue": "target entry 2"}
+
+
 def test_the_clouds_region_reaches_a_variable_of_that_name_unless_somebody_sets_it(tmp_path: Path) -> None:
     declared = FILES["tf/main.tf"] + 'variable "provider_region" {}\n'
     by_id = checked(tmp_path, {"tf/main.tf": declared}).by_id
@@ -206,3 +217,31 @@ def test_values_for_all_flocks_that_another_flock_may_declare_are_a_note(tmp_pat
     files["other/flock.yaml"] = "name: other\nconfiguration: tf\nfleet: ..\ntargets: [{region: north}]\n"
     (found,) = findings(tmp_path, files)
     assert (found.kind, found.severity) == ("unused", "note")
+
+
+def test_null_for_what_is_not_nullable_is_shown_as_the_default_that_terraform_takes(tmp_path: Path) -> None:
+    flock = FILES["flock.yaml"].replace("  size: 3", "  public: null\n  size: 3")
+    target = checked(tmp_path, {"flock.yaml": flock}).by_id["shop.north"]
+    leaf = target.variables.entries["public"]
+    assert isinstance(leaf, Scalar)
+    assert (leaf.value, leaf.origin.layer, leaf.origin.file) == (
+        False,
+        "Terraform's default",
+        f"{tmp_path}/tf/variables.tf",
+    )
+    assert str(leaf.via) == f"{tmp_path}/flock.yaml:11"
+
+
+def test_a_layer_says_how_patient_terraform_is_and_nothing_else_of_its_state(tmp_path: Path) -> None:
+    flock = FILES["flock.yaml"].replace("phases:", "backend: {http: {retry_max: 9, address: https://x}}\nphases:")
+    target = checked(tmp_path, {"flock.yaml": flock}).by_id["shop.north"]
+    http = json.loads(target.files["interlock_backend_override.tf.json"])["terraform"]["backend"]["http"]
+    assert http["retry_max"] == 9
+    assert http["address"].endswith("/v1/state/shop.north")
+
+
+def test_a_literal_in_many_lines_is_a_default_like_any_other(tmp_path: Path) -> None:
+    variables = FILES["tf/variables.tf"] + 'variable "more" {\n  default = [<<A\nx\nA\n  ]\n}\n'
+    south = FILES["regions/south.yaml"].replace("tags: {colour: blue}", "more: {$append: [y]}")
+    target = checked(tmp_path, {"tf/variables.tf": variables, "regions/south.yaml": south}).by_id["shop.south.blue"]
+    assert plain(target.variables.entries["more"]) == ["x\n", "y"]

@@ -58,3 +58,9 @@ def test_a_name_close_by_is_offered() -> None:
     assert close_to("flavour", ["size"]) is None
     assert did_you_mean("sise", ["size"], otherwise="x") == "did you mean 'size'?"
     assert did_you_mean("q", ["size"], otherwise="x") == "x"
+
+
+def test_nothing_that_a_file_says_moves_the_cursor_or_begins_a_line() -> None:
+    one = Finding(kind=Kind.SCHEMA, origin=Origin("a\tb", 1), message="x\x1b[31m\nb:2: error: y \u202eé", hint="h")
+    assert one.line() == r"a\tb:1: error: schema: x\x1b[31m\nb:2: error: y \u202eé"
+    assert "\x1b" not in str(ManyRefused([one]))

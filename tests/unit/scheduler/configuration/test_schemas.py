@@ -23,6 +23,8 @@ def test_every_key_is_explained_to_the_editor(name: str) -> None:
     schema = json.loads(schema_text(SCHEMAS[name]))
     assert schema["$schema"].startswith("https://json-schema.org/")
     for part in [schema, *schema.get("$defs", {}).values()]:
+        if "enum" in part:
+            continue
         assert part["additionalProperties"] is False
         assert all("description" in key for key in part["properties"].values())
 

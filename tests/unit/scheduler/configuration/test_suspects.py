@@ -6,6 +6,7 @@ import pytest
 
 from scheduler.configuration.hcl import parse_hcl
 from scheduler.configuration.suspects import suspects_in
+from scheduler.configuration.terraform_json import parse_terraform_json
 
 
 def found(text: str) -> list[tuple[str, str, int]]:
@@ -65,4 +66,25 @@ def test_inside_templates_and_heredocs_the_line_is_that_of_the_value() -> None:
     assert [(value, line) for _, value, line in found(text.replace("-eu", " eu"))] == [
         ("eu-west-1", 2),
         ("arn:aws:s3:::logs", 5),
+    ]
+
+
+def test_the_json_syntax_is_looked_through_too_keys_and_numbers_among_it() -> None:
+    text = (
+        '{"locals": {"a": "x-${var.b}",\n "b": ["eu-west-1"]},\n "variable": {"r": {"default": "eu-west-2"}},\n'
+        ' "resource": {"x_y": {"z": {\n  "zones": {"eu-west-3a": 1}, "owner": 111122223333,'
+        ' "description": "eu-west-4"}}}}'
+    )
+    told = [
+        (one.what, one.value, one.origin.line)
+        for block in parse_terraform_json(text.encode(), "x.tf.json")
+        for one in suspects_in(block, "x.tf.json")
+    ]
+    assert told == [("region", "eu-west-1", 2), ("zone", "eu-west-3a", 5), ("account id", "111122223333", 5)]
+
+
+def test_numbers_and_bare_keys_are_found() -> None:
+    assert found("locals {\n  owner = 111122223333\n  at = { eu-west-1 = 1, (var.x) = 2 }\n}\n") == [
+        ("account id", "111122223333", 2),
+        ("region", "eu-west-1", 3),
     ]

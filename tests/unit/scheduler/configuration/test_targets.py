@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.configuration.fleet import load_flock
-from scheduler.configuration.report import Severity
+from scheduler.configuration.report import Kind, Severity
 from scheduler.configuration.targets import TargetPlan, phase_order, plan_targets
 from tests.unit.scheduler.configuration.fleets import FILES, FLOCK, write
 
@@ -61,3 +61,12 @@ def test_phases_come_as_listed_unless_they_say_after_what(tmp_path: Path, phases
     text = f"name: shop\nconfiguration: tf\nphases: {phases}\ntargets: [{{region: north, phase: a}}]\n"
     flock = load_flock(write(tmp_path, {**FILES, "flock.yaml": text}))
     assert phase_order(flock.document) == (order, [])
+
+
+def test_each_group_of_phases_that_wait_for_each_other_is_told_and_what_waits_for_one_is_not(tmp_path: Path) -> None:
+    phases = "phases:\n  - {name: canary, after: [x]}\n  - {name: x, after: [canary]}\n  - {name: rest, after: [x]}\n"
+    phases += "  - {name: y, after: [y]}\n  - {name: z, after: [rest, y]}\n"
+    flock = FILES["flock.yaml"].replace("phases:\n  - name: canary\n  - name: rest\n", phases)
+    _, told = plan_targets(load_flock(write(tmp_path, {**FILES, "flock.yaml": flock})))
+    cycles = [one.message.partition(": ")[2] for one in told if one.kind is Kind.CYCLE]
+    assert cycles == ["canary -> x -> canary", "y -> y"]
