@@ -19,8 +19,9 @@ flock's row too, so that two claims never count the same place twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, String, bindparam, case, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert as insert_on_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 from sqlalchemy.orm import Session, aliased
@@ -73,7 +74,8 @@ def next_run(session: Session, settings: Settings, region: str) -> tuple[str, st
             return None
     counted = select(TurnRow.served).where(TurnRow.region == region, TurnRow.name == _COUNT)
     fair = (session.scalar(counted) or 0) % FAIR_EVERY == FAIR_EVERY - 1
-    found = session.execute(_candidates(settings, region, fair=fair).limit(1)).one_or_none()
+    query = _candidates(tuple(sorted(settings.max_runs_per_flock.items())), fair)
+    found = session.execute(query, {"region": region}).one_or_none()
     return None if found is None else (found[0], found[1])
 
 
@@ -81,15 +83,7 @@ def to_wake(session: Session, settings: Settings, ended: RunRow) -> list[tuple[s
     """The runs, as (run id, region), that may begin now that `ended` is over, as a guess: its target is free, its flock
     and its region have a place.
     """
-    other = aliased(RunRow)
-    taken = exists().where(other.target == RunRow.target, other.status.in_(ACTIVE_STATUSES))
-    waiting = (
-        select(RunRow.id, RunRow.region)
-        .join(TargetRow, TargetRow.id == RunRow.target)
-        .where(RunRow.status == RunStatus.PENDING, ~taken, may_begin())
-        .order_by(RunRow.priority, RunRow.sequence)
-        .limit(1)
-    )
+    waiting = _waiting()
     found = {row[0]: row[1] for row in session.execute(waiting.where(RunRow.target == ended.target))}
     flock = session.scalars(select(TargetRow.flock).where(TargetRow.id == ended.target)).one()
     if _limit(settings.max_runs_per_flock, flock) is not None:
@@ -101,18 +95,36 @@ def to_wake(session: Session, settings: Settings, ended: RunRow) -> list[tuple[s
     return list(found.items())
 
 
-def served(database: Database, session: Session, run: RunRow, target: TargetRow) -> None:
-    """Note that the run was claimed. The caller holds the region's lock."""
-    count = lock_region(database, session, run.region) + 1
-    for name in (_COUNT, target.flock, target.id):
-        _insert_if_missing(database, session, run.region, name)
-        row = session.get_one(TurnRow, (run.region, name))
-        row.served = count
+def served(database: Database, session: Session, run: RunRow, target: TargetRow, count: int) -> None:
+    """Note that the run was claimed, as number `count` of its region, whose lock the caller holds."""
+    insert = insert_on_sqlite if database.dialect == "sqlite" else insert_on_postgresql
+    names = (_COUNT, target.flock, target.id)
+    query = insert(TurnRow).values([{"region": run.region, "name": name, "served": count} for name in names])
+    changed = {"served": query.excluded.served}
+    session.execute(query.on_conflict_do_update(index_elements=("region", "name"), set_=changed))
 
 
-def _candidates(settings: Settings, region: str, *, fair: bool) -> Select[str, str]:
-    other, flock_turn, target_turn = aliased(RunRow), aliased(TurnRow), aliased(TurnRow)
-    taken = exists().where(other.target == RunRow.target, other.status.in_(ACTIVE_STATUSES))
+# Putting one of these queries together takes ten times as long as asking it, and a claim asks thrice, under a lock for
+# which all other claims of the region wait. Hence once for each process and its limits.
+
+
+@lru_cache(maxsize=1)
+def _waiting() -> Select[str, str]:
+    """The run that waits first, as (run id, region), among those whose target is free."""
+    return (
+        select(RunRow.id, RunRow.region)
+        .join(TargetRow, TargetRow.id == RunRow.target)
+        .where(RunRow.status == RunStatus.PENDING, ~_taken(), may_begin())
+        .order_by(RunRow.priority, RunRow.sequence)
+        .limit(1)
+    )
+
+
+@lru_cache(maxsize=8)
+def _candidates(limits: tuple[tuple[str, int], ...], fair: bool) -> Select[str, str]:
+    """The run that is claimed next in `:region`, as (run id, target)."""
+    flock_turn, target_turn = aliased(TurnRow), aliased(TurnRow)
+    region = bindparam("region", type_=String)
     busy_run, busy_target = aliased(RunRow), aliased(TargetRow)
     busy = (
         select(busy_target.flock.label("flock"), func.count().label("runs"))
@@ -128,15 +140,21 @@ def _candidates(settings: Settings, region: str, *, fair: bool) -> Select[str, s
         .join(TargetRow, TargetRow.id == RunRow.target)
         .outerjoin(flock_turn, (flock_turn.region == region) & (flock_turn.name == TargetRow.flock))
         .outerjoin(target_turn, (target_turn.region == region) & (target_turn.name == TargetRow.id))
-        .where(RunRow.status == RunStatus.PENDING, RunRow.region == region, ~taken, may_begin())
+        .where(RunRow.status == RunStatus.PENDING, RunRow.region == region, ~_taken(), may_begin())
         .order_by(rank, func.coalesce(flock_turn.served, 0), func.coalesce(target_turn.served, 0), RunRow.sequence)
+        .limit(1)
     )
-    limits = settings.max_runs_per_flock
     if limits:
         query = query.outerjoin(busy, busy.c.flock == TargetRow.flock).where(
-            func.coalesce(busy.c.runs, 0) < _limit_in_sql(limits)
+            func.coalesce(busy.c.runs, 0) < _limit_in_sql(dict(limits))
         )
     return query
+
+
+def _taken() -> ColumnElement[bool]:
+    """Whether some run has the target of this one."""
+    other = aliased(RunRow)
+    return exists().where(other.target == RunRow.target, other.status.in_(ACTIVE_STATUSES))
 
 
 def _limit(limits: Mapping[str, int], name: str) -> int | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from scheduler import claims, runs, turns
 from scheduler.database import Database
 from scheduler.settlement import end_run, new_run_id
-from scheduler.tables import RunRow
+from scheduler.tables import RunRow, TurnRow
 from shared.errors import ApiError
 from shared.models import Assignment, Priority, Run, RunKind, RunStatus
 from tests.unit.scheduler.support import World, make_world
@@ -106,6 +106,36 @@ def test_a_plan_behind_endless_applies_waits_for_seven_of_them_at_most(world: Wo
     world.submit("calm.north", RunKind.PLAN)
     claimed = drain(world, hints[0], turns.FAIR_EVERY)
     assert claimed.count("calm.north") == 1
+
+
+def test_the_query_is_put_together_once_and_asked_for_each_region(world: World) -> None:
+    turns._candidates.cache_clear()
+    world.register("web.south")
+    for _ in range(2 * turns.FAIR_EVERY):
+        north, south = job(world, "web.north"), job(world, "web.south")
+        assert [take(world, hint).run.id for hint in (north, south)] == [north.id, south.id]
+    built = turns._candidates.cache_info()
+    assert built.misses == 2, "once by priority and once by waiting alone"
+    assert built.hits > 4 * turns.FAIR_EVERY
+
+
+def test_a_claim_is_counted_for_its_region_its_flock_and_its_target_there(world: World) -> None:
+    world.register("shop.north.a", "shop.north.b", "web.south")
+    for name in ("shop.north.a", "web.south", "web.north", "shop.north.b"):
+        take(world, job(world, name))
+    with world.context.database.read() as session:
+        served = {(row.region, row.name): row.served for row in session.scalars(select(TurnRow))}
+    assert served == {
+        ("north", ""): 3,
+        ("north", "shop"): 3,
+        ("north", "shop.north.a"): 1,
+        ("north", "web"): 2,
+        ("north", "web.north"): 2,
+        ("north", "shop.north.b"): 3,
+        ("south", ""): 1,
+        ("south", "web"): 1,
+        ("south", "web.south"): 1,
+    }
 
 
 def test_a_rollback_goes_before_everything_even_then(world: World) -> None:
