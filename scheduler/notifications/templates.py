@@ -1,0 +1,148 @@
+"""One text for each kind of event: what happened, to what, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from scheduler.notifications.events import Event, Kind
+from scheduler.notifications.redaction import one_line
+
+MAX_TITLE: Final = 150
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """An event in words."""
+
+    title: str
+    """The subject; says by itself what happened to what."""
+    happened: str
+    """What happened, in a sentence or two."""
+    todo: str
+    """What to do."""
+    commands: tuple[str, ...]
+    """The commands that show it, and the one that acts on it."""
+
+
+def message_of(event: Event) -> Message:
+    """The event in words."""
+    message = _TEMPLATES[event.kind](event)
+    return Message(
+        title=one_line(message.title, MAX_TITLE),
+        happened=message.happened,
+        todo=message.todo,
+        commands=message.commands,
+    )
+
+
+def _halt(event: Event) -> Message:
+    what = " on ".join(part for part in (event.operation, event.resource) if part)
+    who = _run(event) if event.run_id else f"The deployment of {_where(event)}"
+    at = f" at {what}" if what else ""
+    frozen = f" Phases of {event.rollout_id} that have not begun do not begin." if event.rollout_id else ""
+    return Message(
+        title=f"Halted: {_where(event)}" + (f" ({what})" if what else ""),
+        happened=f"{who} was halted{at}{_because(event)}.{frozen}",
+        todo="Find out what differs from the approved plan. If it is wanted, have a new plan approved; if not, undo it "
+        "where it was made.",
+        commands=(*_look_run(event), *_calls(event), *_look_rollout(event)),
+    )
+
+
+def _drift(event: Event) -> Message:
+    count = len(event.items) + event.more
+    things = f"{count} resource{'s' if count != 1 else ''}" if count else "resources"
+    return Message(
+        title=f"Drift: {_where(event)}, {things}",
+        happened=f"{things} of {_where(event)} {'is' if count == 1 else 'are'} not as last applied{_because(event)}.",
+        todo="Decide whether the change is wanted: then put it into the configuration; else plan and apply what is "
+        "configured.",
+        commands=(*_look_run(event, logs=True), *((f"interlock plan {event.target}",) if event.target else ())),
+    )
+
+
+def _rollback(event: Event) -> Message:
+    release = f" to {event.release_digest}" if event.release_digest else ""
+    phase = f" in phase {event.phase}" if event.phase else ""
+    return Message(
+        title=f"Rollback: {_where(event)}",
+        happened=f"{_where(event)} is rolled back{release}{phase}{_because(event)}.",
+        todo="Nothing, as long as it succeeds. Mend the cause before the release is rolled out again.",
+        commands=(*_look_rollout(event), *_look_run(event)),
+    )
+
+
+def _lost_lease(event: Event) -> Message:
+    if event.next_run_id:
+        todo = f"Nothing, unless it goes on happening: {event.next_run_id} follows it and takes over what it left."
+    elif event.rollout_id:
+        todo = "Nothing, unless it goes on happening: the roll-out makes a new plan, which takes over what it left."
+    else:
+        todo = "It is not repeated by itself. See how far it came, then start it again if it is still wanted."
+    epoch = f" under epoch {event.epoch}" if event.epoch is not None else ""
+    return Message(
+        title=f"Lease lost: {_where(event)}",
+        happened=f"{_run(event)} lost the lease on {_where(event)}{epoch}{_because(event)}. "
+        "Nothing more was signed for it from then on.",
+        todo=todo,
+        commands=(*_look_run(event), *_calls(event), *_look_rollout(event)),
+    )
+
+
+def _approval_wanted(event: Event) -> Message:
+    count = len(event.items) + event.more
+    plans = f"{count} plan{'s' if count != 1 else ''}" if count else "A plan"
+    phase = f" of phase {event.phase}" if event.phase else ""
+    decide = f"interlock rollout approve {event.rollout_id}" + (f" --phase {event.phase}" if event.phase else "")
+    return Message(
+        title=f"Approval wanted: {_where(event)}, {plans}{phase}",
+        happened=f"{plans}{phase} of {event.rollout_id or 'a roll-out'} {'wait' if count > 1 else 'waits'} for a person"
+        f"{_because(event)}.",
+        todo="Look at each plan, then approve or discard it. Nothing of that phase is applied until then.",
+        commands=(*_look_rollout(event), *_look_run(event, logs=True), *((decide,) if event.rollout_id else ())),
+    )
+
+
+def _test(event: Event) -> Message:
+    return Message(
+        title="Test: notifications of Interlock arrive here",
+        happened=f"Somebody asked for this test{_because(event)}.",
+        todo="Nothing.",
+        commands=("interlock notify list",),
+    )
+
+
+_TEMPLATES: Final[dict[Kind, Callable[[Event], Message]]] = {
+    Kind.HALT: _halt,
+    Kind.DRIFT: _drift,
+    Kind.ROLLBACK: _rollback,
+    Kind.LOST_LEASE: _lost_lease,
+    Kind.APPROVAL_WANTED: _approval_wanted,
+    Kind.TEST: _test,
+}
+
+
+def _where(event: Event) -> str:
+    return event.target or event.flock
+
+
+def _run(event: Event) -> str:
+    return f"{event.run_kind or ''} run {event.run_id or 'without an id'}".strip().capitalize()
+
+
+def _because(event: Event) -> str:
+    return f": {event.reason.rstrip('.')}" if event.reason else ""
+
+
+def _look_run(event: Event, *, logs: bool = False) -> tuple[str, ...]:
+    return (f"interlock run {'logs' if logs else 'show'} {event.run_id}",) if event.run_id else ()
+
+
+def _calls(event: Event) -> tuple[str, ...]:
+    return (f"interlock journal ls --run {event.run_id}",) if event.run_id else ()
+
+
+def _look_rollout(event: Event) -> tuple[str, ...]:
+    return (f"interlock rollout show {event.rollout_id}",) if event.rollout_id else ()
