@@ -9,7 +9,8 @@ A map, in the order of a call's life:
   what is opened.
 - ``addons/`` check a call, one concern a class; ``calls`` says which checks are needed; ``runs`` holds what belongs
   to a lease; ``keeper`` polls, cuts and acknowledges, ``push`` makes that fast.
-- ``destination``, ``classify`` (with ``catalog`` and ``service_index``), ``identifiers``, ``denial`` and ``signers/``
-  are pure: values in, decisions out.
+- ``permissions`` asks the scheduler what a run may do and latches the run that goes beyond.
+- ``destination``, ``classify`` (with ``catalog``, ``service_index`` and ``access``), ``allowance`` (with ``needs`` and
+  ``resource_types``), ``identifiers``, ``denial`` and ``signers/`` are pure: values in, decisions out.
 - ``recorder`` settles every call once, in the ``journal``, the ``metrics`` and the log.
 """

@@ -26,6 +26,7 @@ class Check(StrEnum):
     BOUNDED = "bounded"
     LEASE = "lease"
     VERIFIED = "verified"
+    PERMITTED = "permitted"
     JOURNALED = "journaled"
     SIGNED = "signed"
     STATE = "state"
@@ -39,6 +40,7 @@ REQUIRED = {
             Check.BOUNDED,
             Check.LEASE,
             Check.VERIFIED,
+            Check.PERMITTED,
             Check.JOURNALED,
             Check.SIGNED,
         }

@@ -7,7 +7,7 @@ classification then treats it as a write.
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -34,6 +34,10 @@ class Route:
     """Headers that must be there, in lower case."""
     labels: Mapping[str, str]
     """Group name of the pattern -> the label's name in the model."""
+    first: str | None = None
+    """The path's first step, where it is fixed."""
+    rank: int = 0
+    """Place among the service's routes, the most specific first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,20 +46,36 @@ class ServiceModel:
 
     name: str
     """botocore's name of the model."""
+    endpoint: str
+    """What its hosts begin with, or hold behind an account or bucket: sqs, s3-control, models.lex …"""
     protocol: str
     """query, ec2, json, rest-json, rest-xml or smithy-rpc-v2-cbor."""
     operations: frozenset[str]
     """Every operation by name."""
     routes: tuple[Route, ...]
     """For REST services, most specific first."""
+    index: Mapping[tuple[str, str | None, str | None], tuple[Route, ...]]
+    """The same by method, first step of the path and a query parameter that must be there."""
+
+    def serves(self, host: str) -> bool:
+        """Whether the host names this model's endpoint."""
+        return host.startswith(f"{self.endpoint}.") or f".{self.endpoint}." in host
 
     def match(
         self, method: str, path: str, query: str, headers: Mapping[str, str]
     ) -> tuple[str, dict[str, str]] | None:
         """The operation that a REST request means, with its path labels; None where none fits."""
-        given = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=1000))
-        for route in self.routes:
-            if route.method != method or not route.headers <= headers.keys():
+        given = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=1000)) if query else {}
+        first = path[1:].partition("/")[0]
+        candidates = [
+            route
+            for parameter in (None, *given)
+            for step in (first, None)
+            for route in self.index.get((method, step, parameter), ())
+        ]
+        candidates.sort(key=_rank)
+        for route in candidates:
+            if not route.headers <= headers.keys():
                 continue
             if any(name not in given or (value and given[name] != value) for name, value in route.query.items()):
                 continue
@@ -90,11 +110,36 @@ def load_model(name: str) -> ServiceModel:
     if raw is None:
         raise LookupError(f"botocore has no API model {name!r}")
     protocol: str = raw["metadata"]["protocol"]
+    operations: Mapping[str, Any] = raw["operations"]
     routes: list[Route] = []
     if protocol.startswith("rest-"):
-        routes = [_route(operation, spec, raw["shapes"]) for operation, spec in raw["operations"].items()]
-        routes.sort(key=lambda route: (-route.literals, -len(route.query), -len(route.headers), route.operation))
-    return ServiceModel(name=name, protocol=protocol, operations=frozenset(raw["operations"]), routes=tuple(routes))
+        routes = [_route(operation, spec, raw["shapes"]) for operation, spec in operations.items()]
+        # Of two names for one request, the one that is not deprecated.
+        routes.sort(
+            key=lambda route: (
+                -route.literals,
+                -len(route.query),
+                -len(route.headers),
+                bool(operations[route.operation].get("deprecated")),
+                route.operation,
+            )
+        )
+        routes = [replace(route, rank=rank) for rank, route in enumerate(routes)]
+    index: dict[tuple[str, str | None, str | None], list[Route]] = {}
+    for route in routes:
+        index.setdefault((route.method, route.first, min(route.query, default=None)), []).append(route)
+    return ServiceModel(
+        name=name,
+        endpoint=raw["metadata"]["endpointPrefix"],
+        protocol=protocol,
+        operations=frozenset(operations),
+        routes=tuple(routes),
+        index={key: tuple(found) for key, found in index.items()},
+    )
+
+
+def _rank(route: Route) -> int:
+    return route.rank
 
 
 def _route(operation: str, spec: Mapping[str, Any], shapes: Mapping[str, Any]) -> Route:
@@ -130,4 +175,5 @@ def _route(operation: str, spec: Mapping[str, Any], shapes: Mapping[str, Any]) -
         query=query,
         headers=frozenset(headers),
         labels=labels,
+        first=None if "{" in (step := uri[1:].partition("/")[0]) else step,
     )

@@ -1,7 +1,7 @@
-"""What a request asks for: service, operation, read or write, and the protocol its answers are written in.
+"""What a request asks for: service, operation, its class, and the protocol its answers are written in.
 
-Pure. The HTTP method says nothing: most IAM reads are POSTs. Read is only what a model knows and what is named like a
-read; everything else is a write, which costs a journal entry and never safety.
+Pure. The HTTP method says nothing: most IAM reads are POSTs. Read is only what a model knows and what the table of
+``access`` calls a read; everything else is a write.
 """
 
 import re
@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
+from signing_proxy.access import OperationClass, class_of
 from signing_proxy.catalog import ServiceModel
 
 MAX_FORM_FIELDS = 5000
@@ -37,20 +38,22 @@ class Operation:
     """The signing name, as in the credential scope: s3, iam, monitoring …"""
     operation: str
     """The operation's name in the API reference; Unknown where no model has it."""
-    access: Literal["read", "write"]
-    """write for everything that may change something, and for everything unknown."""
     protocol: Protocol
     """How an answer has to be written."""
+    kind: OperationClass = OperationClass.UNKNOWN
+    """Its class."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Values in the path: Bucket, Key, Id …"""
+
+    @property
+    def access(self) -> Literal["read", "write"]:
+        """write for everything that may change something, and for everything unknown."""
+        return "read" if self.kind.reads else "write"
 
 
 _TARGET = re.compile(r"[\w.-]{1,128}\.(\w{1,128})", re.ASCII)
 # Empty and dot segments, and encoded characters that need no encoding (RFC 3986 section 2.3): no client writes them.
 _REWRITABLE = re.compile(r"//|/\.\.?(/|$)|(?i:%(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e))")
-_READ = re.compile(r"(Describe|List|Get|Head|BatchGet|Search|Lookup|Scan|Query|Select|TransactGet)([A-Z]\w*)?")
-# Named like reads, yet they mint something or start a process.
-_MINTS = re.compile(r"Get\w*(Token|Credentials|Session\w*|Jwt)|GetId|GetDataAccess|Select\w*Content\w*")
 # Answers that hold usable credentials: they must never reach a sandbox.
 _SECRET_ANSWERS = re.compile(
     r"Assume\w+|Get(Cluster|Role|Temporary|Federated)?\w*Credentials\w*|GetTemporary\w+"
@@ -121,13 +124,16 @@ def classify(
     looks at it; in S3 such a path is just the name of an object.
     """
     found: list[Operation] = []
+    if len(models) > 1:
+        # Services can share a signing name: then the host says which of them reads the request.
+        models = tuple(model for model in models if model.serves(host)) or models
     if not _REWRITABLE.search(path) or (service == "s3" and "s3-control" not in host):
         found += _by_name(service, models, path, query, headers, body)
-        found += _by_route(service, models, method, host, path, query, headers)
+        found += _by_route(service, models, method, host, path, query, headers, body)
     if len({operation.operation for operation in found}) == 1:
         return found[0]
     protocol = found[0].protocol if found else (Protocol(models[0].protocol) if models else _guess(headers))
-    return Operation(service=service, operation=UNKNOWN_OPERATION, access="write", protocol=protocol)
+    return Operation(service=service, operation=UNKNOWN_OPERATION, protocol=protocol)
 
 
 def _by_name(
@@ -146,12 +152,12 @@ def _by_name(
     if target is not None:
         # Exactly one name: of two targets, in one header or in two, the service may take the other one.
         named = _TARGET.fullmatch(target)
-        found.append(_named(service, models, named[1] if named else "", Protocol.JSON))
+        found.append(_named(service, models, named[1] if named else "", Protocol.JSON, body))
     cbor = re.fullmatch(r"/service/[\w.]+/operation/(\w{1,128})", path)
     if cbor is not None or "smithy-protocol" in headers:
-        found.append(_named(service, models, cbor[1] if cbor else "", Protocol.CBOR))
+        found.append(_named(service, models, cbor[1] if cbor else "", Protocol.CBOR, body))
     for action in _actions(query, headers, body):
-        found.append(_named(service, models, action, Protocol.EC2 if service == "ec2" else Protocol.QUERY))
+        found.append(_named(service, models, action, Protocol.EC2 if service == "ec2" else Protocol.QUERY, body))
     return found
 
 
@@ -163,27 +169,28 @@ def _by_route(
     path: str,
     query: str,
     headers: Mapping[str, str],
+    body: bytes,
 ) -> list[Operation]:
-    """The operation that method and path mean to a REST service; of two models the first that fits."""
-    if service == "s3":
+    """The operations that method and path mean to the REST services among the models."""
+    if service == "s3" and "s3-control" not in host:
         path = s3_path(host, path)
+    found: list[Operation] = []
     for model in models:
         if service == "s3" and (model.name == "s3control") != ("s3-control" in host):
             continue
         match = model.match(method, path, query, headers)
         if match is not None:
             operation, labels = match
-            read = method in ("GET", "HEAD", "POST") and _access(operation) == "read"
-            return [
+            found.append(
                 Operation(
                     service=service,
                     operation=operation,
-                    access="read" if read else "write",
                     protocol=Protocol(model.protocol),
+                    kind=class_of(service, operation, body),
                     labels={name: value for name, value in labels.items() if value},
                 )
-            ]
-    return []
+            )
+    return found
 
 
 def holds_secrets(operation: Operation) -> bool:
@@ -207,15 +214,11 @@ def s3_path(host: str, path: str) -> str:
     return f"/{match['bucket']}{path}"
 
 
-def _named(service: str, models: tuple[ServiceModel, ...], name: str, protocol: Protocol) -> Operation:
+def _named(service: str, models: tuple[ServiceModel, ...], name: str, protocol: Protocol, body: bytes) -> Operation:
     known = any(name in model.operations for model in models)
     shown = name if re.fullmatch(rf"\w{{1,{MAX_NAME}}}", name) else UNKNOWN_OPERATION
-    access = _access(name) if known else "write"
-    return Operation(service=service, operation=shown, access=access, protocol=protocol)
-
-
-def _access(operation: str) -> Literal["read", "write"]:
-    return "read" if _READ.fullmatch(operation) and not _MINTS.fullmatch(operation) else "write"
+    kind = class_of(service, name, body) if known else OperationClass.UNKNOWN
+    return Operation(service=service, operation=shown, protocol=protocol, kind=kind)
 
 
 def _actions(query: str, headers: Mapping[str, str], body: bytes) -> list[str]:
@@ -234,8 +237,17 @@ def _actions(query: str, headers: Mapping[str, str], body: bytes) -> list[str]:
 
 
 def _named_actions(text: str) -> list[str]:
-    pairs = parse_qsl(text, max_num_fields=MAX_FORM_FIELDS)
-    return [value for name, value in pairs if name.strip().lower() == "action"]
+    fields = text.split("&", MAX_FORM_FIELDS)
+    if len(fields) > MAX_FORM_FIELDS:
+        raise ValueError(f"a form of more than {MAX_FORM_FIELDS} fields")
+    found = []
+    for text_field in fields:
+        name, _, value = text_field.partition("=")
+        # Decoding costs: a name of another length, without anything to decode, is none of ours.
+        plain = len(name) != len("action") and "%" not in name and "+" not in name and name == name.strip()
+        if not plain and value and unquote_plus(name).strip().lower() == "action":
+            found.append(unquote_plus(value))
+    return found
 
 
 def _guess(headers: Mapping[str, str]) -> Protocol:

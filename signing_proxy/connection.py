@@ -160,8 +160,7 @@ class GatedConnectionHandler(ProxyConnectionHandler):
             return "no call is permitted on this connection"
         if connection.address is None or connection.address[:2] != permit.address or connection.tls != permit.tls:
             return "the permit is for another address"
-        decision = self.run.gate.check(self._clock.boot_ms())
-        return None if decision.allowed else f"the lease is not live: {decision.reason}"
+        return self.run.objection(permit.call, self._clock.boot_ms())
 
     def release(self, flow: http.HTTPFlow) -> None:
         """Give the permit to a call that has passed every check. Kills every other flow that has no local answer."""
@@ -196,8 +195,7 @@ class GatedConnectionHandler(ProxyConnectionHandler):
         def objection() -> str | None:
             if self.severed or self._permit is None or self._permit.call is not call:
                 return "the call is over"
-            decision = self.run.gate.check(self._clock.boot_ms())
-            return None if decision.allowed else f"the lease is not live: {decision.reason}"
+            return self.run.objection(call, self._clock.boot_ms())
 
         def completed() -> None:
             call.held_back = False

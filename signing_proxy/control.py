@@ -11,10 +11,13 @@ from pathlib import Path
 
 from shared.control import (
     Acked,
+    AllowanceHolds,
+    AskAllowance,
     Attach,
     Attached,
     Cut,
     Done,
+    Latched,
     Message,
     Poll,
     Refused,
@@ -29,7 +32,8 @@ from shared.log import log_event
 from signing_proxy.background import TaskKeeper
 from signing_proxy.core import ProxyCore
 from signing_proxy.keeper import LeaseKeeper
-from signing_proxy.runs import AttachedRun
+from signing_proxy.permissions import Permissions
+from signing_proxy.runs import AttachedRun, Latch
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +48,13 @@ ACCEPT_PAUSE_S = 0.5
 class ControlServer:
     """Listens at a path in the file system, for processes of this user and of root."""
 
-    def __init__(self, *, path: Path, core: ProxyCore, keeper: LeaseKeeper, tasks: TaskKeeper) -> None:
+    def __init__(
+        self, *, path: Path, core: ProxyCore, keeper: LeaseKeeper, permissions: Permissions, tasks: TaskKeeper
+    ) -> None:
         self._path = path
         self._core = core
         self._keeper = keeper
+        self._permissions = permissions
         self._tasks = tasks
         self._sessions = 0
         self._lock = -1
@@ -107,7 +114,9 @@ class ControlServer:
             self._tasks.start(self._session(connection), name="control session")
 
     async def _session(self, connection: socket.socket) -> None:
-        session = Session(connection, core=self._core, keeper=self._keeper, tasks=self._tasks)
+        session = Session(
+            connection, core=self._core, keeper=self._keeper, permissions=self._permissions, tasks=self._tasks
+        )
         try:
             await session.serve()
         except (PeerError, OSError) as error:
@@ -124,13 +133,23 @@ class ControlServer:
 class Session:
     """The conversation about one run."""
 
-    def __init__(self, connection: socket.socket, *, core: ProxyCore, keeper: LeaseKeeper, tasks: TaskKeeper) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        *,
+        core: ProxyCore,
+        keeper: LeaseKeeper,
+        permissions: Permissions,
+        tasks: TaskKeeper,
+    ) -> None:
         connection.setblocking(False)
         self._connection = connection
         self._core = core
         self._keeper = keeper
+        self._permissions = permissions
         self._tasks = tasks
         self._polling: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._run: AttachedRun | None = None
         self._server: asyncio.Server | None = None
         self._done = False
@@ -160,6 +179,9 @@ class Session:
                 # Not awaited: a Redis that is slow to answer must not hide the worker's death.
                 if self._polling is None or self._polling.done():
                     self._polling = self._tasks.start(self._poll(self._run), name="poll on demand")
+            elif isinstance(message, AskAllowance):
+                if self._asking is None or self._asking.done():
+                    self._asking = self._tasks.start(self._ask_allowance(self._run), name="allowance on demand")
             elif isinstance(message, Done):
                 self._done = True
                 in_flight = await self._keeper.finish(self._run)
@@ -175,7 +197,7 @@ class Session:
         asyncio.get_running_loop().remove_reader(self._connection)
         self._connection.close()
         if self._run is not None:
-            self._run.on_cut = None
+            self._run.on_cut = self._run.on_latched = None
             self._keeper.cut(self._run, "worker died", revoke=True, tell=False)
             self._keeper.forget(self._run)
 
@@ -212,6 +234,9 @@ class Session:
                 return
             self._run, seq = result
             self._run.on_cut = self._tell_cut
+            self._run.on_latched = self._tell_latched
+            # Not awaited: a call that needs to know waits for the answer, and reads don't.
+            self._tasks.start(self._first_allowance(self._run), name="allowance")
             listener.setblocking(False)
             self._server = await self._core.serve(self._run, listener)
             served = True
@@ -236,6 +261,27 @@ class Session:
             self._send(OpenEvent(deadline_ms=result.deadline_ms))
         else:
             self._send(Shut(reason=result.reason[:1024]))
+
+    async def _first_allowance(self, run: AttachedRun) -> None:
+        await self._permissions.ensure(run)
+
+    async def _ask_allowance(self, run: AttachedRun) -> None:
+        bounds = await self._permissions.refresh(run)
+        if bounds is None:
+            self._send(AllowanceHolds(mode="unknown", why=run.bounds_missing))
+            return
+        allowance = bounds.allowance
+        self._send(AllowanceHolds(mode=allowance.mode, entries=len(allowance.entries), why=allowance.why))
+
+    def _tell_latched(self, latch: Latch) -> None:
+        self._send(
+            Latched(
+                service=latch.service[:128],
+                operation=latch.operation[:256],
+                resource=latch.resource,
+                reason=latch.why[:1024],
+            )
+        )
 
     def _tell_cut(self, reason: str, in_flight: int) -> None:
         self._send(Cut(reason=reason[:1024], in_flight=in_flight))

@@ -22,6 +22,7 @@ from signing_proxy.addons.caller import Caller
 from signing_proxy.addons.destination import Destination
 from signing_proxy.addons.journal import JournalCalls
 from signing_proxy.addons.lease_gate import LeaseGate
+from signing_proxy.addons.permission import Permission
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.addons.state import StateBackend
 from signing_proxy.budget import BufferBudget
@@ -34,6 +35,7 @@ from signing_proxy.destination import DestinationPolicy
 from signing_proxy.journal import Journal
 from signing_proxy.metrics import ProxyMetrics
 from signing_proxy.mitm import Core, Master, NextLayer, Proxyserver, TlsConfig
+from signing_proxy.permissions import Permissions
 from signing_proxy.recorder import CallRecorder
 from signing_proxy.registry import Connections
 from signing_proxy.runs import AttachedRun
@@ -57,6 +59,7 @@ class ProxyCore:
         credentials: CredentialSource,
         journal: Journal,
         recorder: CallRecorder,
+        permissions: Permissions,
         metrics: ProxyMetrics,
         max_buffered_bytes: int,
         upstream_ca: Path | None = None,
@@ -97,6 +100,7 @@ class ProxyCore:
             LeaseGate(clock, refuser),
             StateBackend(clock, journal, refuser),
             AwsRequest(catalog, refuser),
+            Permission(permissions, refuser),
             JournalCalls(recorder, refuser),
             AwsSigning(clock, credentials, refuser),
             *further_addons,

@@ -32,6 +32,9 @@ class Reason(StrEnum):
     UNSUPPORTED_SIGNATURE = "unsupported_signature"
     PAYLOAD_MISMATCH = "payload_mismatch"
     SCOPE_MISMATCH = "scope_mismatch"
+    NOT_ALLOWED = "not_allowed"
+    ALLOWANCE_UNKNOWN = "allowance_unknown"
+    LATCHED = "latched"
     SECRET_ANSWER = "secret_answer"  # noqa: S105 -- a label, no secret
     JOURNAL_UNAVAILABLE = "journal_unavailable"
     NO_CREDENTIALS = "no_credentials"

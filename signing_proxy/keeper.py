@@ -191,6 +191,7 @@ class LeaseKeeper:
             await self._poll(self.runs)
             self._drop_finished()
             self._metrics.open_leases.set(sum(1 for run in self.runs if run.open))
+            self._metrics.latched_runs.set(sum(1 for run in self.runs if run.latch is not None))
             now_ms = self._clock.boot_ms()
             self._metrics.in_flight.set(sum(run.in_flight(now_ms) for run in self.runs))
             self._count_withheld()

@@ -29,6 +29,7 @@ from signing_proxy.journal import ApiJournal, Journal
 from signing_proxy.keeper import MAX_RUNS, LeaseKeeper
 from signing_proxy.kernel_gate import KernelGate, open_kernel_gate
 from signing_proxy.metrics import ProxyMetrics
+from signing_proxy.permissions import AllowanceSource, ApiAllowances, Permissions
 from signing_proxy.push import listen
 from signing_proxy.recorder import CallRecorder
 from signing_proxy.status import StatusServer, status_of
@@ -89,6 +90,7 @@ class ProxyService:
         clock: Clock | None = None,
         journal: Journal | None = None,
         credentials: CredentialSource | None = None,
+        allowances: AllowanceSource | None = None,
         leases: AsyncLeaseStore | None = None,
         limits: Limits | None = None,
         upstream_ca: Path | None = None,
@@ -100,6 +102,7 @@ class ProxyService:
         self._clock = clock or SystemClock()
         self._journal = journal
         self._credentials = credentials or BotocoreCredentials(self._clock)
+        self._allowances = allowances
         self._leases = leases
         self._limits = limits or Limits(max_body_bytes=settings.max_body_bytes)
         bundle = os.environ.get(UPSTREAM_CA_VARIABLE)
@@ -141,11 +144,12 @@ class ProxyService:
         if leases is None:
             leases = AsyncLeaseStore.from_settings(settings)
             stack.push_async_callback(leases.close)
-        journal = self._journal
-        if journal is None:
+        journal, allowances = self._journal, self._allowances
+        if journal is None or allowances is None:
             api = AsyncApiClient(settings.api_url, settings.read_token("proxy"), timeout_s=API_TIMEOUT_S)
             stack.push_async_callback(api.close)
-            journal = ApiJournal(api)
+            journal, allowances = journal or ApiJournal(api), allowances or ApiAllowances(api)
+        permissions = Permissions(allowances, self._clock, self.metrics)
         stack.push_async_callback(tasks.close)
         recorder = CallRecorder(journal=journal, metrics=self.metrics, clock=self._clock, tasks=tasks)
         stack.push_async_callback(recorder.drain, DRAIN_S)
@@ -162,6 +166,7 @@ class ProxyService:
             credentials=self._credentials,
             journal=journal,
             recorder=recorder,
+            permissions=permissions,
             metrics=self.metrics,
             max_buffered_bytes=settings.max_buffered_bytes,
             upstream_ca=self._upstream_ca,
@@ -182,7 +187,9 @@ class ProxyService:
         )
         tasks.start(self.keeper.serve(), name="lease poll")
         tasks.start(listen(leases.servers.any, self.keeper.on_event), name="lease push")
-        control = ControlServer(path=settings.proxy_socket, core=self.core, keeper=self.keeper, tasks=tasks)
+        control = ControlServer(
+            path=settings.proxy_socket, core=self.core, keeper=self.keeper, permissions=permissions, tasks=tasks
+        )
         control.start()
         stack.push_async_callback(self.keeper.close)
         stack.callback(control.close)

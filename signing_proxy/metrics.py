@@ -19,6 +19,15 @@ class ProxyMetrics:
             "interlock_proxy_in_flight", "Mutating calls sent whose outcome is not known.", registry=self.registry
         )
         self.open_leases = Gauge("interlock_proxy_open_leases", "Leases whose gate is open.", registry=self.registry)
+        self.latches = Counter(
+            "interlock_proxy_latches",
+            "Runs halted by a call outside what they may do, by the service called.",
+            ["service"],
+            registry=self.registry,
+        )
+        self.latched_runs = Gauge(
+            "interlock_proxy_latched_runs", "Attached runs that are halted.", registry=self.registry
+        )
         self.hook_failures = Counter(
             "interlock_proxy_hook_failures", "Addon hooks that raised or hung.", ["hook"], registry=self.registry
         )

@@ -81,7 +81,9 @@ class CallRecorder:
         call.intent_attempted = True
         self._later(self._intent(call, method, path, resource), None)
 
-    def refused(self, call: Call, denial: Denial, *, method: str, path: str) -> None:
+    def refused(
+        self, call: Call, denial: Denial, *, method: str, path: str, resource: dict[str, str] | None = None
+    ) -> None:
         """Count, log and journal a refusal. Nothing was sent."""
         if call.settled:
             return
@@ -101,7 +103,7 @@ class CallRecorder:
             detail=denial.message,
         )
         outcome = JournalOutcome(call_id=call.call_id, outcome="refused", error_code=denial.reason)
-        intent = None if call.intent_attempted else self._intent(call, method, path, {})
+        intent = None if call.intent_attempted else self._intent(call, method, path, resource or {})
         self._later(intent, outcome)
 
     def abandoned(self, call: Call, why: str, reason: Reason = Reason.SEVERED) -> None:

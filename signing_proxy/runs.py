@@ -1,13 +1,17 @@
-"""The runs that are attached to this proxy, each with its gate, its connections and its calls."""
+"""The runs that are attached to this proxy, each with its gate, its bounds, its connections and its calls."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from shared.control import Attach
 from shared.lease.gate import ProxyGate
 from signing_proxy.calls import Call
 from signing_proxy.kernel_gate import KernelLease, NoLease
+
+if TYPE_CHECKING:
+    from signing_proxy.allowance import Bounds
 
 
 class Severable(Protocol):
@@ -18,6 +22,20 @@ class Severable(Protocol):
 
     def sever(self, why: str) -> None:
         """Cut it at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latch:
+    """The call that a run was halted by."""
+
+    service: str
+    """Signing name of the service."""
+    operation: str
+    """Its operation; Unknown where it can't be told."""
+    resource: dict[str, str]
+    """What the request names, for people."""
+    why: str
+    """Why it was refused."""
 
 
 class AttachedRun:
@@ -44,6 +62,18 @@ class AttachedRun:
         """Whether the worker's connection is gone."""
         self.over = False
         """Whether Redis showed that the lease has ended or is another's."""
+        self.bounds: Bounds | None = None
+        """What may be signed for it; None while that is not known."""
+        self.bounds_missing = "it was not asked yet"
+        """Why it is not known."""
+        self.asking = asyncio.Lock()
+        """Held by whoever asks for the bounds."""
+        self.asked_ms: int | None = None
+        """When they were last asked for, on the boot clock."""
+        self.latch: Latch | None = None
+        """The first call outside the bounds; from then on nothing that changes anything leaves."""
+        self.on_latched: Callable[[Latch], None] | None = None
+        """Tells the worker."""
         self.told = asyncio.Event()
         """Set once Redis knows that this boot was cut."""
         self.told_in_flight = 0
@@ -51,6 +81,15 @@ class AttachedRun:
         self.handing_over: asyncio.Task[None] | None = None
         """The attempt to tell Redis that is under way."""
         self._unknown: dict[str, int] = {}
+
+    def objection(self, call: Call, now_ms: int) -> str | None:
+        """Why no byte of this call may leave now; None while it may. A clock read and a few compares, no more."""
+        decision = self.gate.check(now_ms)
+        if not decision.allowed:
+            return f"the lease is not live: {decision.reason}"
+        if self.latch is not None and call.mutating and not call.sent:
+            return "the run is latched"  # what the cloud may act on already is let go to its end
+        return None
 
     @property
     def mutating_in_flight(self) -> int:

@@ -27,6 +27,8 @@ def status_of(runs: list[AttachedRun], kernel_gate: KernelGate) -> dict[str, Any
                 "in_flight_mutating": run.mutating_in_flight,
                 "open": run.open,
                 "cut": run.cut_reason,
+                "allowance": run.bounds.allowance.summary if run.bounds is not None else None,
+                "latched": run.latch.why if run.latch is not None else None,
             }
             for run in runs
         ],

@@ -4,6 +4,7 @@ import asyncio
 
 from shared.errors import Unavailable
 from shared.models import JournalIntent, JournalOutcome
+from shared.safety.allowance import Allowance
 from signing_proxy.signers.aws import AwsCredentials
 
 
@@ -46,6 +47,23 @@ class MemoryJournal:
         await asyncio.sleep(0)
         if self.down:
             raise Unavailable("the journal is down", hint="This is a test.")
+
+
+class FixedAllowance:
+    """Always the same allowance, for every run; set ``allowance_now`` to change it, ``down`` to make it unreachable."""
+
+    def __init__(self, allowance: Allowance | None = None) -> None:
+        self.allowance_now = allowance or Allowance.unbounded()
+        self.asked: list[str] = []
+        self.down = False
+
+    async def allowance(self, run_id: str) -> Allowance:
+        """See AllowanceSource."""
+        self.asked.append(run_id)
+        await asyncio.sleep(0)
+        if self.down:
+            raise Unavailable("the scheduler is down", hint="This is a test.")
+        return self.allowance_now
 
 
 class FixedCredentials:

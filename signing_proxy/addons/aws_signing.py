@@ -8,6 +8,7 @@ from shared.clock import Clock
 from shared.errors import InterlockError
 from signing_proxy.addons.aws_request import signable_request
 from signing_proxy.addons.lease_gate import lease_objection
+from signing_proxy.addons.permission import latch_objection
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.calls import Call, Check, call_of, undecided
 from signing_proxy.credentials import CredentialSource
@@ -40,7 +41,7 @@ class AwsSigning:
                 flow.request.headers["expect"] = expected
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        """Sign, unless the lease went away while the journal was written or the key was read."""
+        """Sign, unless lease or leave went away while the journal was written or the key was read."""
         call = undecided(flow)
         if call is None or Check.JOURNALED not in call.passed or call.authorization is None or call.upstream is None:
             return
@@ -49,7 +50,7 @@ class AwsSigning:
         except InterlockError as error:
             self._refuser.refuse(flow, call, Denial(reason=Reason.NO_CREDENTIALS, message=str(error)))
             return
-        denial = lease_objection(call, self._clock.boot_ms())
+        denial = lease_objection(call, self._clock.boot_ms()) or latch_objection(call)
         if denial is not None:
             self._refuser.refuse(flow, call, denial)
             return

@@ -38,7 +38,7 @@ class JournalCalls:
     async def request(self, flow: http.HTTPFlow) -> None:
         """Record the intent."""
         call = undecided(flow)
-        if call is None or Check.VERIFIED not in call.passed:
+        if call is None or Check.PERMITTED not in call.passed:
             return
         path, _, query = flow.request.path.partition("?")
         labels = call.operation.labels if call.operation else {}

@@ -1,5 +1,7 @@
 """How an addon says no."""
 
+from collections.abc import Mapping
+
 from mitmproxy import http
 
 from signing_proxy.calls import Call, Check
@@ -18,13 +20,21 @@ class Refuser:
     def __init__(self, recorder: CallRecorder) -> None:
         self._recorder = recorder
 
-    def refuse(self, flow: http.HTTPFlow, call: Call, denial: Denial, *, status: int | None = None) -> None:
+    def refuse(
+        self,
+        flow: http.HTTPFlow,
+        call: Call,
+        denial: Denial,
+        *,
+        status: int | None = None,
+        resource: Mapping[str, str] | None = None,
+    ) -> None:
         """Refuse a request in the error shape of its service. A large upload is killed instead of read.
 
-        `status` replaces the 403 that the shape comes with.
+        `status` replaces the 403 that the shape comes with; `resource` is what the request names, for the journal.
         """
         call.denial = denial
-        self._record(flow, call, denial)
+        self._record(flow, call, denial, resource or {})
         declared = flow.request.headers.get("content-length", "0")
         body_awaited = flow.request.raw_content is None
         bounded = Check.BOUNDED in call.passed
@@ -44,12 +54,12 @@ class Refuser:
     def refuse_tunnel(self, flow: http.HTTPFlow, call: Call, denial: Denial, *, status: int) -> None:
         """Refuse a CONNECT: 407 for a caller that nobody knows, 403 otherwise."""
         call.denial = denial
-        self._record(flow, call, denial)
+        self._record(flow, call, denial, {})
         headers = {"content-type": "text/plain; charset=utf-8", "connection": "close"}
         if status == 407:
             headers["proxy-authenticate"] = 'Basic realm="interlock"'
         flow.response = http.Response.make(status, f"Interlock: {denial.message}\n".encode(), headers)
 
-    def _record(self, flow: http.HTTPFlow, call: Call, denial: Denial) -> None:
+    def _record(self, flow: http.HTTPFlow, call: Call, denial: Denial, resource: Mapping[str, str]) -> None:
         path = flow.request.path.partition("?")[0]
-        self._recorder.refused(call, denial, method=flow.request.method, path=path)
+        self._recorder.refused(call, denial, method=flow.request.method, path=path, resource=dict(resource))

@@ -1,5 +1,5 @@
-"""Run some or all groups: `python -m tests.bench [gate] [renew] [sever] [revoke] [kill] [hostloss] [handover]
-[config]`."""
+"""Run some or all groups: `python -m tests.bench [gate] [classify] [renew] [sever] [revoke] [kill] [hostloss]
+[handover] [config]`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.bench import configuration, cutting, hot_path, moving, renewals
+from tests.bench import classifying, configuration, cutting, hot_path, moving, renewals
 from tests.bench.report import FILE, progress
 
 GROUPS: dict[str, Callable[[], None]] = {
     "gate": hot_path.measure,
+    "classify": classifying.measure,
     "renew": renewals.measure,
     "sever": cutting.measure_sever,
     "revoke": cutting.measure_revoke,

@@ -36,7 +36,7 @@ from shared.lease.view import LeaseView
 from shared.settings import Settings
 from signing_proxy.core import CA_CERTIFICATE
 from signing_proxy.main import ProxyService
-from signing_proxy.testing import FixedCredentials, MemoryJournal
+from signing_proxy.testing import FixedAllowance, FixedCredentials, MemoryJournal
 from tests.servers import wait_for
 
 REAL_KEY = "AKIAREALREALREALREAL"
@@ -275,9 +275,11 @@ class ProxyThread:
         self.redis_url = redis_url
         self.timing = timing
         self.journal = MemoryJournal()
+        self.allowances = FixedAllowance()
         self._parts: dict[str, Any] = {
             "journal": self.journal,
             "credentials": FixedCredentials(REAL_KEY, REAL_SECRET, "real-session-token"),
+            "allowances": self.allowances,
             **parts,
         }
         self._started = threading.Event()

@@ -173,7 +173,7 @@ def test_curl_gets_through(cloud: Cloud, proxy: ProxyThread, worker: Worker) -> 
 
 def test_the_status_page_lists_the_open_run(cloud: Cloud, proxy: ProxyThread, worker: Worker) -> None:
     entry = {"run_id": worker.run_id, "target": worker.target, "epoch": 1, "in_flight_mutating": 0, "open": True}
-    assert proxy.status()["runs"] == [{**entry, "cut": None}]
+    assert proxy.status()["runs"] == [{**entry, "cut": None, "allowance": "everything", "latched": None}]
     cloud.answer_gate.clear()
     host, headers, body = sqs_call(worker)
     with Tunnel(worker.port, host, proxy.ca) as tunnel:

@@ -20,7 +20,7 @@ from shared.clock import SystemClock
 from shared.lease.timing import LeaseTiming
 from signing_proxy.core import CA_CERTIFICATE
 from tests.integration.proxy_support import CLIENT_TIMEOUT_S, Cloud, Tunnel, Worker, sqs_call, within
-from tests.integration.test_proxy_process import PROGRAM, environment
+from tests.integration.test_proxy_process import PROGRAM, environment, scheduler_answer
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.debian
@@ -164,9 +164,7 @@ class Proxy:
         self, stack: ExitStack, wire: Wire, home: Path, redis_url: str, cloud: Cloud | StalledCloud, *launcher: str
     ) -> None:
         home.mkdir()
-        api = stack.enter_context(
-            Cloud(answer=lambda arrival: (201, "application/json", arrival.body), namespace=wire.proxy)
-        )
+        api = stack.enter_context(Cloud(answer=scheduler_answer, namespace=wire.proxy))
         cloud_url = cloud.url if isinstance(cloud, Cloud) else f"http://{CLOUD_HOST}:{cloud.port}"
         variables = environment(home, redis_url, cloud_url, api.url, 0)
         variables["INTERLOCK_NODE"] = home.name

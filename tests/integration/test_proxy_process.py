@@ -15,12 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.safety.allowance import Allowance
 from signing_proxy.core import CA_CERTIFICATE
 from tests.integration.proxy_support import (
     CLIENT_TIMEOUT_S,
     REAL_KEY,
     REAL_SECRET,
     TIMING,
+    Arrival,
     Cloud,
     Tunnel,
     Worker,
@@ -94,9 +96,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def scheduler_answer(arrival: Arrival) -> tuple[int, str, bytes]:
+    """As much of the scheduler's API as a proxy needs: every run may do everything, every journal entry is taken."""
+    if arrival.path.endswith("/allowance"):
+        return 200, "application/json", Allowance.unbounded().model_dump_json().encode()
+    return 201, "application/json", arrival.body  # it names the call
+
+
 @pytest.fixture
 def api() -> Iterator[Cloud]:
-    with Cloud(answer=lambda arrival: (201, "application/json", arrival.body)) as api:  # it names the call
+    with Cloud(answer=scheduler_answer) as api:
         yield api
 
 
@@ -117,10 +126,12 @@ def test_the_process_serves_a_run_and_cuts_and_acknowledges_it_when_it_is_termin
         assert not (tmp_path / "proxy.sock").exists()
     assert [arrival.signed_by for arrival in cloud.arrivals] == [REAL_KEY]
     # The journal went through the API: the intent before the call, the outcome after it.
-    assert [arrival.path.rpartition("/")[2] for arrival in api.arrivals] == ["journal", "outcome"]
-    assert json.loads(api.arrivals[0].body)["operation"] == "CreateQueue"
-    assert json.loads(api.arrivals[1].body)["outcome"] == "answered"
-    assert api.arrivals[0].headers["authorization"] == "Bearer a-token"
+    asked, intent, outcome = api.arrivals
+    assert [arrival.path.rpartition("/")[2] for arrival in api.arrivals] == ["allowance", "journal", "outcome"]
+    assert asked.path == f"/v1/runs/{worker.run_id}/allowance"
+    assert json.loads(intent.body)["operation"] == "CreateQueue"
+    assert json.loads(outcome.body)["outcome"] == "answered"
+    assert {arrival.headers["authorization"] for arrival in api.arrivals} == {"Bearer a-token"}
 
 
 def test_a_proxy_that_is_killed_leaves_its_lease_to_the_observer(

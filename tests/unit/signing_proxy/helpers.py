@@ -15,9 +15,10 @@ from signing_proxy.background import TaskKeeper
 from signing_proxy.calls import Call, attach_call
 from signing_proxy.destination import Kind, Upstream
 from signing_proxy.metrics import ProxyMetrics
+from signing_proxy.permissions import Permissions
 from signing_proxy.recorder import CallRecorder
 from signing_proxy.runs import AttachedRun
-from signing_proxy.testing import MemoryJournal
+from signing_proxy.testing import FixedAllowance, MemoryJournal
 
 LEASE = f"1-{'a' * 32}"
 BOOT = "b" * 32
@@ -104,6 +105,8 @@ class Bench:
         self.journal = MemoryJournal()
         self.metrics = ProxyMetrics()
         self.tasks = TaskKeeper()
+        self.allowances = FixedAllowance()
+        self.permissions = Permissions(self.allowances, self.clock, self.metrics)
         self.recorder = CallRecorder(journal=self.journal, metrics=self.metrics, clock=self.clock, tasks=self.tasks)
 
     def counted(self, outcome: str, reason: str = "") -> float:

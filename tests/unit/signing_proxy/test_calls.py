@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.clock import ManualClock
+from signing_proxy.access import OperationClass
 from signing_proxy.calls import REQUIRED, Call, Check, call_of
 from signing_proxy.classify import Operation, Protocol
 from signing_proxy.denial import Denial, Reason
@@ -34,7 +35,7 @@ def test_a_call_without_a_destination_is_not_complete() -> None:
 
 def test_what_is_not_known_to_read_mutates() -> None:
     run = make_run(ManualClock())
-    read = Operation(service="s3", operation="GetObject", access="read", protocol=Protocol.REST_XML)
+    read = Operation(service="s3", operation="GetObject", kind=OperationClass.DATA_READ, protocol=Protocol.REST_XML)
     assert Call(run=run, upstream=CLOUD).mutating
     assert not Call(run=run, upstream=CLOUD, operation=read).mutating
     assert not Call(run=run, upstream=STATE).mutating

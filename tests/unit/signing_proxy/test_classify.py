@@ -211,7 +211,7 @@ def test_an_absurd_name_is_not_repeated() -> None:
     ],
 )
 def test_answers_with_credentials_are_known(service: str, operation: str, secret: bool) -> None:
-    asked = Operation(service=service, operation=operation, access="write", protocol=Protocol.QUERY)
+    asked = Operation(service=service, operation=operation, protocol=Protocol.QUERY)
     assert holds_secrets(asked) is secret
 
 
@@ -266,7 +266,7 @@ def test_every_answer_with_a_secret_key_in_the_models_is_known() -> None:
             model = read_model(name)
             assert model is not None, name
             for operation, spec in model["operations"].items():
-                asked = Operation(service=service, operation=operation, access="write", protocol=Protocol.QUERY)
+                asked = Operation(service=service, operation=operation, protocol=Protocol.QUERY)
                 if (
                     "output" in spec
                     and holds_key(model["shapes"], spec["output"]["shape"])

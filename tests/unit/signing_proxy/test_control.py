@@ -19,14 +19,16 @@ from shared.settings import Settings
 from signing_proxy import control
 from signing_proxy.control import _is_listening, _trusted
 from signing_proxy.main import ProxyService
-from signing_proxy.testing import FixedCredentials, MemoryJournal
+from signing_proxy.testing import FixedAllowance, FixedCredentials, MemoryJournal
 from tests.unit.signing_proxy.helpers import attach_message
 
 
 @pytest_asyncio.fixture
 async def service(tmp_path: Path, valkey_url: str) -> AsyncIterator[ProxyService]:
     settings = Settings(home=tmp_path, redis_url=valkey_url, node="host-a")
-    async with ProxyService(settings, journal=MemoryJournal(), credentials=FixedCredentials("A", "S")) as service:
+    async with ProxyService(
+        settings, journal=MemoryJournal(), credentials=FixedCredentials("A", "S"), allowances=FixedAllowance()
+    ) as service:
         yield service
 
 

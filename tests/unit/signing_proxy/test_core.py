@@ -28,6 +28,7 @@ def make_core(ca_dir: Path) -> ProxyCore:
         credentials=FixedCredentials("A", "S"),
         journal=bench.journal,
         recorder=bench.recorder,
+        permissions=bench.permissions,
         metrics=bench.metrics,
     )
 
@@ -56,6 +57,7 @@ async def test_options_and_addons(tmp_path: Path) -> None:
             "interlock-lease-gate",
             "interlock-state",
             "interlock-aws-request",
+            "interlock-permission",
             "interlock-journal",
             "interlock-aws-signing",
         ]

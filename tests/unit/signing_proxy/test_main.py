@@ -12,7 +12,7 @@ from shared.settings import Settings
 from signing_proxy import main
 from signing_proxy.kernel_gate import NoKernelGate
 from signing_proxy.main import ProxyService, run_proxy
-from signing_proxy.testing import FixedCredentials, MemoryJournal
+from signing_proxy.testing import FixedAllowance, FixedCredentials, MemoryJournal
 
 
 def test_without_redis_it_does_not_start(tmp_path: Path) -> None:
@@ -40,6 +40,7 @@ async def test_without_a_gate_in_the_kernel_it_says_so_wherever_one_looks(
         settings,
         journal=MemoryJournal(),
         credentials=FixedCredentials("A", "S"),
+        allowances=FixedAllowance(),
         kernel_gate=NoKernelGate("Operation not permitted"),
         files=700,
     )
@@ -65,7 +66,7 @@ async def test_without_a_token_it_does_not_start(tmp_path: Path, valkey_url: str
 
 async def test_two_on_one_socket_do_not_start_and_the_first_lives_on(tmp_path: Path, valkey_url: str) -> None:
     settings = Settings(home=tmp_path, redis_url=valkey_url)
-    parts = {"journal": MemoryJournal(), "credentials": FixedCredentials("A", "S")}
+    parts = {"journal": MemoryJournal(), "credentials": FixedCredentials("A", "S"), "allowances": FixedAllowance()}
     async with ProxyService(settings, **parts):  # type: ignore[arg-type]
         with pytest.raises(ConfigurationError, match="another signing proxy serves"):
             async with ProxyService(settings, **parts):  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from signing_proxy.metrics import ProxyMetrics
 
 def test_every_metric_carries_the_prefix() -> None:
     names = [family.name for family in ProxyMetrics().registry.collect()]
-    assert len(names) == 10
+    assert len(names) == 12
     assert all(name.startswith("interlock_proxy_") for name in names)
 
 

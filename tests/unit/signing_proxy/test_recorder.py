@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import Unavailable
+from signing_proxy.access import OperationClass
 from signing_proxy.calls import Call
 from signing_proxy.classify import Operation, Protocol
 from signing_proxy.denial import Denial, Reason
 from signing_proxy.recorder import MAX_BACKLOG
 from tests.unit.signing_proxy.helpers import CLOUD, Bench, make_run
 
-WRITE = Operation(service="sqs", operation="CreateQueue", access="write", protocol=Protocol.JSON)
-READ = Operation(service="sqs", operation="ListQueues", access="read", protocol=Protocol.JSON)
+WRITE = Operation(service="sqs", operation="CreateQueue", protocol=Protocol.JSON)
+READ = Operation(service="sqs", operation="ListQueues", kind=OperationClass.READ, protocol=Protocol.JSON)
 
 
 def call_on(bench: Bench, operation: Operation = WRITE) -> Call:
@@ -96,7 +97,7 @@ async def test_the_backlog_is_bounded_and_what_is_dropped_is_counted() -> None:
 
 async def test_an_unknown_operation_is_journaled_without_a_name() -> None:
     bench = Bench()
-    unknown = Operation(service="x", operation="Unknown", access="write", protocol=Protocol.QUERY)
+    unknown = Operation(service="x", operation="Unknown", protocol=Protocol.QUERY)
     await bench.recorder.intent(call_on(bench, unknown), method="POST", path="/" * 5000, resource={})
     (intent,) = bench.journal.intents
     assert (intent.operation, intent.access, len(intent.path)) == ("", "write", 2048)

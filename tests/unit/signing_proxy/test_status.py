@@ -49,6 +49,8 @@ def test_the_four_pages(server: StatusServer) -> None:
         "in_flight_mutating": 0,
         "open": False,
         "cut": None,
+        "allowance": None,
+        "latched": None,
     }
     assert get(server, "/else").status_code == 404
 

@@ -12,6 +12,7 @@ from signing_proxy.calls import Call, Check
 from signing_proxy.credentials import CredentialSource
 from signing_proxy.denial import Reason
 from signing_proxy.destination import Kind, Upstream
+from signing_proxy.runs import Latch
 from signing_proxy.signers.aws import AwsCredentials, parse_authorization
 from signing_proxy.testing import FixedCredentials
 from tests.unit.signing_proxy.addons.test_aws_request import signed_flow
@@ -109,3 +110,14 @@ async def test_the_cloud_explaining_the_real_signature_is_not_passed_on(body: by
 async def test_every_other_answer_is_passed_on_as_it_is(status: int, body: bytes) -> None:
     response = await answered(status, body)
     assert (response.status_code, response.content) == (status, body)
+
+
+async def test_a_call_of_a_run_that_was_halted_meanwhile_is_not_signed() -> None:
+    bench, flow = Bench(), signed_flow()
+    call = ready(bench, flow)
+    call.run.latch = Latch(service="sqs", operation="DeleteQueue", resource={}, why="sqs:DeleteQueue is outside")
+    await sign(bench, flow, FixedCredentials("AKREAL", "real"))
+    assert Check.SIGNED not in call.passed
+    assert "AKREAL" not in str(flow.request.headers)
+    assert call.denial is not None
+    assert call.denial.reason is Reason.LATCHED

@@ -48,9 +48,7 @@ class Scene:
             headers["x_amz_content_sha256"] = payload
         flow = make_flow("PUT", path, None, content_length=str(length), **headers)
         call = make_call(flow, make_run(self.bench.clock))
-        call.operation = Operation(
-            service=service, operation=operation, access="write", protocol=Protocol.REST_XML, labels={}
-        )
+        call.operation = Operation(service=service, operation=operation, protocol=Protocol.REST_XML, labels={})
         self.addon.requestheaders(flow)
         return flow, call
 
@@ -105,9 +103,7 @@ async def test_a_body_of_unknown_length_is_held_as_it_comes() -> None:
     scene = Scene()
     flow = make_flow("PUT", "/k", None, transfer_encoding="chunked", x_amz_content_sha256=HASH)
     call = make_call(flow, make_run(scene.bench.clock))
-    call.operation = Operation(
-        service="s3", operation="PutObject", access="write", protocol=Protocol.REST_XML, labels={}
-    )
+    call.operation = Operation(service="s3", operation="PutObject", protocol=Protocol.REST_XML, labels={})
     scene.addon.requestheaders(flow)
     assert (call.streamed, scene.held) == (False, [0])
 

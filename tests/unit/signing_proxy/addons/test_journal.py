@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pytest
 from mitmproxy import http
 
 from shared.errors import Unavailable
+from signing_proxy.access import OperationClass
 from signing_proxy.addons.journal import JournalCalls
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.calls import Call, Check
@@ -16,12 +15,12 @@ from signing_proxy.denial import Reason
 from tests.unit.signing_proxy.helpers import Bench, make_call, make_flow, make_run
 
 
-def scene(access: Literal["read", "write"] = "write") -> tuple[Bench, JournalCalls, http.HTTPFlow, Call]:
+def scene(kind: OperationClass = OperationClass.CREATE) -> tuple[Bench, JournalCalls, http.HTTPFlow, Call]:
     bench = Bench()
     flow = make_flow(body=b'{"QueueName":"q"}', content_type="application/x-amz-json-1.0")
     call = make_call(flow, make_run(bench.clock))
-    call.operation = Operation(service="sqs", operation="CreateQueue", access=access, protocol=Protocol.JSON)
-    call.passed.add(Check.VERIFIED)
+    call.operation = Operation(service="sqs", operation="CreateQueue", kind=kind, protocol=Protocol.JSON)
+    call.passed.add(Check.PERMITTED)
     return bench, JournalCalls(bench.recorder, Refuser(bench.recorder)), flow, call
 
 
@@ -48,7 +47,7 @@ async def test_a_write_that_is_not_journaled_is_refused() -> None:
 
 
 async def test_a_read_does_not_wait_for_the_journal() -> None:
-    bench, addon, flow, call = scene("read")
+    bench, addon, flow, call = scene(OperationClass.READ)
     bench.journal.down = True
     await addon.request(flow)
     assert Check.JOURNALED in call.passed

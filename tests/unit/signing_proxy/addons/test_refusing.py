@@ -17,7 +17,7 @@ async def test_a_refusal_is_answered_in_the_services_shape_and_recorded() -> Non
     bench = Bench()
     flow = make_flow()
     call = make_call(flow, make_run(bench.clock))
-    call.operation = Operation(service="sqs", operation="CreateQueue", access="write", protocol=Protocol.JSON)
+    call.operation = Operation(service="sqs", operation="CreateQueue", protocol=Protocol.JSON)
     Refuser(bench.recorder).refuse(flow, call, DENIAL)
     assert flow.response is not None
     assert (flow.response.status_code, flow.response.headers["x-amzn-errortype"]) == (403, "AccessDeniedException")

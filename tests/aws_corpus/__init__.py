@@ -1,0 +1,5 @@
+"""One resource of each type that the verifying cloud knows, planned, applied, altered and destroyed with the real
+provider, through a real signing proxy. `python -m tests.aws_corpus check`; see `__main__`.
+
+- `configuration/` the resources;  `harness` what they run in;  `traces.json` which calls each type made
+"""

@@ -1,0 +1,112 @@
+"""Terraform with the real provider behind a real proxy, in front of the verifying cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.demo.arrivals import Arrived, LogTail
+from shared.lease.timing import LeaseTiming
+from shared.safety.allowance import Allowance, AllowedEntry
+from shared.safety.making import safety_plan
+from shared.safety.plan_document import read
+from tests.integration.proxy_support import REAL_KEY, REAL_SECRET, ProxyThread, Worker
+
+CONFIGURATION = Path(__file__).with_name("configuration")
+COMMAND_LIMIT_S = 1800
+# Nothing ends here: a machine that is busy with the provider must not lose a lease.
+TIMING = LeaseTiming(ttl_ms=60_000, renew_ms=5_000, poll_ms=500, delta_ms=1_000, grace_ms=1_000, unknown_ms=5_000)
+
+
+class VerifyingCloud:
+    """The demo's cloud as a process, and what arrived there."""
+
+    def __init__(self, folder: Path) -> None:
+        log = folder / "cloud.jsonl"
+        self._tail = LogTail(log)
+        argv = [sys.executable, "-m", "deploy.demo.cloud", "--log", str(log)]
+        argv += ["--access-key", REAL_KEY, "--secret-key", REAL_SECRET]
+        self._process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True
+        )
+        assert self._process.stdout is not None
+        self.url = f"http://127.0.0.1:{json.loads(self._process.stdout.readline())['port']}"
+
+    def arrived(self) -> list[Arrived]:
+        """What has arrived since the last look."""
+        return [entry for entry in self._tail.read() if isinstance(entry, Arrived)]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def verifying_cloud(folder: Path) -> Iterator[VerifyingCloud]:
+    """Serve it for a while."""
+    cloud = VerifyingCloud(folder)
+    try:
+        yield cloud
+    finally:
+        cloud.close()
+
+
+class Terraform:
+    """One working directory, and the runs that work in it one after the other, each under a lease of its own."""
+
+    def __init__(self, folder: Path, proxy: ProxyThread, redis_url: str, plugins: Path) -> None:
+        self.folder = folder
+        self._proxy = proxy
+        self._redis_url = redis_url
+        self._plugins = plugins
+
+    def init(self) -> None:
+        """Make it ready; nothing is called."""
+        self._terraform({}, "init", "-input=false", f"-plugin-dir={self._plugins}").check_returncode()
+
+    def run(
+        self, allowance: Allowance, *words: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """One command as a run that may do what `allowance` says."""
+        self._proxy.allowances.allowance_now = allowance
+        with Worker(self._proxy, self._redis_url, timing=self._proxy.timing) as worker:
+            variables = {**worker.environment(self._proxy.ca), **(environment or {})}
+            done = self._terraform(variables, *words)
+            worker.done()
+        return done
+
+    def plan_entries(self, file: str) -> Allowance:
+        """What the entries of a saved plan allow."""
+        shown = self._terraform({}, "show", "-json", file)
+        shown.check_returncode()
+        plan = safety_plan(read(json.loads(shown.stdout)))
+        kinds = sorted({(entry.type, entry.operation.value) for entry in plan.entries})
+        return Allowance(mode="entries", entries=tuple(AllowedEntry(type=kind, operation=op) for kind, op in kinds))
+
+    def types(self) -> set[str]:
+        """The resource types in the state."""
+        state = json.loads((self.folder / "terraform.tfstate").read_text())
+        return {resource["type"] for resource in state["resources"] if resource["mode"] == "managed"}
+
+    def _terraform(self, variables: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_IN_AUTOMATION": "1",
+        }
+        return subprocess.run(
+            ["terraform", *words],
+            cwd=self.folder,
+            env={**base, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_LIMIT_S,
+            check=False,
+        )

@@ -1,0 +1,90 @@
+"""A stand-in for the provider hashicorp/external: its data source, which runs a program while Terraform plans.
+
+`python -m tests.external_provider` serves it; `install` lays it out for `terraform init -plugin-dir`.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tf import iface, runner, types
+from tf.schema import Attribute, Schema
+from tf.utils import Diagnostics
+
+VERSION = "2.3.99"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class External(iface.DataSource):  # type: ignore[misc]  # tf publishes no types
+    """`data "external"`: the program's standard output is JSON and becomes `result`."""
+
+    def __init__(self, provider: Any) -> None:
+        """Nothing to keep."""
+
+    @classmethod
+    def get_name(cls) -> str:
+        return "external"
+
+    @classmethod
+    def get_schema(cls) -> Schema:
+        return Schema(
+            version=0,
+            attributes=[
+                Attribute("program", types.List(types.String()), required=True),
+                Attribute("result", types.Map(types.String()), computed=True),
+            ],
+        )
+
+    def validate(self, diags: Diagnostics, type_name: str, config: dict[str, Any]) -> None:
+        """Nothing that the schema does not say."""
+
+    def read(self, ctx: Any, config: dict[str, Any]) -> dict[str, Any]:
+        done = subprocess.run(config["program"], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            ctx.diagnostics.add_error("The program failed", done.stderr[-2000:])
+            return {"program": config["program"], "result": {}}
+        return {"program": config["program"], "result": json.loads(done.stdout)}
+
+
+class ExternalProvider(iface.Provider):  # type: ignore[misc]  # tf publishes no types
+    def get_model_prefix(self) -> str:
+        return ""
+
+    def full_name(self) -> str:
+        return "registry.terraform.io/hashicorp/external"
+
+    def get_provider_schema(self, diags: Diagnostics) -> Schema:
+        return Schema(version=0, attributes=[])
+
+    def validate_config(self, diags: Diagnostics, config: dict[str, Any]) -> None:
+        """It takes none."""
+
+    def configure_provider(self, diags: Diagnostics, config: dict[str, Any]) -> None:
+        """It takes none."""
+
+    def get_data_sources(self) -> list[type[External]]:
+        return [External]
+
+    def get_resources(self) -> list[Any]:
+        return []
+
+
+def install(root: Path) -> Path:
+    """Lay it out under `root`; what -plugin-dir takes."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    for host in ("registry.terraform.io", "registry.opentofu.org"):
+        folder = root / host / "hashicorp" / "external" / VERSION / f"linux_{machine}"
+        folder.mkdir(parents=True)
+        program = folder / f"terraform-provider-external_v{VERSION}"
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.external_provider "$@"\n')
+        program.chmod(0o755)
+    return root
+
+
+if __name__ == "__main__":
+    runner.run_provider(ExternalProvider())

@@ -1,0 +1,95 @@
+"""What a run may do comes from the scheduler; without its word nothing is known."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from shared.api_client import AsyncApiClient
+from shared.errors import PeerError
+from shared.safety.allowance import Allowance
+from signing_proxy.classify import Operation, Protocol
+from signing_proxy.permissions import RETRY_MS, ApiAllowances, Permissions
+from tests.unit.signing_proxy.helpers import Bench, make_run
+
+CREATE = Operation(service="sqs", operation="CreateQueue", protocol=Protocol.JSON)
+
+
+async def test_it_is_asked_once_and_kept() -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    first, second = await bench.permissions.ensure(run), await bench.permissions.ensure(run)
+    assert first is second is run.bounds
+    assert bench.allowances.asked == [run.attach.run_id]
+
+
+async def test_many_who_need_to_know_ask_one_question() -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    answers = await asyncio.gather(*(bench.permissions.ensure(run) for _ in range(50)))
+    assert len({id(answer) for answer in answers}) == 1
+    assert len(bench.allowances.asked) == 1
+
+
+async def test_without_an_answer_nothing_is_known_and_it_is_asked_again_later() -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    bench.allowances.down = True
+    assert await asyncio.gather(*(bench.permissions.ensure(run) for _ in range(50))) == [None] * 50
+    assert len(bench.allowances.asked) == 1, "the others do not wait for as many time-outs"
+    assert "the scheduler is down" in run.bounds_missing
+    bench.allowances.down = False
+    assert await bench.permissions.ensure(run) is None
+    bench.clock.advance(RETRY_MS)
+    assert await bench.permissions.ensure(run) is not None
+
+
+async def test_a_refresh_takes_over_what_is_new() -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    bench.allowances.allowance_now = Allowance.reads()
+    await bench.permissions.ensure(run)
+    bench.allowances.allowance_now = Allowance.unbounded()
+    bounds = await bench.permissions.refresh(run)
+    assert bounds is not None
+    assert bounds.allowance.mode == "unbounded"
+
+
+async def test_a_refresh_without_an_answer_leaves_nothing_known() -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    assert await bench.permissions.ensure(run) is not None
+    bench.allowances.down = True
+    assert await bench.permissions.refresh(run) is None
+    assert run.bounds is None
+
+
+async def test_an_answer_that_is_none_counts_as_none() -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == f"/v1/runs/{run.attach.run_id}/allowance"
+        return httpx.Response(200, json={"mode": "everything"})
+
+    api = AsyncApiClient("http://api.test", "token", transport=httpx.MockTransport(handle))
+    source = ApiAllowances(api)
+    assert await Permissions(source, bench.clock, bench.metrics).ensure(run) is None
+    assert "not in the agreed format" in run.bounds_missing
+    assert issubclass(PeerError, Exception)
+    await api.close()
+
+
+def test_only_the_first_refused_call_latches() -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    told: list[str] = []
+    run.on_latched = lambda latch: told.append(latch.operation)
+    bench.permissions.latch(run, CREATE, resource={"QueueName": "q"}, why="first")
+    bench.permissions.latch(run, CREATE, resource={}, why="second")
+    assert run.latch is not None
+    assert (run.latch.why, run.latch.resource) == ("first", {"QueueName": "q"})
+    assert told == ["CreateQueue"]
+    labels = {"service": "sqs"}
+    assert bench.metrics.registry.get_sample_value("interlock_proxy_latches_total", labels) == 1
