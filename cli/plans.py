@@ -1,0 +1,185 @@
+"""`interlock plan`: makes one, and `plan show | approve | compare` for what a plan does.
+
+`plan TARGET` and `plan approve RUN` are one group: a target's id holds a dot, so it is never one of the words.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli import deployments
+from cli.output import JsonFlag, Output, examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared.safety.entries import Entry
+    from shared.safety.records import SafetyRecord
+
+MAKE = "make"
+MAX_CALLS = 10_000
+ENTRY_COLUMNS = ("OPERATION", "TYPE", "ADDRESS")
+COMPARED_COLUMNS = ("WHERE", *ENTRY_COLUMNS)
+
+
+class _PlanGroup(TyperGroup):
+    """Anything that is no command of the group is an argument of the command that makes a plan."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        helps = {"-h", "--help"}
+        if not args or (args[0] not in self.commands and args[0] not in helps):
+            args = [MAKE, *args]
+        return list(super().parse_args(ctx, args))
+
+
+app = typer.Typer(
+    cls=_PlanGroup,
+    help="Show what an apply would change; look at, approve and compare what a plan does.\n\n"
+    "`interlock plan [TARGET] [-f FILE | --release R]` makes a plan. Exit code 0: it changes nothing, 2: something, "
+    "1: it failed.",
+    epilog=deployments.PLAN_EXAMPLES,
+)
+app.command(MAKE, hidden=True, epilog=deployments.PLAN_EXAMPLES)(deployments.plan)
+
+RunArgument = Annotated[
+    str, typer.Argument(help="Id of the run that made the plan, as `interlock run ls` shows it.", metavar="RUN")
+]
+
+
+@app.command(
+    "show",
+    epilog=examples(
+        "interlock plan show run-0123456789abcdef",
+        "interlock plan show run-0123456789abcdef --unused   # after its apply: what it did not need",
+    ),
+)
+def show(
+    run_id: RunArgument,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="Of an apply: what was approved and not needed by its release so far.")
+    ] = False,
+    json_output: JsonFlag = False,
+) -> None:
+    """Show what a plan does, who approved it, and what is new in it."""
+    from cli.context import api
+    from cli.plan_usage import without_a_call
+
+    out = Output(as_json=json_output)
+    with api() as client:
+        if unused:
+            left = client.unused_of_safety_plan(run_id)
+            silent = without_a_call(
+                client.safety_plan(run_id).plan.entries, client.journal(run=run_id, limit=MAX_CALLS)
+            )
+            out.data({**left.model_dump(mode="json"), "without_a_call": silent})
+            out.table(ENTRY_COLUMNS, _rows(left.unused), empty="everything that was approved was needed")
+            out.note(f"{len(left.unused)} of {left.approved} approved entries were not needed, {left.note}")
+            for entry in silent:
+                out.note(f"planned, and no call of it was answered: {entry}")
+            return
+        record = client.safety_plan(run_id)
+    out.data(record)
+    _show(out, record)
+
+
+@app.command(
+    "approve",
+    epilog=examples(
+        "interlock plan approve run-0123456789abcdef",
+        "interlock plan approve run-0123456789abcdef --yes",
+    ),
+)
+def approve(
+    run_id: RunArgument,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
+    ] = False,
+    json_output: JsonFlag = False,
+) -> None:
+    """Approve what a plan does: for its release, this target, and every target whose plan does no more."""
+    from cli.context import actor, api
+
+    out = Output(as_json=json_output)
+    with api() as client:
+        record = client.safety_plan(run_id)
+        for entry in record.plan.model_dump(mode="json")["entries"]:
+            out.note(f"{entry['operation']:<22}{entry['address']}")
+        if not yes and sys.stdin.isatty():
+            typer.confirm(f"Approve these {len(record.plan.entries)} entries?", abort=True, err=True)
+        approved = client.approve_safety_plan(run_id, record.digest, actor=actor())
+    out.data(approved)
+    out.say(f"{approved.digest} is {approved.verdict.decision}: {approved.verdict.why}")
+
+
+@app.command(
+    "compare",
+    epilog=examples(
+        "terraform show -json my.tfplan > my.json",
+        "interlock plan compare run-0123456789abcdef my.json",
+        "terraform show -json my.tfplan | interlock plan compare run-0123456789abcdef -",
+    ),
+)
+def compare(
+    run_id: RunArgument,
+    file: Annotated[
+        Path, typer.Argument(help="Output of `terraform show -json PLAN`, made here; - for stdin.", metavar="FILE")
+    ],
+    json_output: JsonFlag = False,
+) -> None:
+    """Compare a plan that was made here with the one that a run made. Exit code 0: they do the same, 2: they do not."""
+    from cli.context import api
+    from shared import exit_codes
+    from shared.safety.comparison import compare as compare_plans
+    from shared.safety.making import safety_plan
+    from shared.safety.plan_document import parse
+
+    out = Output(as_json=json_output)
+    local = safety_plan(parse(_content(file)))
+    with api() as client:
+        remote = client.safety_plan(run_id).plan
+    difference = compare_plans(local, remote)
+    out.data({**difference.model_dump(mode="json"), "same": difference.same})
+    rows = [("here", *row) for row in _rows(difference.only_left)]
+    rows += [(run_id, *row) for row in _rows(difference.only_right)]
+    out.table(COMPARED_COLUMNS, rows, empty=f"both do the same, {len(difference.both)} entries")
+    raise typer.Exit(exit_codes.OK if difference.same else exit_codes.CHANGES)
+
+
+def _content(file: Path) -> bytes:
+    from shared.errors import ConfigurationError
+    from shared.safety.plan_document import MAX_BYTES
+
+    try:
+        if str(file) == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with file.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: {error.strerror}", hint="give the output of `terraform show -json PLAN`"
+        ) from error
+
+
+def _show(out: Output, record: SafetyRecord) -> None:
+    verdict = record.verdict
+    names = ("run_id", "target", "release_digest", "digest")
+    out.fields((name, getattr(record, name)) for name in names)
+    out.fields(
+        [
+            ("verdict", f"{verdict.decision}" + (f": {verdict.why}" if verdict.why else "")),
+            ("approved", ", ".join(f"{one.approver} at {one.approved_at:%F %T}" for one in record.approvals)),
+        ]
+    )
+    out.say("")
+    out.table(ENTRY_COLUMNS, _rows(record.plan.entries), empty="it does nothing")
+
+
+def _rows(entries: Iterable[Entry]) -> list[tuple[str, str, str]]:
+    from shared.safety.entries import in_order
+
+    return [(entry.operation.value, entry.type, entry.address) for entry in in_order(entries)]

@@ -1,0 +1,64 @@
+"""Routes: safety plans, their approvals, and what a run may have signed."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from scheduler import safety_plans
+from scheduler.api.access import Context, allow
+from scheduler.rollout.drive import drive_of_run
+from shared.models import Digest
+from shared.safety.allowance import Allowance
+from shared.safety.entries import SafetyPlan
+from shared.safety.records import SafetyRecord, Unused
+
+router = APIRouter(prefix="/v1/runs/{run_id}", tags=["safety plans"])
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SafetyDelivery(_Request):
+    """What a run's plan does."""
+
+    holder: str = Field(min_length=1, max_length=128, description="nonce of the execution that holds the run")
+    plan: SafetyPlan = Field(description="what it does")
+
+
+class SafetyDecision(_Request):
+    """A person's approval: what was looked at is what counts."""
+
+    digest: Digest = Field(description="of the safety plan that was looked at")
+    actor: str = Field(default="", max_length=256, description="who approves")
+
+
+@router.post("/safety-plan", dependencies=[allow("worker")])
+def deliver(context: Context, run_id: str, delivery: SafetyDelivery) -> SafetyRecord:
+    """Deliver what a run's plan does. The verdict in the answer says whether it may be applied."""
+    return safety_plans.deliver(context, run_id, holder=delivery.holder, plan=delivery.plan)
+
+
+@router.get("/safety-plan", dependencies=[allow("worker")])
+def get(context: Context, run_id: str) -> SafetyRecord:
+    """What a run's plan does, and what may become of it by the approvals that there are now."""
+    return safety_plans.get(context, run_id)
+
+
+@router.post("/safety-plan/approve", dependencies=[allow()])
+def approve(context: Context, run_id: str, decision: SafetyDecision) -> SafetyRecord:
+    """Approve what a run's plan does, for its release: for this target and any other whose plan does no more."""
+    record = safety_plans.approve(context, run_id, digest=decision.digest, actor=decision.actor)
+    drive_of_run(context, run_id)
+    return record
+
+
+@router.get("/safety-plan/unused", dependencies=[allow()])
+def unused(context: Context, run_id: str) -> Unused:
+    """What was approved for an apply and not needed, and the smaller plan that would have done."""
+    return safety_plans.unused(context, run_id)
+
+
+@router.get("/allowance", dependencies=[allow("proxy", "worker")])
+def allowance(context: Context, run_id: str) -> Allowance:
+    """What may be signed for a run now. The signing proxy asks; a worker cannot grant itself anything."""
+    return safety_plans.allowance(context, run_id)

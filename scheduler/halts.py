@@ -1,0 +1,62 @@
+"""Tells people that something was halted: which resource, which operation, where it can be told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from scheduler import notifications
+from scheduler.tables import RunRow, SafetyPlanRow, TargetRow
+from shared.safety.halts import call_in
+from shared.safety.verdict import Decision, Verdict
+
+
+def tell(session: Session, run: RunRow, *, at: datetime, reason: str, verdict: Verdict | None = None) -> None:
+    """Record the notification, once for each run, in the transaction that halts it.
+
+    Args:
+        session: of that transaction.
+        run: that was halted, or whose plan was.
+        at: when.
+        reason: why.
+        verdict: on its plan, where that is the cause; None: the run's own, if it delivered one.
+    """
+    resource: str | None = None
+    operation: str | None = None
+    items: tuple[str, ...] = ()
+    call = call_in(reason)
+    if call is not None:
+        operation, resource = call.call, call.address or call.names or None
+        items = (call.names,) if call.address and call.names else ()
+    else:
+        verdict = verdict or _own(session, run)
+        if verdict is not None and verdict.entries and verdict.decision in (Decision.OUTSIDE, Decision.FORBIDDEN):
+            first = verdict.entries[0]
+            resource, operation = first.address, first.operation.value
+            items = tuple(str(entry) for entry in verdict.entries)
+    target = session.get_one(TargetRow, run.target)
+    notifications.record(
+        session,
+        notifications.Event(
+            kind=notifications.Kind.HALT,
+            key=run.id,
+            at=at,
+            flock=target.flock,
+            target=run.target,
+            run_id=run.id,
+            run_kind=run.kind,
+            epoch=run.epoch,
+            rollout_id=run.rollout_id,
+            release_digest=run.release_digest,
+            resource=resource,
+            operation=operation,
+            reason=reason,
+            items=items,
+        ),
+    )
+
+
+def _own(session: Session, run: RunRow) -> Verdict | None:
+    row = session.get(SafetyPlanRow, run.id)
+    return None if row is None else Verdict.model_validate(row.verdict)

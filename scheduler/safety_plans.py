@@ -1,0 +1,297 @@
+"""Safety plans: what a run's plan does is kept, judged by the rules of its release, and approved by persons.
+
+The worker delivers what the plan does before anything of it is applied, and applies only what is accepted here. The
+signing proxy asks here too what a run may have signed, so a worker that went on without being told gets nothing signed.
+
+The rules are the release's (`safety` in flock.yaml), and an approval names a release: changed configuration, another
+artifact or other rules make another release, for which nobody has approved anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert as insert_on_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
+from sqlalchemy.orm import Session
+
+from scheduler.context import SchedulerContext
+from scheduler.problems import conflict, invalid, not_found
+from scheduler.releases import get_manifest
+from scheduler.rows import find_run, lock_run, require_holder
+from scheduler.tables import JournalRow, RunRow, SafetyApprovalRow, SafetyPlanRow
+from shared.models import RunKind, RunStatus
+from shared.release_manifest import Manifest
+from shared.safety.allowance import Allowance, AllowedEntry
+from shared.safety.comparison import named, outside
+from shared.safety.entries import Place, SafetyPlan
+from shared.safety.records import SafetyApproval, SafetyRecord, Unused
+from shared.safety.rules import Demand
+from shared.safety.unused import unused as unused_entries
+from shared.safety.verdict import Approval, Decision, Verdict, judge
+
+#: Who approved is remembered by this name where nobody gave one.
+SOMEBODY = "somebody"
+_SHOWN = 1000
+
+
+def deliver(context: SchedulerContext, run_id: str, *, holder: str, plan: SafetyPlan) -> SafetyRecord:
+    """Keep what the plan of a run does, and decide about it. The same one again gets the same answer.
+
+    Raises `ApiError` 409 `lease_lost` for anybody but the holder, 409 `other_plan` for a second, different plan, and
+    400 for a run that makes no plan.
+    """
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        require_holder(run, holder)
+        if run.kind == RunKind.EXEC or run.release_digest is None:
+            raise invalid(f"run {run_id} makes no plan", "an exec run's command cannot be looked into")
+        kept = session.get(SafetyPlanRow, run_id)
+        if kept is None:
+            kept = SafetyPlanRow(
+                run_id=run_id,
+                target=run.target,
+                release_digest=run.release_digest,
+                digest=plan.normalised(_place(_manifest(session, run), run.target)).digest,
+                document=plan.model_dump(mode="json"),
+                verdict=_decide(session, run, plan).model_dump(mode="json"),
+                created_at=context.clock.wall(),
+            )
+            session.add(kept)
+            session.flush()
+        elif _plan_of(kept) != plan:
+            raise conflict("other_plan", f"run {run_id} has delivered another safety plan already")
+        return _record(session, kept, Verdict.model_validate(kept.verdict))
+
+
+def get(context: SchedulerContext, run_id: str) -> SafetyRecord:
+    """The safety plan of a run, judged by the approvals that there are now. Raises a 404."""
+    with context.database.read() as session:
+        run = find_run(session, run_id)
+        return _record(session, _find(session, run_id), judge_run(session, run))
+
+
+def approve(context: SchedulerContext, run_id: str, *, digest: str, actor: str) -> SafetyRecord:
+    """A person has looked at the safety plan of a run and approves it, and whatever does no more.
+
+    Raises `ApiError` 404 where there is none, 409 `other_plan` when it is not the one that was looked at, and 409
+    `forbidden` when nobody may approve it. Approving it twice changes nothing.
+    """
+    with context.database.write() as session:
+        run = find_run(session, run_id)
+        row = _find(session, run_id)
+        if row.digest != digest:
+            raise conflict("other_plan", f"the safety plan of {run_id} is {row.digest}", "look at it, then approve it")
+        verdict = approve_within(context, session, run, actor=actor)
+        return _record(session, row, verdict or judge_run(session, run))
+
+
+def approve_within(context: SchedulerContext, session: Session, run: RunRow, *, actor: str) -> Verdict | None:
+    """As `approve`, in the caller's transaction; returns what may become of the plan now, None where there is none.
+
+    Raises `ApiError` 409 `forbidden`.
+    """
+    row = session.get(SafetyPlanRow, run.id)
+    if row is None:
+        return None
+    before = judge_run(session, run)
+    if before.decision in (Decision.FORBIDDEN, Decision.OUTSIDE):
+        raise conflict("forbidden", f"nobody can approve the safety plan of {run.id}: {before.why}", "change the plan")
+    place = _place(_manifest(session, run), run.target)
+    insert = insert_on_sqlite if context.database.dialect == "sqlite" else insert_on_postgresql
+    session.execute(
+        insert(SafetyApprovalRow)
+        .values(
+            release_digest=row.release_digest,
+            digest=row.digest,
+            approver=actor or SOMEBODY,
+            run_id=run.id,
+            document=_plan_of(row).normalised(place).model_dump(mode="json"),
+            approved_at=context.clock.wall(),
+        )
+        .on_conflict_do_nothing(index_elements=["release_digest", "digest", "approver"])
+    )
+    return judge_run(session, run)
+
+
+def judge_run(session: Session, run: RunRow, approvals: list[Approval] | None = None) -> Verdict:
+    """What may become of the plan of a run, by the approvals of its release (None: those that there are now).
+
+    A run that delivered no safety plan is judged by its flock alone: without rules it needs whom its phase asks for,
+    with rules nobody can approve it.
+    """
+    row = session.get(SafetyPlanRow, run.id)
+    if row is not None:
+        return _decide(session, run, _plan_of(row), approvals)
+    if _manifest(session, run).safety is not None:
+        return Verdict(decision=Decision.FORBIDDEN, why=f"{run.id} delivered no safety plan")
+    if _demanded(session, run) is Demand.NOBODY:
+        return Verdict(decision=Decision.ACCEPTED, why="its flock has no safety rules")
+    return Verdict(decision=Decision.HELD, needed=1, why="its phase asks for an approval")
+
+
+def allowance(context: SchedulerContext, run_id: str) -> Allowance:
+    """What may be signed for a run now. Raises a 404."""
+    with context.database.read() as session:
+        run = find_run(session, run_id)
+        if run.kind == RunKind.EXEC:
+            rules = _manifest(session, run).safety if run.release_digest is not None else None
+            if rules is not None and not rules.exec:
+                return Allowance.reads(f"the safety rules of its flock let a command change nothing (run {run_id})")
+            return Allowance.unbounded("a command cannot be looked into")
+        if run.kind == RunKind.PLAN:
+            return Allowance.reads("a plan changes nothing")
+        row = session.get(SafetyPlanRow, run_id)
+        if row is None or Verdict.model_validate(row.verdict).decision is not Decision.ACCEPTED:
+            return Allowance.reads("its safety plan is not accepted")
+        # What is applied is the plan that was approved, of which the one made just now is a part.
+        approved = session.get(SafetyPlanRow, run.plan_run_id) if run.plan_run_id else None
+        entries = _plan_of(approved or row).entries
+        kinds = {(entry.type, entry.operation.value) for entry in entries}
+        return Allowance(
+            mode="entries",
+            entries=tuple(AllowedEntry(type=type_, operation=operation) for type_, operation in sorted(kinds)),
+            why=f"safety plan {(approved or row).digest}",
+        )
+
+
+def unused(context: SchedulerContext, run_id: str) -> Unused:
+    """What was approved for an apply and not needed by it, nor by any other apply of its release so far.
+
+    Raises `ApiError` 404 for a run without a safety plan, and 409 `not_applied` for one that applied nothing.
+    """
+    with context.database.read() as session:
+        run = find_run(session, run_id)
+        own = _find(session, run_id)
+        if run.status != RunStatus.APPLIED:
+            raise conflict("not_applied", f"run {run_id} is {run.status}", "ask once it is applied")
+        place = _place(_manifest(session, run), run.target)
+        shown = session.get(SafetyPlanRow, run.plan_run_id) if run.plan_run_id else None
+        within = _plan_of(shown or own).normalised(place)
+        covering = [one.plan for one in approvals_of(session, own.release_digest) if not outside(within, one.plan)]
+        approved = min(covering, key=lambda plan: len(plan.entries), default=within)
+        done = [_plan_of(row).normalised(_place(_manifest(session, run), row.target)) for row in _applied(session, own)]
+        writes = select(func.count()).where(
+            JournalRow.run_id == run_id, JournalRow.access == "write", JournalRow.outcome == "answered"
+        )
+        left, suggested = unused_entries(approved, done)
+        return Unused(
+            run_id=run_id,
+            target=run.target,
+            approved=len(approved.entries),
+            unused=left[:_SHOWN],
+            suggested=suggested,
+            note=f"by the plans of {len(done)} applies of this release, made just before each of them; "
+            f"{session.scalar(writes) or 0} writes of this run were answered",
+        )
+
+
+def _applied(session: Session, own: SafetyPlanRow) -> Iterable[SafetyPlanRow]:
+    """The safety plans of everything that was applied of a release."""
+    query = (
+        select(SafetyPlanRow)
+        .join(RunRow, RunRow.id == SafetyPlanRow.run_id)
+        .where(SafetyPlanRow.release_digest == own.release_digest, RunRow.status == RunStatus.APPLIED)
+        .order_by(RunRow.sequence.desc())
+        .limit(_SHOWN)
+    )
+    return session.scalars(query)
+
+
+def _decide(session: Session, run: RunRow, plan: SafetyPlan, approvals: list[Approval] | None = None) -> Verdict:
+    manifest = _manifest(session, run)
+    if run.plan_run_id is not None:
+        approved = session.get(SafetyPlanRow, run.plan_run_id)
+        if approved is not None:
+            return _within(plan, _plan_of(approved), approved.run_id)
+    return judge(
+        plan,
+        _place(manifest, run.target),
+        manifest.safety,
+        approvals_of(session, run.release_digest or "") if approvals is None else approvals,
+        at_least=_demanded(session, run),
+    )
+
+
+def _within(fresh: SafetyPlan, approved: SafetyPlan, approved_run: str) -> Verdict:
+    """An apply of an approved plan: what the plan made just now would do has to lie within it."""
+    extra = outside(fresh, approved)
+    if not extra:
+        return Verdict(decision=Decision.ACCEPTED, why=f"within the approved plan of {approved_run}")
+    return Verdict(
+        decision=Decision.OUTSIDE,
+        entries=extra[:_SHOWN],
+        why=f"not in the approved plan of {approved_run}: {named(extra)}"[:1024],
+    )
+
+
+def _demanded(session: Session, run: RunRow) -> Demand:
+    """What the phase demands: a roll-out's plan in a phase with approval needs a person, whatever the rules say."""
+    if run.rollout_id is None:
+        return Demand.NOBODY
+    manifest = _manifest(session, run)
+    phase = manifest.targets[run.target].phase
+    gated = any(one.approval for one in manifest.phases if one.name == phase)
+    return Demand.ONE if gated else Demand.NOBODY
+
+
+def approvals_of(session: Session, release_digest: str) -> list[Approval]:
+    """What was approved of a release, each plan with those who approved it."""
+    query = (
+        select(SafetyApprovalRow)
+        .where(SafetyApprovalRow.release_digest == release_digest)
+        .order_by(SafetyApprovalRow.id)
+    )
+    plans: dict[str, SafetyPlan] = {}
+    persons: dict[str, list[str]] = {}
+    for row in session.scalars(query):
+        if row.digest not in plans:
+            plans[row.digest] = SafetyPlan.model_validate(row.document)
+        persons.setdefault(row.digest, []).append(row.approver)
+    return [Approval(plan=plan, approvers=tuple(persons[digest])) for digest, plan in plans.items()]
+
+
+def _manifest(session: Session, run: RunRow) -> Manifest:
+    if run.release_digest is None:
+        raise invalid(f"run {run.id} has no release")
+    return get_manifest(session, run.release_digest)
+
+
+def _place(manifest: Manifest, target: str) -> Place:
+    one = manifest.targets[target]
+    return Place(region=one.region, provider_region=one.provider_region)
+
+
+def _plan_of(row: SafetyPlanRow) -> SafetyPlan:
+    return SafetyPlan.model_validate(row.document)
+
+
+def _find(session: Session, run_id: str) -> SafetyPlanRow:
+    row = session.get(SafetyPlanRow, run_id)
+    if row is None:
+        raise not_found("safety_plan", run_id, "a run has one once its plan was made; an exec run has none")
+    return row
+
+
+def _record(session: Session, row: SafetyPlanRow, verdict: Verdict) -> SafetyRecord:
+    query = (
+        select(SafetyApprovalRow)
+        .where(SafetyApprovalRow.release_digest == row.release_digest, SafetyApprovalRow.digest == row.digest)
+        .order_by(SafetyApprovalRow.id)
+    )
+    return SafetyRecord(
+        run_id=row.run_id,
+        target=row.target,
+        release_digest=row.release_digest,
+        digest=row.digest,
+        plan=_plan_of(row),
+        verdict=verdict,
+        approvals=tuple(_shown(session.scalars(query))),
+        created_at=row.created_at,
+    )
+
+
+def _shown(rows: Iterable[SafetyApprovalRow]) -> Iterable[SafetyApproval]:
+    for row in rows:
+        yield SafetyApproval(approver=row.approver, approved_at=row.approved_at, run_id=row.run_id, digest=row.digest)

@@ -1,0 +1,120 @@
+"""May this plan be applied? Pure: the plan, the rules and the approvals of its release in, a decision out.
+
+A plan is approved when one approved plan of the same release holds everything in it that a person has to approve, and
+enough persons approved that one. So a plan that is the same needs no second approval, a smaller one needs none, and a
+plan for another target needs none where it does no more. Parts of several approvals never make up one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.safety.comparison import named, outside
+from shared.safety.entries import MAX_ENTRIES, Entry, Place, SafetyPlan, in_order
+from shared.safety.rules import Demand, SafetyRules, demands
+
+_SHOWN = 1000
+
+
+class Decision(StrEnum):
+    """What may become of a plan."""
+
+    ACCEPTED = "accepted"
+    """It may be applied."""
+    HELD = "held"
+    """Persons have to approve it first."""
+    FORBIDDEN = "forbidden"
+    """Nobody can approve it."""
+    OUTSIDE = "outside"
+    """It does more than the plan that was approved for this run."""
+
+
+class Approval(BaseModel):
+    """An approved plan of a release and who approved it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: SafetyPlan = Field(description="normalised")
+    approvers: tuple[str, ...] = Field(description="each once, the first first")
+
+
+class Verdict(BaseModel):
+    """The decision and what it rests on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decision: Decision = Field(description="what may become of the plan")
+    entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = Field(
+        default=(), description="held: what is new; forbidden, outside: what is in the way; at most 1000 of them"
+    )
+    approvers: tuple[str, ...] = Field(default=(), description="who approved it; empty: nobody had to, or has")
+    needed: int = Field(default=0, ge=0, description="how many persons it takes")
+    why: str = Field(default="", max_length=1024, description="in one line, for people")
+
+
+def judge(
+    plan: SafetyPlan,
+    place: Place,
+    rules: SafetyRules | None,
+    approvals: Iterable[Approval],
+    *,
+    at_least: Demand = Demand.NOBODY,
+) -> Verdict:
+    """Decide about the plan of one target.
+
+    Args:
+        plan: what it does, not normalised.
+        place: the target's.
+        rules: of its flock; None: it has none.
+        approvals: of its release.
+        at_least: what is demanded for every entry, whatever the rules say.
+    """
+    asked = demands(rules, plan.entries, at_least=at_least)
+    forbidden = [entry for entry, demand in asked.items() if demand is Demand.NEVER]
+    if forbidden:
+        return Verdict(
+            decision=Decision.FORBIDDEN,
+            entries=_some(forbidden),
+            why=f"never allowed, or named by no rule: {named(forbidden)}"[:1024],
+        )
+    needy = {entry: place.normalised(entry.address) for entry, demand in asked.items() if demand > Demand.NOBODY}
+    if not needy:
+        return Verdict(decision=Decision.ACCEPTED, why="nobody has to approve it")
+    wanted = SafetyPlan(entries=frozenset(entry.model_copy(update={"address": at}) for entry, at in needy.items()))
+    persons = int(max(asked[entry] for entry in needy))
+    new = wanted.entries
+    approvers: tuple[str, ...] = ()
+    for approval in sorted(approvals, key=lambda one: -len(one.approvers)):
+        missing = frozenset(outside(wanted, approval.plan))
+        if not missing and len(approval.approvers) >= persons:
+            return Verdict(
+                decision=Decision.ACCEPTED,
+                approvers=approval.approvers,
+                needed=persons,
+                why=f"approved by {', '.join(approval.approvers)}"[:1024],
+            )
+        if len(missing) < len(new):
+            new, approvers = missing, () if missing else approval.approvers
+    if not new:
+        return Verdict(
+            decision=Decision.HELD,
+            entries=_some(entry for entry in needy if asked[entry] == persons),
+            approvers=approvers,
+            needed=persons,
+            why=f"approved by {', '.join(approvers)}; {persons} persons have to"[:1024],
+        )
+    fresh = [entry for entry, at in needy.items() if entry.model_copy(update={"address": at}) in new]
+    return Verdict(
+        decision=Decision.HELD,
+        entries=_some(fresh),
+        needed=persons,
+        why=f"{persons} {'person has' if persons == 1 else 'persons have'} to approve: {named(fresh)}"[:1024],
+    )
+
+
+def _some(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple(in_order(entries)[:_SHOWN])

@@ -1,0 +1,128 @@
+"""May this plan be applied?"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.safety.entries import SafetyPlan
+from shared.safety.rules import Demand, SafetyRules
+from shared.safety.verdict import Approval, Decision, judge
+from tests.unit.shared.safety.support import AMERICA, EUROPE, entry, plan
+from tests.unit.shared.safety.test_entries import plans
+
+CREATE, UPDATE, DELETE = (entry(word, "aws_x.a") for word in ("create", "update", "delete"))
+SECRET = entry("update", "aws_kms_key.k")
+RULES = SafetyRules.model_validate(
+    {
+        "auto": [{"operations": ["create", "update"]}],
+        "two_persons": [{"operations": ["forget"]}],
+        "never": [{"operations": ["delete"], "types": ["aws_db"]}],
+        "protected_types": ["aws_kms_key"],
+    }
+)
+
+
+def approved(what: SafetyPlan, *names: str) -> Approval:
+    return Approval(plan=what.normalised(EUROPE), approvers=names or ("anna",))
+
+
+def test_what_the_rules_approve_needs_nobody() -> None:
+    verdict = judge(plan(CREATE, UPDATE), EUROPE, RULES, [])
+    assert (verdict.decision, verdict.needed, verdict.approvers) == (Decision.ACCEPTED, 0, ())
+
+
+def test_what_needs_a_person_is_held_and_only_that_is_named() -> None:
+    verdict = judge(plan(CREATE, SECRET), EUROPE, RULES, [])
+    assert (verdict.decision, verdict.entries, verdict.needed) == (Decision.HELD, (SECRET,), 1)
+    assert verdict.why == "1 person has to approve: update aws_kms_key.k"
+
+
+def test_an_identical_plan_needs_no_second_approval() -> None:
+    one = plan(CREATE, SECRET)
+    verdict = judge(one, EUROPE, RULES, [approved(one)])
+    assert (verdict.decision, verdict.approvers) == (Decision.ACCEPTED, ("anna",))
+
+
+def test_a_plan_for_another_target_that_does_no_more_is_approved_by_it() -> None:
+    here = plan(
+        entry("delete", 'aws_x.zone["eu-west-1a"]', "aws_x"), entry("delete", 'aws_x.zone["eu-west-1b"]', "aws_x")
+    )
+    there = plan(entry("delete", 'aws_x.zone["us-east-1a"]', "aws_x"))
+    assert judge(there, AMERICA, RULES, [approved(here)]).decision is Decision.ACCEPTED
+
+
+def test_one_that_does_more_is_held_and_says_what_is_new() -> None:
+    more = entry("delete", "aws_x.b")
+    verdict = judge(plan(DELETE, more), AMERICA, RULES, [approved(plan(DELETE))])
+    assert (verdict.decision, verdict.entries) == (Decision.HELD, (more,))
+
+
+def test_new_entries_are_named_as_they_are_called_at_their_own_target() -> None:
+    here = entry("delete", 'aws_x.zone["us-east-1a"]', "aws_x")
+    assert judge(plan(here), AMERICA, RULES, []).entries == (here,)
+
+
+def test_what_the_rules_approve_by_themselves_need_not_be_in_the_approved_plan() -> None:
+    assert judge(plan(DELETE, CREATE), EUROPE, RULES, [approved(plan(DELETE))]).decision is Decision.ACCEPTED
+
+
+def test_parts_of_two_approvals_do_not_make_up_one() -> None:
+    other = entry("delete", "aws_x.b")
+    approvals = [approved(plan(DELETE)), approved(plan(other), "bert")]
+    assert judge(plan(DELETE, other), EUROPE, RULES, approvals).decision is Decision.HELD
+
+
+def test_what_always_needs_two_is_held_until_a_second_person_approved_it() -> None:
+    one = plan(entry("forget", "aws_x.a"))
+    waiting = judge(one, EUROPE, RULES, [approved(one, "anna")])
+    assert (waiting.decision, waiting.needed, waiting.approvers) == (Decision.HELD, 2, ("anna",))
+    assert waiting.why == "approved by anna; 2 persons have to"
+    assert judge(one, EUROPE, RULES, [approved(one, "anna", "bert")]).decision is Decision.ACCEPTED
+
+
+def test_two_approvals_of_two_plans_are_not_two_of_one() -> None:
+    small, large = plan(entry("forget", "aws_x.a")), plan(entry("forget", "aws_x.a"), DELETE)
+    approvals = [approved(small, "anna"), approved(large, "bert")]
+    assert judge(small, EUROPE, RULES, approvals).decision is Decision.HELD
+
+
+def test_what_is_never_allowed_is_forbidden_whoever_approved_it() -> None:
+    gone = entry("delete", "aws_db.main")
+    verdict = judge(plan(gone), EUROPE, RULES, [approved(plan(gone), "anna", "bert")])
+    assert (verdict.decision, verdict.entries) == (Decision.FORBIDDEN, (gone,))
+
+
+def test_a_provisioner_that_no_rule_names_is_forbidden() -> None:
+    ran = entry("provisioner", "aws_x.a", "local-exec")
+    assert judge(plan(CREATE, ran), EUROPE, RULES, []).entries == (ran,)
+    assert judge(plan(CREATE, ran), EUROPE, None, []).entries == (ran,), "nor without rules at all"
+
+
+def test_a_phase_with_approval_holds_what_the_rules_would_let_pass() -> None:
+    held = judge(plan(CREATE), EUROPE, None, [], at_least=Demand.ONE)
+    assert held.decision is Decision.HELD
+    assert judge(plan(CREATE), EUROPE, None, [approved(plan(CREATE))], at_least=Demand.ONE).approvers == ("anna",)
+
+
+@given(plans, st.lists(plans, max_size=4), st.sampled_from([Demand.NOBODY, Demand.ONE]))
+def test_accepted_means_that_nothing_needs_anybody_or_one_approval_holds_all_of_it(
+    one: SafetyPlan, others: list[SafetyPlan], at_least: Demand
+) -> None:
+    approvals = [Approval(plan=other.normalised(EUROPE), approvers=("anna", "bert")) for other in others]
+    verdict = judge(one, EUROPE, RULES, approvals, at_least=at_least)
+    needy = {item for item in one.entries if max(RULES.demand(item), at_least) > Demand.NOBODY}
+    never = any(RULES.demand(item) is Demand.NEVER for item in one.entries)
+    wanted = SafetyPlan(entries=frozenset(needy)).normalised(EUROPE).entries
+    covered = not needy or any(wanted <= approval.plan.entries for approval in approvals)
+    assert (verdict.decision is Decision.FORBIDDEN) == never
+    assert (verdict.decision is Decision.ACCEPTED) == (covered and not never)
+    assert set(verdict.entries) <= one.entries
+
+
+@given(plans, st.frozensets(st.integers(0, 7)))
+def test_less_than_an_approved_plan_is_always_approved(one: SafetyPlan, left_out: frozenset[int]) -> None:
+    kept = frozenset(item for number, item in enumerate(sorted(one.entries, key=str)) if number not in left_out)
+    approval = Approval(plan=one.normalised(EUROPE), approvers=("anna", "bert"))
+    verdict = judge(SafetyPlan(entries=kept), EUROPE, RULES, [approval])
+    assert verdict.decision in (Decision.ACCEPTED, Decision.FORBIDDEN)

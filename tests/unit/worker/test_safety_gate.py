@@ -1,0 +1,143 @@
+"""Between a plan and its apply."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import ConfigurationError, LeaseRefused
+from shared.models import RunKind, RunStatus
+from shared.safety.entries import SafetyPlan
+from shared.safety.records import SafetyRecord
+from shared.safety.verdict import Decision, Verdict
+from tests.unit.shared.safety.support import change, document, entry
+from tests.unit.worker.provisioners.test_terraform import Commands, terraform
+from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment
+from worker.provisioners.outcome import Outcome
+from worker.safety_gate import SafetyGate
+
+DIGEST = "sha256:" + "0" * 64
+
+
+class Api:
+    """Answers every safety plan with the same verdict."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.delivered: list[SafetyPlan] = []
+
+    def deliver_safety_plan(self, run_id: str, *, holder: str, plan: SafetyPlan) -> SafetyRecord:
+        assert (run_id, holder) == (RUN, HOLDER)
+        self.delivered.append(plan)
+        return SafetyRecord(
+            run_id=RUN,
+            target=TARGET,
+            release_digest=DIGEST,
+            digest=DIGEST,
+            plan=plan,
+            verdict=self.verdict,
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+
+
+class Asked:
+    """One question to the gate and what came of it."""
+
+    def __init__(
+        self,
+        tmp_path: Path,
+        decision: Decision = Decision.ACCEPTED,
+        kind: RunKind = RunKind.APPLY,
+        mode: str = "entries",
+        shown: bytes | None = None,
+        **verdict: Any,
+    ) -> None:
+        self.api = Api(Verdict(decision=decision, **verdict))
+        self.order: list[str] = []
+        self.notes: list[str] = []
+        self.mode = mode
+        commands = Commands()
+        commands.shown = (shown or document(change("aws_sqs_queue.a", "delete"))).decode()
+        self.terraform = terraform(tmp_path, commands)
+        self.gate = SafetyGate(
+            self.api,  # type: ignore[arg-type]  # as far as the gate sees it
+            assignment(kind=kind),
+            refresh=self._refresh,
+            note=self.notes.append,
+        )
+
+    def _refresh(self) -> str:
+        assert self.api.delivered, "the proxy asks after the scheduler knows"
+        self.order.append("refreshed")
+        return self.mode
+
+    def ask(self) -> Outcome | None:
+        return self.gate(self.terraform)
+
+
+def test_what_is_accepted_is_told_to_the_proxy_before_anything_is_applied(tmp_path: Path) -> None:
+    asked = Asked(tmp_path)
+    assert asked.ask() is None
+    assert asked.order == ["refreshed"]
+    assert asked.api.delivered == [SafetyPlan(entries=frozenset({entry("delete", "aws_sqs_queue.a")}))]
+    assert asked.notes[0].startswith(f"safety plan {DIGEST}: 1 entries, accepted")
+
+
+def test_a_plan_that_is_held_ends_the_run_as_planned_and_says_how_to_go_on(tmp_path: Path) -> None:
+    asked = Asked(tmp_path, Decision.HELD, entries=(entry("delete", "a.b"),), why="1 person has to approve: delete a.b")
+    ended = asked.ask()
+    assert ended is not None
+    assert (ended.status, ended.exit_code) == (RunStatus.PLANNED, 77)
+    assert ended.reason == f"1 person has to approve: delete a.b; `interlock plan approve {RUN}`, then apply again"
+    assert asked.notes[1:] == ["  delete a.b"]
+    assert asked.order == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason"),
+    [
+        (Decision.OUTSIDE, "halted before the apply: delete a.b is not in the approved plan"),
+        (Decision.FORBIDDEN, "halted before the apply: never"),
+    ],
+)
+def test_what_is_outside_or_forbidden_halts_the_run(tmp_path: Path, decision: Decision, reason: str) -> None:
+    asked = Asked(tmp_path, decision, entries=(entry("delete", "a.b"),), why="never")
+    ended = asked.ask()
+    assert ended is not None
+    assert (ended.status, ended.reason) == (RunStatus.HALTED, reason)
+    assert asked.order == []
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+def test_a_plan_run_goes_on_whatever_is_decided(tmp_path: Path, decision: Decision) -> None:
+    asked = Asked(tmp_path, decision, RunKind.PLAN)
+    assert asked.ask() is None
+    assert asked.order == []
+
+
+def test_a_proxy_that_could_not_ask_is_no_permission(tmp_path: Path) -> None:
+    with pytest.raises(LeaseRefused, match="could not learn"):
+        Asked(tmp_path, mode="unknown").ask()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [document(format_version="2.0"), document()[:50], document(change("a.b", "create"), errored=True)],
+    ids=["format 2", "truncated", "errored"],
+)
+def test_a_plan_that_cannot_be_read_is_not_delivered(tmp_path: Path, shown: bytes) -> None:
+    asked = Asked(tmp_path, shown=shown)
+    with pytest.raises(ConfigurationError):
+        asked.ask()
+    assert asked.api.delivered == []
+
+
+def test_no_value_of_the_plan_leaves_the_host(tmp_path: Path) -> None:
+    secret = change("aws_x.a", "create", change_after={"p": "hunter2"}, change_after_sensitive={})
+    asked = Asked(tmp_path, shown=document(secret))
+    asked.ask()
+    assert "hunter2" not in json.dumps([one.model_dump(mode="json") for one in asked.api.delivered])

@@ -1,0 +1,97 @@
+"""Between a plan and its apply: what the plan does is shown to the scheduler, which decides; the proxy hears it there.
+
+The worker carries the answer out and has no say in it. What it tells about the plan comes from inside the sandbox,
+where a hostile provider runs too: should that lie here, the proxy still signs only what the approved entries need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared import exit_codes
+from shared.api_client import ApiClient
+from shared.errors import LeaseRefused
+from shared.models import Assignment, RunKind, RunStatus
+from shared.safety.comparison import named
+from shared.safety.making import safety_plan
+from shared.safety.plan_document import read
+from shared.safety.verdict import Decision, Verdict
+from worker.provisioners.outcome import Outcome
+from worker.provisioners.terraform import Terraform
+
+#: Entries that the run's log names.
+_LISTED = 50
+
+
+class SafetyGate:
+    """One run's question whether its plan may be applied."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        assignment: Assignment,
+        *,
+        refresh: Callable[[], str],
+        note: Callable[[str], None],
+    ) -> None:
+        """Bind the parts.
+
+        Args:
+            api: decides.
+            assignment: the run.
+            refresh: has the proxy ask what the run may do now; returns the mode that holds.
+            note: takes a line for the run's log.
+        """
+        self._api = api
+        self._assignment = assignment
+        self._refresh = refresh
+        self._note = note
+
+    def __call__(self, terraform: Terraform) -> Outcome | None:
+        """Show the plan that is in place.
+
+        Args:
+            terraform: has just planned.
+
+        Returns:
+            How the run ends instead of going on; None: it goes on. A plan run always does: its plan waits.
+
+        Raises:
+            ConfigurationError: a plan that cannot be read.
+            LeaseRefused: the proxy did not take over what was decided.
+            ApiError: the lease is lost.
+        """
+        plan = safety_plan(read(terraform.show_plan()))
+        run = self._assignment.run
+        record = self._api.deliver_safety_plan(run.id, holder=self._assignment.holder, plan=plan)
+        self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {_said(record.verdict)}")
+        for entry in record.verdict.entries[:_LISTED]:
+            self._note(f"  {entry}")
+        if run.kind is RunKind.PLAN:
+            return None
+        if record.verdict.decision is not Decision.ACCEPTED:
+            return _ended(record.verdict, run.id)
+        mode = self._refresh()
+        if mode == "unknown":
+            raise LeaseRefused(
+                "the signing proxy could not learn from the scheduler what this run may do",
+                hint="nothing was applied; apply again once the scheduler answers the proxy",
+            )
+        return None
+
+
+def _said(verdict: Verdict) -> str:
+    return f"{verdict.decision}" + (f": {verdict.why}" if verdict.why else "")
+
+
+def _ended(verdict: Verdict, run_id: str) -> Outcome:
+    """Why nothing was applied."""
+    match verdict.decision:
+        case Decision.HELD:
+            reason = f"{verdict.why}; `interlock plan approve {run_id}`, then apply again"
+        case Decision.OUTSIDE:
+            reason = f"halted before the apply: {named(verdict.entries)} is not in the approved plan"
+        case _:
+            reason = f"halted before the apply: {verdict.why}"
+    status = RunStatus.PLANNED if verdict.decision is Decision.HELD else RunStatus.HALTED
+    return Outcome(status=status, exit_code=exit_codes.REFUSED, reason=reason[:4096])
