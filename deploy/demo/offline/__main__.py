@@ -29,7 +29,13 @@ class DemoProvider(iface.Provider):  # type: ignore[misc]  # tf publishes no typ
         return "registry.terraform.io/hashicorp/aws"
 
     def get_provider_schema(self, diags: Diagnostics) -> Schema:
-        return Schema(version=0, attributes=[Attribute("region", types.String(), optional=True)])
+        return Schema(
+            version=0,
+            attributes=[
+                Attribute("region", types.String(), optional=True),
+                Attribute("allowed_account_ids", types.Set(types.String()), optional=True),
+            ],
+        )
 
     def validate_config(self, diags: Diagnostics, config: dict[str, Any]) -> None:
         """Nothing that the schema does not say."""
@@ -39,7 +45,13 @@ class DemoProvider(iface.Provider):  # type: ignore[misc]  # tf publishes no typ
         if not isinstance(region, str):
             diags.add_error("No region", "Set `region` in the provider block or AWS_REGION.")
             return
-        self.aws = Aws(region)
+        aws = Aws(region)
+        if allowed := config.get("allowed_account_ids"):
+            account = aws.client("sts").get_caller_identity()["Account"]
+            if account not in allowed:
+                diags.add_error("AWS account ID not allowed", f"{account} is not one of {', '.join(sorted(allowed))}.")
+                return
+        self.aws = aws
 
     def get_data_sources(self) -> list[type[iface.DataSource]]:
         return []

@@ -15,6 +15,7 @@ from deploy.demo.provider import (
     choose_provider,
     install_offline,
     provider_version,
+    terraform_of,
     this_platform,
 )
 from shared.errors import ConfigurationError
@@ -161,3 +162,9 @@ def test_a_directory_with_a_quote_in_its_name_does_not_break_the_stand_in(tmp_pa
     root = install_offline(tmp_path / "it's here")
     (program,) = (root / HOST / "hashicorp" / "aws").glob("*/*/*")
     assert "it'\\''s here" in program.read_text()
+
+
+def test_the_named_terraform_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert terraform_of({"INTERLOCK_TERRAFORM": "/usr/bin/tofu"}) == Path("/usr/bin/tofu")
+    assert terraform_of({}) is None

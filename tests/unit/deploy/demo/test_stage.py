@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from deploy.demo import stage as stage_module
@@ -14,6 +16,8 @@ from deploy.demo.stage import FLOCK, Stage
 from scheduler.configuration.check import check
 from scheduler.configuration.fleet import load_flock
 from scheduler.configuration.nodes import plain
+from shared import exit_codes
+from shared.errors import Unavailable
 
 METRICS = b"""# HELP interlock_proxy_calls_total Calls
 interlock_proxy_calls_total{outcome="answered",reason=""} 40.0
@@ -96,3 +100,63 @@ def test_the_flock_holds_at_least_thirty_resources() -> None:
         for block in ("\n" + path.read_text()).split('\nresource "')[1:]:
             count += 4 if "currency" in block else 2 if "for_each" in block else 1
     assert count == 37
+
+
+def test_another_flock_and_further_hosts_are_played_on_the_same_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tf").mkdir()
+    (tmp_path / "tf" / "main.tf").write_text('resource "terraform_data" "x" {}')
+    (tmp_path / "flock.yaml").write_text("{name: shop, configuration: tf, targets: [{region: north}]}")
+    stage = Stage(Fleet(tmp_path), plugin_dir=tmp_path, flock=tmp_path / "flock.yaml")
+    assert stage.targets == ["shop.north"]
+    monkeypatch.setattr(stage, "_token", lambda role: "t")
+    started: list[str] = []
+    monkeypatch.setattr(stage._fleet, "start", lambda name, argv, environment: started.append(name))
+    monkeypatch.setattr(stage._fleet, "wait_ready", lambda name, url: started.append(f"{name} is ready"))
+    stage.start_proxy("host-eu-north-1")
+    assert started == ["proxy-eu-north-1", "proxy-eu-north-1 is ready"]
+
+
+def test_a_command_is_shown_while_it_runs_and_its_exit_code_is_told(tmp_path: Path) -> None:
+    stage = Stage(Fleet(tmp_path), plugin_dir=tmp_path)
+    shown: list[str] = []
+    code, output = stage.command("flock", "validate", "nowhere", show=shown.append)
+    assert code == exit_codes.USAGE
+    assert "nowhere" in output
+    assert output.splitlines() == shown
+
+
+def test_a_command_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_module, "COMMAND_LIMIT_S", 0)
+    monkeypatch.setattr(stage_module, "interlock", lambda *words: ("sleep", "600"))
+    assert Stage(Fleet(tmp_path), plugin_dir=tmp_path).command("x") == (-signal.SIGKILL, "")
+
+
+def test_a_flock_that_cannot_be_registered_is_said_with_what_the_command_said(
+    started: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(started, "command", lambda *words: (64, "what is wrong"))
+    with pytest.raises(Unavailable) as caught:
+        started.register()
+    assert caught.value.hint == "what is wrong"
+
+
+def test_a_state_is_read_and_a_target_without_one_has_an_empty_one(
+    started: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(started, "_token", lambda role: f"token of {role}")
+    asked: list[tuple[str, str]] = []
+
+    def get(url: str, *, headers: dict[str, str], **_: Any) -> httpx.Response:
+        asked.append((url, headers["Authorization"]))
+        known = url.endswith("orders.eu")
+        return httpx.Response(200, json={"serial": 1}) if known else httpx.Response(404 if "us" in url else 500)
+
+    monkeypatch.setattr(httpx, "get", get)
+    started.api_url = "http://api"
+    assert started.state("orders.eu") == {"serial": 1}
+    assert started.state("orders.us") == {}
+    assert asked[0] == ("http://api/v1/state/orders.eu", "Bearer token of admin")
+    with pytest.raises(Unavailable, match="HTTP 500"):
+        started.state("orders.xx")

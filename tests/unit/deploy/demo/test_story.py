@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -104,24 +102,3 @@ def test_a_person_s_console_is_used_where_one_is_given(monkeypatch: pytest.Monke
     assert seen[0]["plugin_dir"] == Path("/p")
     run_demo(json_output=False)
     assert seen[1]["console"] is not None
-
-
-def test_sigterm_ends_the_demo_as_ctrl_c_does() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-
-    def told_to_end() -> None:
-        with story._interrupted_by_sigterm():
-            os.kill(os.getpid(), signal.SIGTERM)
-            signal.pause()
-
-    with pytest.raises(KeyboardInterrupt):
-        told_to_end()
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_the_named_terraform_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INTERLOCK_TERRAFORM", "/usr/bin/tofu")
-    assert story._terraform() == Path("/usr/bin/tofu")
-    monkeypatch.delenv("INTERLOCK_TERRAFORM")
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert story._terraform() is None
