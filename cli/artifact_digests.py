@@ -1,11 +1,14 @@
 """Looks up what an artifact's version names now, in an OCI registry, so that a release can pin it.
 
 By the distribution specification (opencontainers/distribution-spec, "Pulling manifests"): HEAD of the tag's manifest
-answers with its digest; a 401 says where an anonymous token is to be had.
+answers with its digest; a 401 says where a token is to be had (distribution.github.io, "Token Authentication
+Specification"), or asks for user and password. Credentials are those of the operator's Docker configuration
+(`registry_credentials`); without any the token is an anonymous one.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from typing import Final
@@ -13,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from cli.registry_credentials import HUB, Credentials, DockerConfig, read_docker_config
 from scheduler.configuration.documents import Document
 from scheduler.configuration.models import FlockFile
 from scheduler.configuration.report import Finding, Kind, ManyRefused
@@ -32,25 +36,36 @@ _ACCEPT: Final = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
-_CHALLENGE: Final = re.compile(r'(realm|service|scope)="([^"]*)"')
+_CHALLENGE: Final = re.compile(r'(realm|service|scope)="([^"]*)"', re.IGNORECASE)
+#: Where Docker Hub's registry listens, whatever its images are called by.
+_HUB_HOST: Final = "registry-1.docker.io"
+_CLIENT_ID: Final = "interlock"
 _HINT: Final = "correct `source` and `version`, or give the artifact's `digest`"
 
 
-def look_up_all(document: Document[FlockFile]) -> dict[str, str]:
+def look_up_all(document: Document[FlockFile], config: DockerConfig | None = None) -> dict[str, str]:
     """The digests of all artifacts that have a version and no digest, by the artifact's name.
 
-    Raises ManyRefused with every artifact that cannot be pinned.
+    Args:
+        document: the flock.
+        config: credentials; None: the operator's own.
+
+    Raises ManyRefused with every artifact that cannot be pinned, ConfigurationError for a Docker configuration that
+    cannot be read.
     """
     found: dict[str, str] = {}
     findings = []
-    with httpx.Client(timeout=TIMEOUT_S) as http:
-        for name, artifact in document.model.artifacts.items():
-            if artifact.digest is not None:
-                continue
+    wanted = [(name, one) for name, one in document.model.artifacts.items() if one.digest is None]
+    if not wanted:
+        return found
+    config = config or read_docker_config()
+    # The environment's own proxies and certificates hold as for any tool, its .netrc does not: only what is named here.
+    with httpx.Client(timeout=TIMEOUT_S, auth=_NoAuth()) as http:
+        for name, artifact in wanted:
             try:
                 if artifact.version is None:
                     raise LookupError(f"artifact {name!r} has neither a digest nor a version")
-                found[name] = look_up(http, artifact.source, artifact.version)
+                found[name] = look_up(http, artifact.source, artifact.version, config)
             except LookupError as error:
                 part = "source" if artifact.version is None else "version"
                 origin = document.origin("artifacts", name, part)
@@ -60,13 +75,14 @@ def look_up_all(document: Document[FlockFile]) -> dict[str, str]:
     return found
 
 
-def look_up(http: httpx.Client, source: str, version: str) -> str:
+def look_up(http: httpx.Client, source: str, version: str, config: DockerConfig) -> str:
     """The digest that a tag names now.
 
     Args:
         http: sends the requests.
         source: `registry.example.com/team/shop`; a registry on this machine is asked without TLS.
         version: the tag.
+        config: credentials by registry.
 
     Raises LookupError that says why there is none.
     """
@@ -75,14 +91,18 @@ def look_up(http: httpx.Client, source: str, version: str) -> str:
         raise LookupError(f"{source!r} is no repository in a registry (registry.example.com/name)")
     if _TAG.fullmatch(version) is None:
         raise LookupError(f"{version!r} is no tag")
-    here = place["host"].partition(":")[0] in ("localhost", "127.0.0.1")
-    url = f"{'http' if here else 'https'}://{place['host']}/v2/{place['name']}/manifests/{version}"
+    host, name = place["host"], place["name"]
+    where = _HUB_HOST if host in HUB else host
+    url = f"{'http' if _is_here(where) else 'https'}://{where}/v2/{name}/manifests/{version}"
     headers = {"Accept": _ACCEPT}
     try:
         answer = http.head(url, headers=headers)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            headers["Authorization"] = f"Bearer {_token(http, answer, here=here)}"
+            credentials = config.find(host, name)
+            headers["Authorization"] = _authorization(http, answer, name, credentials, config.hint(host))
             answer = http.head(url, headers=headers)
+        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise LookupError(f"{source}:{version}: {host} does not let us read it: {config.hint(host)}")
         if not answer.is_success:
             raise LookupError(f"{source}:{version}: the registry answered {answer.status_code}")
         digest = str(answer.headers.get("Docker-Content-Digest", ""))
@@ -94,18 +114,50 @@ def look_up(http: httpx.Client, source: str, version: str) -> str:
     return digest
 
 
-def _token(http: httpx.Client, answer: httpx.Response, *, here: bool) -> str:
-    """An anonymous token, from where the registry says."""
-    challenge = dict(_CHALLENGE.findall(answer.headers.get("WWW-Authenticate", "")))
-    realm = challenge.pop("realm", "")
-    if urlsplit(realm).scheme != "https" and not here:
-        raise LookupError(f"{answer.url.host} asks for credentials of a kind that is not supported")
-    given = http.get(realm, params=challenge)
+class _NoAuth(httpx.Auth):
+    """Adds nothing, also not what a .netrc has."""
+
+
+def _is_here(host: str) -> bool:
+    return host.rpartition("@")[2].partition(":")[0] in ("localhost", "127.0.0.1")
+
+
+def _authorization(
+    http: httpx.Client, answer: httpx.Response, name: str, credentials: Credentials | None, hint: str
+) -> str:
+    """What the registry's challenge asks for."""
+    host, header = answer.url.host, answer.headers.get("WWW-Authenticate", "")
+    scheme = header.partition(" ")[0].lower()
+    if scheme == "basic" and credentials is not None and credentials.password:
+        return _basic(credentials)
+    if scheme == "basic":
+        raise LookupError(f"{host} asks for user and password: {hint}")
+    challenge = {key.lower(): value for key, value in _CHALLENGE.findall(header)}
+    realm = urlsplit(challenge.get("realm", ""))
+    # Only a registry on this machine may send us to an address without TLS, and only to one on this machine.
+    plain = realm.scheme == "http" and _is_here(realm.netloc) and _is_here(answer.url.host)
+    if scheme != "bearer" or not (plain or realm.scheme == "https"):
+        raise LookupError(f"{host} asks for credentials of a kind that is not supported")
+    query = {"scope": challenge.get("scope") or f"repository:{name}:pull"}
+    if "service" in challenge:
+        query["service"] = challenge["service"]
+    if credentials is not None and credentials.identity_token:
+        grant = {"grant_type": "refresh_token", "refresh_token": credentials.identity_token, "client_id": _CLIENT_ID}
+        given = http.post(realm.geturl(), data={**query, **grant})
+    else:
+        basic = {"Authorization": _basic(credentials)} if credentials is not None else {}
+        given = http.get(realm.geturl(), params=query, headers=basic)
     try:
         body = given.json()
-        return str(body.get("token") or body["access_token"])
+        return f"Bearer {body.get('token') or body['access_token']}"
     except (ValueError, KeyError, AttributeError) as error:
-        raise LookupError(f"{answer.url.host} gives no anonymous token for it; is it private?") from error
+        kind = "refuses our credentials" if credentials is not None else "gives no anonymous token"
+        raise LookupError(f"{host} {kind} ({given.status_code}): {hint}") from error
+
+
+def _basic(credentials: Credentials) -> str:
+    packed = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
+    return f"Basic {packed}"
 
 
 def _digest_of_content(http: httpx.Client, url: str, headers: dict[str, str]) -> str:

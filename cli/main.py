@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli import (
+    atlantis_import,
     demo,
     deployments,
     doctor,
@@ -19,6 +20,8 @@ from cli import (
     flocks,
     journal,
     leases,
+    notify,
+    plans,
     processes,
     regions,
     releases,
@@ -80,9 +83,10 @@ app.command("doctor", rich_help_panel=SEE, epilog=doctor.EXAMPLES)(doctor.doctor
 app.command("version", rich_help_panel=SEE, epilog=version.EXAMPLES)(version.version)
 app.add_typer(flocks.app, name="flock", rich_help_panel=DEPLOY)
 app.add_typer(regions.app, name="region", rich_help_panel=DEPLOY)
+app.command("import", rich_help_panel=DEPLOY, epilog=atlantis_import.EXAMPLES)(atlantis_import.import_file)
 app.add_typer(releases.app, name="release", rich_help_panel=DEPLOY)
 app.add_typer(rollouts.app, name="rollout", rich_help_panel=DEPLOY)
-app.command("plan", rich_help_panel=DEPLOY, epilog=deployments.PLAN_EXAMPLES)(deployments.plan)
+app.add_typer(plans.app, name="plan", rich_help_panel=DEPLOY)
 app.command("apply", rich_help_panel=DEPLOY, epilog=deployments.APPLY_EXAMPLES)(deployments.apply)
 app.command("destroy", rich_help_panel=DEPLOY, epilog=deployments.DESTROY_EXAMPLES)(deployments.destroy)
 app.command(
@@ -95,6 +99,7 @@ app.command(
 app.add_typer(runs.app, name="run", rich_help_panel=LOOK)
 app.add_typer(leases.app, name="lease", rich_help_panel=LOOK)
 app.add_typer(journal.app, name="journal", rich_help_panel=LOOK)
+app.add_typer(notify.app, name="notify", rich_help_panel=LOOK)
 app.add_typer(chaos.app, name="chaos", rich_help_panel=LOOK)
 app.command("server", rich_help_panel=PROCESSES, epilog=processes.SERVER_EXAMPLES)(processes.server)
 app.command("beat", rich_help_panel=PROCESSES, epilog=processes.BEAT_EXAMPLES)(processes.beat)

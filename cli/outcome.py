@@ -23,6 +23,8 @@ def exit_code_of(run: Run) -> int:
     """
     if run.status in (RunStatus.APPLIED, RunStatus.SUCCEEDED):
         return exit_codes.OK
+    if run.status is RunStatus.HALTED or _held(run):
+        return exit_codes.REFUSED
     if run.status in (RunStatus.PLANNED, RunStatus.CONFIRMED):
         return exit_codes.CHANGES if run.exit_code == exit_codes.CHANGES else exit_codes.OK
     if run.revoke_requested:
@@ -52,6 +54,10 @@ def describe(run: Run) -> str:
         return f"{subject} has changes; `interlock apply {run.target}` carries them out"
     if code == exit_codes.OK:
         return f"{subject} {'has no changes' if run.status is RunStatus.PLANNED else run.status.value}"
+    if _held(run):
+        return f"{subject} waits for an approval; nothing was applied{reason}"
+    if run.status is RunStatus.HALTED:
+        return f"{subject} was halted: it would have done what nobody approved{reason}"
     if code == exit_codes.REFUSED:
         return f"{subject} had its lease revoked by an operator{reason}"
     if run.status is RunStatus.LOST:
@@ -60,6 +66,11 @@ def describe(run: Run) -> str:
         return f"{subject} was canceled{reason}"
     ended = f" with exit code {run.exit_code}" if run.exit_code is not None else ""
     return f"{subject} failed{ended}{reason}"
+
+
+def _held(run: Run) -> bool:
+    """Whether it was to apply, and its plan waits for persons."""
+    return run.status is RunStatus.PLANNED and run.kind is not RunKind.PLAN
 
 
 def _shell_code(code: int) -> int:

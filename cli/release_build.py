@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from cli.provider_lock import make_lock, needs_providers
-from scheduler.configuration.check import Checked
+from scheduler.configuration.check import OWN_BACKEND, Checked
 from scheduler.configuration.generic_files import generic_files
 from scheduler.configuration.targets import phase_order
 from shared.errors import ConfigurationError
@@ -72,7 +72,7 @@ def build_release(checked: Checked, settings: Settings, note: Callable[[str], No
     have the names of rendered ones, providers that are not locked and cannot be.
     """
     for target in checked.targets:
-        if target.backend.entries:
+        if target.backend.entries.keys() - {OWN_BACKEND}:
             raise ConfigurationError(
                 f"{target.backend.origin}: runs keep the state of {target.id} in Interlock, not in another backend",
                 hint="remove `backend`",
@@ -113,6 +113,7 @@ def build_release(checked: Checked, settings: Settings, note: Callable[[str], No
             configurations=configurations,
             phases=_phases(checked),
             targets={name: ManifestTarget.model_validate(one) for name, one in targets.items()},
+            safety=flock.safety,
         )
     except ValidationError as error:
         raise ConfigurationError(

@@ -1,7 +1,8 @@
-"""`interlock release publish | list | show | diff`."""
+"""`interlock release publish | list | show | diff | prune`."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,9 @@ app = typer.Typer(help="Publish releases and look at them: immutable, named by t
 FlockArgument = Annotated[Path, typer.Argument(help="flock.yaml, or the folder that holds it.", metavar="[FLOCK]")]
 ReleaseArgument = Annotated[
     str, typer.Argument(help="Its digest, `sha256:…`, or as much of it as makes it unique.", metavar="RELEASE")
+]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
 ]
 HERE = Path()
 COLUMNS = ("RELEASE", "FLOCK", "TARGETS", "ACTOR", "PUBLISHED")
@@ -117,26 +121,64 @@ def diff_releases(before: ReleaseArgument, after: ReleaseArgument, json_output: 
     raise typer.Exit(exit_codes.CHANGES)
 
 
-def publish(client: ApiClient, flock: Path, out: Output) -> Release:
-    """Check `flock` and everything that belongs to it, and publish it; a release that is there already is not sent.
+@app.command(
+    "prune",
+    epilog=examples(
+        "interlock release prune --dry-run            # what would go",
+        "interlock release prune --keep 50 --flock shop --yes",
+    ),
+)
+def prune_releases(
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Newest releases of each flock that stay anyway.")] = 20,
+    flock: Annotated[str | None, typer.Option("--flock", help="Only releases of this flock.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, say what would be.")] = False,
+    yes: YesOption = False,
+    json_output: JsonFlag = False,
+) -> None:
+    """Let old releases go, and files that no release has any more.
 
-    Raises ConfigurationError that names everything that is wrong; nothing was sent then.
+    What stays: the newest of each flock; what a roll-out took; what targets deploy or deployed last; what runs need.
+    """
+    from cli.context import api
+
+    out = Output(as_json=json_output)
+    with api() as client:
+        if not dry_run and not yes and sys.stdin.isatty():
+            found = client.prune_releases(keep=keep, flock=flock, dry_run=True)
+            typer.confirm(f"Let {len(found.releases)} releases and {found.files} files go?", abort=True, err=True)
+        done = client.prune_releases(keep=keep, flock=flock, dry_run=dry_run)
+    out.data(done)
+    for one in done.releases:
+        out.say(f"{one.digest}  {one.flock}, published {one.created_at}")
+    words = "would go" if dry_run else "are gone"
+    out.say(f"{len(done.releases)} releases and {done.files} files ({done.size} bytes) {words}")
+    if done.more:
+        out.note("there is more to let go; say it again")
+
+
+def publish(client: ApiClient, flock: Path, out: Output) -> Release:
+    """Check `flock` and everything that belongs to it, and publish it.
+
+    Raises ConfigurationError that names everything that is wrong; nothing was sent then. Raises PeerError when another
+    release arrived than was sent.
     """
     from cli.context import actor, load_own_settings
     from cli.flock_configuration import checked_flock, require_clean
     from cli.release_build import build_release
-    from shared.errors import ApiError
+    from shared.errors import PeerError
     from shared.release_pack import pack_release
 
     checked = checked_flock(flock, look_up=True)
     require_clean(checked, out)
     built = build_release(checked, load_own_settings(), out.note)
-    try:
-        return client.release(built.manifest.digest)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-    return client.publish_release(pack_release(built.manifest, built.blobs), actor=actor())
+    # Also when it is there already: what the scheduler lost or has damaged of it is put right by that.
+    published = client.publish_release(pack_release(built.manifest, built.blobs), actor=actor())
+    if published.digest != built.manifest.digest:
+        raise PeerError(
+            f"release {built.manifest.digest} was published as {published.digest}: it was changed on its way",
+            hint="deploy neither; what is between here and the API?",
+        )
+    return published
 
 
 def find_digest(client: ApiClient, name: str) -> str:

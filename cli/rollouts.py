@@ -1,4 +1,4 @@
-"""`interlock rollout start | list | show | watch | pause | resume | cancel | approve | discard`."""
+"""`interlock rollout start | list | show | watch | pause | resume | cancel | retry | approve | discard`."""
 
 from __future__ import annotations
 
@@ -122,6 +122,33 @@ def cancel(rollout_id: RolloutId, json_output: JsonFlag = False) -> None:
 
 
 @app.command(
+    "retry",
+    epilog=examples(
+        "interlock rollout retry rollout-0123456789abcdef                # every target that failed",
+        "interlock rollout retry rollout-0123456789abcdef --target shop.eu-west-1 --watch",
+    ),
+)
+def retry(
+    rollout_id: RolloutId,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Only this target; may be given several times.")
+    ] = None,
+    watch_it: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
+    json_output: JsonFlag = False,
+) -> None:
+    """Try targets again that failed, from a new plan on. What was frozen goes on when they succeed."""
+    from cli.context import actor, api
+
+    out = Output(as_json=json_output)
+    with api() as client:
+        rollout = client.retry_rollout(rollout_id, target or (), actor=actor())
+        if watch_it:
+            raise typer.Exit(_watch(client, out, rollout.id))
+    out.data(rollout)
+    out.say(f"{rollout.id} is {rollout.status.value}")
+
+
+@app.command(
     "approve",
     epilog=examples(
         "interlock rollout approve rollout-0123456789abcdef                # every plan that waits",
@@ -180,13 +207,16 @@ def _decide(
         plans = plans_that_wait(rollout, phase=phase, targets=targets)
         for name, digest in plans.items():
             run = rollout.target(name)
-            out.note(f"{name}  {digest}  `interlock run logs {run.plan_run_id if run else ''}` shows it")
+            out.note(f"{name}  {digest}  `interlock plan show {run.plan_run_id if run else ''}` shows it")
         if not yes and sys.stdin.isatty():
             typer.confirm(f"{decision.capitalize()} {len(plans)} plans?", abort=True, err=True)
         changed = client.decide_plans(rollout_id, decision, plans, actor=actor())
     out.data(changed)
     done = "approved" if decision == "approve" else "discarded"
     out.say(f"{len(plans)} plans {done}; {changed.id} is {changed.status.value}")
+    for target in changed.targets:
+        if target.id in plans and target.held:
+            out.note(f"{target.id} still waits: {target.reason}")
 
 
 def _watch(client: ApiClient, out: Output, rollout_id: str) -> int:

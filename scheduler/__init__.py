@@ -8,6 +8,7 @@ Map, from the bottom up:
     flocks, runs, run_logs          what there is to do, and what was said while doing it
     turns                           which of the waiting runs is claimed next, in SQL
     plans                           plan files between a plan and its apply, and when one is void
+    safety_plans, halts             what plans do, who approved it, what may be signed; telling people what was stopped
     claims                          the one transaction that turns a pending run into an epoch
     settlement                      when a run is over: the rules, pure, and the transaction that writes them down
     leases                          lease views and revocations
@@ -15,6 +16,7 @@ Map, from the bottom up:
     terraform_state, quarantine     Terraform's HTTP backend, fenced by epoch, lease, serial and lineage
     publisher, celery_app           wake-up hints on the broker
     rollout/                        a release through its phases: a pure core, and the transaction that drives it
+    notifications/                  what people are told: an outbox, and the loop that delivers it
     observer_loop                   the resident loop that expires leases, ends embargoes and settles runs
     ticks, beat                     periodic work that two beats may both attempt
     api/, server                    the HTTP face of all of it

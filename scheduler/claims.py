@@ -16,10 +16,11 @@ from scheduler.cipher import password_hash
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, invalid
 from scheduler.recovery import run_to_recover
+from scheduler.releases import get_manifest
 from scheduler.rows import find_run, find_target, lock_run, lock_target, require_holder, run_record, target_record
 from scheduler.settlement import FENCE_HOLDER
 from scheduler.tables import ACTIVE_STATUSES, RolloutRow, RunRow, TargetRow
-from shared.errors import ApiError, ConfigurationError, Unavailable
+from shared.errors import ApiError, ConfigurationError, PeerError, Unavailable
 from shared.log import log_event
 from shared.models import Assignment, RunKind, RunStatus
 
@@ -107,7 +108,7 @@ def _claim_next(
     No row of a run is loaded before its target is locked: what the session has read once it would not read again.
     """
     region = session.scalars(select(RunRow.region).where(RunRow.id == run_id)).one()
-    turns.lock_region(context.database, session, region)
+    count = turns.lock_region(context.database, session, region)
     best = turns.next_run(session, context.settings, region)
     if best is None:
         raise _refusal(context, session, run_id)
@@ -134,7 +135,7 @@ def _claim_next(
     run.claimed_at = context.clock.wall()
     run.recovers = run_to_recover(session, run.target, before_epoch=target.epoch)
     session.flush()
-    turns.served(context.database, session, run, target)
+    turns.served(context.database, session, run, target, count + 1)
     return _assignment(context, session, run, target)
 
 
@@ -159,7 +160,10 @@ def raise_epoch(context: SchedulerContext, run_id: str, *, holder: str, above: i
     """After a restore of the database: move a claim above the epoch for which Redis refused it.
 
     `above` is the last epoch that Redis named. It is believed only as far as Redis confirms it, so that a worker cannot
-    burn epochs. Raises `ApiError` 409 when the claim is not the holder's, has already begun, or needs no raising.
+    burn epochs. A run that applies a plan is discarded instead: somebody whom this database does not know was at work
+    on the target since the plan was made.
+
+    Raises `ApiError` 409 when the claim is not the holder's, has already begun, needs no raising, or is discarded.
     """
     with context.database.read() as session:
         target_id = find_run(session, run_id).target
@@ -177,11 +181,18 @@ def raise_epoch(context: SchedulerContext, run_id: str, *, holder: str, above: i
                 f"Redis gave {run.target} at most epoch {last}; there is no reason to go above {above}",
                 "acquire again with the epoch of the claim",
             )
-        target.epoch = last + 1
-        run.epoch = target.epoch
-        session.flush()
-        log_event(log, "epoch_raised", level=logging.WARNING, target=run.target, run=run_id, epoch=target.epoch)
-        return _assignment(context, session, run, target)
+        if run.plan_run_id is None:
+            target.epoch = last + 1
+            run.epoch = target.epoch
+            session.flush()
+            log_event(log, "epoch_raised", level=logging.WARNING, target=run.target, run=run_id, epoch=target.epoch)
+            return _assignment(context, session, run, target)
+        # Over as soon as Redis is seen to be past its epoch, like any run that its holder gave up.
+        run.status = RunStatus.SETTLING
+        run.reported_status = RunStatus.DISCARDED
+        run.reason = f"epoch {last} of {run.target} was at work since the plan was made; its roll-out plans anew"
+        why = run.reason
+    raise conflict("plan_stale", f"the plan of {run_id} is void: {why}")
 
 
 def active_run(session: Session, target: str) -> RunRow | None:
@@ -232,7 +243,7 @@ def _assignment(context: SchedulerContext, session: Session, run: RunRow, target
     run.state_password_hash = password_hash(password)
     return Assignment(
         run=run_record(run),
-        target=target_record(target),
+        target=target_record(target).model_copy(update={"provider_region": _provider_region(session, run, target)}),
         epoch=run.epoch,
         holder=run.holder,
         timing=context.settings.timing,
@@ -242,6 +253,18 @@ def _assignment(context: SchedulerContext, session: Session, run: RunRow, target
         plan=plans.saved_plan(session, run),
         keep_plan=run.kind == RunKind.PLAN and run.rollout_id is not None,
     )
+
+
+def _provider_region(session: Session, run: RunRow, target: TargetRow) -> str:
+    """The release's word, not the target's present one: another release may have been registered meanwhile."""
+    if run.release_digest is None:
+        return target.provider_region
+    try:
+        return get_manifest(session, run.release_digest).targets[run.target].provider_region
+    except (ApiError, PeerError, KeyError) as error:
+        # The worker will refuse the release and say why; failing here would hold up the whole region.
+        log_event(log, "release_unreadable", level=logging.WARNING, run=run.id, error=repr(error))
+        return target.provider_region
 
 
 def _not_claimable(run_id: str, why: str) -> ApiError:

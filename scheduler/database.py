@@ -30,6 +30,9 @@ BUSY_TIMEOUT_MS = 30_000
 #: Any fixed number: the PostgreSQL advisory lock under which one process at a time migrates.
 _MIGRATION_LOCK = 7_165_084_420
 
+#: The same for whoever refers to releases (shared) and whoever lets them go.
+_RELEASES_LOCK = 7_165_084_421
+
 _ADDRESS_HINT = "set INTERLOCK_DATABASE_URL to sqlite:///FILE or postgresql://USER@HOST/NAME"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -85,6 +88,15 @@ class Database:
     def lock_target(self, session: Session, target: str) -> TargetRow | None:
         """The target's row, locked until the transaction of `write()` ends; None when there is no such target."""
         return session.scalars(select(TargetRow).where(TargetRow.id == target).with_for_update()).one_or_none()
+
+    def hold_releases(self, session: Session, *, alone: bool = False) -> None:
+        """Until the transaction of `write()` ends no release is let go; with `alone` nobody else holds them either.
+
+        Asked for first in a transaction. SQLite writes one transaction after the other anyway.
+        """
+        if self.dialect != "sqlite":
+            lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+            session.execute(select(lock(_RELEASES_LOCK)))
 
     def migrate(self) -> None:
         """Bring the schema to the newest revision. Processes that start together wait for one another.

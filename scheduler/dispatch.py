@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 #: A region whose workers are busy must not get a long queue: each repetition waits twice as long, up to this.
 MAX_PAUSE_S = 300
-#: Runs looked at in one pass of the reconciler.
+#: Hints published in one pass of the reconciler.
 MAX_BATCH = 500
 
 
@@ -54,7 +54,21 @@ def republish(context: SchedulerContext) -> int:
         if published_at is None or not timedelta(0) <= now - published_at < timedelta(seconds=pause_s):
             due.append((run_id, region, publications == 0))
     served = _served_regions(context) if due else set()
-    return sum(publish(context, run_id, region) for run_id, region, first in due if first or region in served)
+    # Bounded only now: runs of a region that nobody serves must not take the places of the others.
+    wanted = [(run_id, region) for run_id, region, first in due if first or region in served]
+    return sum(publish(context, run_id, region) for run_id, region in wanted[:MAX_BATCH])
+
+
+def hint_again(context: SchedulerContext) -> None:
+    """Let every run that waits be published at the next pass, for an API that begins: while it was away hints led to
+    nothing, and each made the pause until the next one longer.
+    """
+    with context.database.write() as session:
+        session.execute(
+            update(RunRow)
+            .where(RunRow.status == RunStatus.PENDING, RunRow.publications > 0)
+            .values(published_at=None, publications=1)
+        )
 
 
 def _served_regions(context: SchedulerContext) -> set[str]:
@@ -75,7 +89,6 @@ def _claimable(context: SchedulerContext) -> list[tuple[str, str, datetime | Non
         select(RunRow.id, RunRow.region, RunRow.published_at, RunRow.publications)
         .where(RunRow.sequence.in_(select(oldest.c[0])), ~taken)
         .order_by(RunRow.sequence)
-        .limit(MAX_BATCH)
     )
     with context.database.read() as session:
         return [(row[0], row[1], row[2], row[3]) for row in session.execute(query)]

@@ -31,6 +31,38 @@ class SchedulerMetrics:
         self.settled = Counter(
             f"{_PREFIX}_settled_runs", "Runs that became terminal, by status", ["status"], registry=self.registry
         )
+        self.notifications = Gauge(
+            f"{_PREFIX}_notifications",
+            "Notifications on their way by state (unrouted, queued, dead), read from the database by beat",
+            ["state"],
+            registry=self.registry,
+        )
+        self.notification_attempts = Counter(
+            f"{_PREFIX}_notification_attempts",
+            "Attempts to deliver a notification by destination and outcome (delivered, failed, dead)",
+            ["destination", "outcome"],
+            registry=self.registry,
+        )
+        self.rollouts = self._gauge("rollouts", "Roll-outs by status, read from the database", "status")
+        self.rollout_targets = self._gauge(
+            "rollout_targets", "Targets of roll-outs that are not over by stage, read from the database", "stage"
+        )
+        self.rollout_plans_waiting = self._gauge(
+            "rollout_plans_waiting", "Plans that wait for a person, read from the database"
+        )
+        self.rollout_age = self._gauge(
+            "oldest_rollout_age_seconds", "Seconds since the oldest roll-out that is not over was started; 0: none"
+        )
+        self.ended_rollouts = Counter(
+            f"{_PREFIX}_ended_rollouts", "Roll-outs that this process saw end, by status", ["status"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.rollout_retries = Counter(
+            f"{_PREFIX}_rollout_retries",
+            "Targets of roll-outs that were tried again, by cause (lost, unserved, stale)",
+            ["cause"],
+            registry=self.registry,
+        )
         self.tick_age = Gauge(
             f"{_PREFIX}_last_tick_age_seconds", "Seconds since beat last ticked", registry=self.registry
         )
@@ -39,6 +71,9 @@ class SchedulerMetrics:
             "Seconds since the observer last finished a pass",
             registry=self.registry,
         )
+
+    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"{_PREFIX}_{name}", documentation, labels, registry=self.registry)
 
     def _counter(self, name: str, documentation: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", documentation, registry=self.registry)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import func, select, update
+from sqlalchemy import false, func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from scheduler.context import SchedulerContext
@@ -17,6 +17,7 @@ from scheduler.problems import conflict, invalid, not_found
 from scheduler.rows import find_run, lock_run, require_holder
 from scheduler.state_versions import current_identity
 from scheduler.tables import PlanRow, RunRow
+from shared import exit_codes
 from shared.constants import MAX_PLAN_BYTES
 from shared.models import RunKind, RunStatus, SavedPlan
 
@@ -93,9 +94,15 @@ def why_stale(session: Session, run: RunRow) -> str | None:
     now = [state.serial, state.lineage] if state else [None, None]
     if now != made_against:
         return f"the state moved from serial {made_against[0]} to {now[0]} since the plan was made"
+    # By its holder's word it never began to apply. A command may exit with that number by itself.
+    unserved = (RunRow.exit_code == exit_codes.UNAVAILABLE) & (RunRow.kind != RunKind.EXEC)
     other = session.scalar(
         select(func.max(RunRow.id)).where(
-            RunRow.target == run.target, RunRow.epoch > epoch, RunRow.kind != RunKind.PLAN, RunRow.id != run.id
+            RunRow.target == run.target,
+            RunRow.epoch > epoch,
+            RunRow.kind != RunKind.PLAN,
+            func.coalesce(unserved, false()).is_(False),
+            RunRow.id != run.id,
         )
     )
     return f"{other} was at work on {run.target} since the plan was made" if other is not None else None

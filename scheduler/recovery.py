@@ -22,7 +22,7 @@ from shared.models import JournalRecord, Recovery, RunKind, RunStatus
 #: More than this many unsettled writes are a refusal, not a truncated list: what is left out would be ignored.
 MAX_RECORDS = 20_000
 
-_UNCLEAN = (RunStatus.LOST, RunStatus.ERRORED, RunStatus.CANCELED)
+_UNCLEAN = (RunStatus.LOST, RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.HALTED)
 #: First words of operations that make nothing. Any other write may have made something, an unknown one too.
 _MAKES_NOTHING = frozenset(
     {"Delete", "Remove", "Update", "Modify", "Tag", "Untag", "Detach", "Disassociate", "Revoke", "Deregister"}

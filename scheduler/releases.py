@@ -1,10 +1,14 @@
-"""Releases: published once, looked up by digest, handed out file by file. Nothing here changes or deletes one.
+"""Releases: published once, looked up by digest, handed out file by file. Nothing here changes one;
+`retention` lets old ones go.
+
+Publishing one again that is there puts right whatever of it was damaged or lost in the database.
 
 What is in the database is not trusted by those who read it: a worker checks the manifest against the release's name and
 every file against the manifest.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import batched
 
@@ -18,13 +22,18 @@ from scheduler.problems import invalid, not_found
 from scheduler.rows import target_record
 from scheduler.tables import BlobRow, ReleaseRow
 from shared.errors import PeerError
+from shared.log import log_event
 from shared.models import Flock, Release, ReleaseSummary, ReleaseTarget
 from shared.release_manifest import Manifest, parse_manifest
 from shared.release_pack import pack, unpack_release
 
+log = logging.getLogger(__name__)
+
 MAX_LISTED = 1000
 #: Parameters of one statement; SQLite takes 32,766.
 _BATCH = 500
+#: Files whose stored content is in memory at the same time.
+_COMPARED_AT_ONCE = 50
 
 
 def publish(context: SchedulerContext, packed: bytes, *, actor: str) -> Release:
@@ -120,14 +129,13 @@ def _publish(
 ) -> Release:
     digest = manifest.digest
     with context.database.write() as session:
-        row = session.scalars(select(ReleaseRow).where(ReleaseRow.digest == digest)).one_or_none()
-        if row is None:
-            known = set(_stored(session, blobs))
-            session.add_all(
-                BlobRow(digest=name, content=blob, size=len(blob))
-                for name, blob in sorted(blobs.items())
-                if name not in known
-            )
+        context.database.hold_releases(session)
+        query = select(ReleaseRow).where(ReleaseRow.digest == digest).options(undefer(ReleaseRow.manifest))
+        row = session.scalars(query).one_or_none()
+        _store(session, blobs)
+        if row is not None:
+            row.manifest = content
+        else:
             row = ReleaseRow(
                 digest=digest,
                 flock=manifest.flock,
@@ -143,6 +151,7 @@ def _publish(
 
 def _register(context: SchedulerContext, flock: str, digest: str) -> Flock:
     with context.database.write() as session:
+        context.database.hold_releases(session)
         manifest = get_manifest(session, digest)
         if manifest.flock != flock:
             raise invalid(f"release {digest} belongs to flock {manifest.flock}", "name that flock")
@@ -166,9 +175,18 @@ def _find(session: Session, digest: str) -> ReleaseRow:
     return row
 
 
-def _stored(session: Session, digests: Iterable[str]) -> Iterator[str]:
-    for part in batched(sorted(digests), _BATCH, strict=False):
-        yield from session.scalars(select(BlobRow.digest).where(BlobRow.digest.in_(part)))
+def _store(session: Session, blobs: Mapping[str, bytes]) -> None:
+    """Keep files; one that is there with another content than its name says gets its own back."""
+    for part in batched(sorted(blobs), _COMPARED_AT_ONCE, strict=False):
+        query = select(BlobRow).where(BlobRow.digest.in_(part)).options(undefer(BlobRow.content))
+        known = {row.digest: row for row in session.scalars(query)}
+        for digest in part:
+            content = blobs[digest]
+            if (row := known.get(digest)) is None:
+                session.add(BlobRow(digest=digest, content=content, size=len(content)))
+            elif row.content != content:
+                log_event(log, "file_mended", level=logging.WARNING, digest=digest)
+                row.content, row.size = content, len(content)
 
 
 @lru_cache(maxsize=8)

@@ -27,11 +27,12 @@ MAX_ARGV = 1024
 _PROGRESS = {RunStatus.CLAIMED: 0, RunStatus.PLANNING: 1, RunStatus.APPLYING: 2}
 _REPORTS = {
     RunKind.PLAN: {RunStatus.PLANNED},
-    RunKind.APPLY: {RunStatus.APPLIED},
-    RunKind.DESTROY: {RunStatus.APPLIED},
+    # Planned: the plan waits for its approval, nothing was applied.
+    RunKind.APPLY: {RunStatus.APPLIED, RunStatus.PLANNED},
+    RunKind.DESTROY: {RunStatus.APPLIED, RunStatus.PLANNED},
     RunKind.EXEC: {RunStatus.SUCCEEDED},
 }
-_FAILURES = {RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.LOST}
+_FAILURES = {RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.LOST, RunStatus.HALTED}
 
 
 def submit(
@@ -57,6 +58,7 @@ def submit(
     if len(argv) > MAX_ARGV:
         raise invalid(f"a command of {len(argv)} arguments is too long (at most {MAX_ARGV})", "put it in a script")
     with context.database.write() as session:
+        context.database.hold_releases(session)
         found = find_target(session, target)
         digest = release_digest or found.release_digest
         if digest is None:

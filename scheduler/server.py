@@ -9,6 +9,7 @@ import uvicorn
 
 from scheduler.api.app import create_app
 from scheduler.assembly import build_context, close_context
+from scheduler.dispatch import hint_again
 from shared.errors import ConfigurationError
 from shared.log import configure_logging
 from shared.settings import Settings
@@ -28,6 +29,7 @@ def run_api(settings: Settings) -> None:
     try:
         context = build_context(settings)
         try:
+            hint_again(context)
             config = uvicorn.Config(
                 create_app(settings, context=context),
                 log_config=None,

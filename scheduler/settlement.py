@@ -18,12 +18,13 @@ To fence off an epoch the scheduler acquires and releases it itself: from then o
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from scheduler import turns
+from scheduler import halts, notifications, turns
 from scheduler.context import SchedulerContext
 from scheduler.rows import lock_run
-from scheduler.tables import ACTIVE_STATUSES, RunRow
+from scheduler.tables import ACTIVE_STATUSES, RunRow, TargetRow
 from shared.lease.commands import Refused
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
@@ -193,7 +194,12 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
             target.release_digest = run.release_digest
         context.metrics.settled.labels(status=run.status).inc()
         session.flush()
-        if (successor := _follow_up(context, run)) is not None:
+        successor = _follow_up(context, run)
+        if run.status == RunStatus.HALTED:
+            halts.tell(session, run, at=run.finished_at, reason=run.reason)
+        if run.status == RunStatus.LOST:
+            notifications.record(session, _loss(run, target, successor, at=run.finished_at))
+        if successor is not None:
             session.add(successor)
             session.flush()
             return [(successor.id, successor.region)]
@@ -225,6 +231,23 @@ def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:
         retry_of=run.id,
         priority=run.priority,
         created_at=context.clock.wall(),
+    )
+
+
+def _loss(run: RunRow, target: TargetRow, successor: RunRow | None, *, at: datetime) -> notifications.Event:
+    return notifications.Event(
+        kind=notifications.Kind.LOST_LEASE,
+        key=run.id,
+        at=at,
+        flock=target.flock,
+        target=run.target,
+        run_id=run.id,
+        run_kind=run.kind,
+        epoch=run.epoch,
+        rollout_id=run.rollout_id,
+        release_digest=run.release_digest,
+        next_run_id=successor.id if successor else None,
+        reason=run.reason,
     )
 
 

@@ -93,7 +93,7 @@ class BlobRow(Base):
 
 
 class ReleaseRow(Base):
-    """A release: its canonical manifest, whose SHA-256 is its name. Never changed, never deleted."""
+    """A release: its canonical manifest, whose SHA-256 is its name. Never changed; `retention` deletes old ones."""
 
     __tablename__ = "releases"
 
@@ -235,6 +235,42 @@ class PlanRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class SafetyPlanRow(Base):
+    """What the plan of a run does (`shared.safety.entries`), and what was decided about it when it was delivered."""
+
+    __tablename__ = "safety_plans"
+    __table_args__ = (Index("ix_safety_plans_release_digest", "release_digest", "digest"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    release_digest: Mapped[str] = mapped_column(String(80))
+    #: Of the entries without what is particular to the target's place: what an approval names.
+    digest: Mapped[str] = mapped_column(String(80))
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    #: `shared.safety.verdict.Verdict`
+    verdict: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SafetyApprovalRow(Base):
+    """One person's approval of a safety plan, for one release. Never changed, never deleted: another release is not
+    approved by it.
+    """
+
+    __tablename__ = "safety_approvals"
+    __table_args__ = (Index("uq_safety_approvals_person", "release_digest", "digest", "approver", unique=True),)
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    release_digest: Mapped[str] = mapped_column(String(80))
+    digest: Mapped[str] = mapped_column(String(80))
+    approver: Mapped[str] = mapped_column(String(256))
+    #: The run whose plan was looked at.
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    #: The normalised entries that the digest is of.
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    approved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class TurnRow(Base):
     """When a flock or a target was served last in a region, counted in claims; the row without a name is the count.
 
@@ -353,3 +389,48 @@ class TickRow(Base):
 
     schedule: Mapped[str] = mapped_column(String(64), primary_key=True)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+
+
+class NotificationRow(Base):
+    """Something that people are told: recorded in the transaction that makes it true, sent later."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (Index("ix_notifications_routed_at", "routed_at", "sequence"),)
+
+    #: Orders notifications by their recording.
+    sequence: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    flock: Mapped[str] = mapped_column(String(256))
+    #: The whole event (`scheduler.notifications.events.Event`).
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    #: For a test: the only destination. None: the routes decide.
+    destination: Mapped[str | None] = mapped_column(String(63))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: When its deliveries were made; None: no beat has looked at it yet.
+    routed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class DeliveryRow(Base):
+    """A notification on its way to one destination."""
+
+    __tablename__ = "notification_deliveries"
+    __table_args__ = (
+        Index("uq_notification_deliveries_slot", "notification_id", "destination", unique=True),
+        Index("ix_notification_deliveries_due", "state", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    notification_id: Mapped[str] = mapped_column(ForeignKey("notifications.id"))
+    destination: Mapped[str] = mapped_column(String(63))
+    state: Mapped[str] = mapped_column(String(16))
+    #: Counted when an attempt begins: one whose scheduler was killed counts too.
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    #: When it may be claimed; while it is being sent: when its claim has run out.
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: The nonce of the attempt that is at work.
+    claim: Mapped[str | None] = mapped_column(String(32))
+    #: What the destination said last.
+    note: Mapped[str] = mapped_column(Text, default="")
+    #: Its age counts from here: when it was routed, or sent anew by a person.
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime)

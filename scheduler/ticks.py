@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from scheduler import leases
 from scheduler.context import SchedulerContext
 from scheduler.dispatch import republish
+from scheduler.retention import prune_by_settings
 from scheduler.rollout.drive import drive_all
 from scheduler.tables import ACTIVE_STATUSES, RunRow, TickRow
 from shared.errors import Unavailable
@@ -64,6 +65,7 @@ def end_overlong_runs(context: SchedulerContext) -> int:
 SCHEDULES = (
     Schedule(name="dispatch", every_s=1, work=republish),
     Schedule(name="rollouts", every_s=1, work=drive_all),
+    Schedule(name="prune_releases", every_s=3600, work=prune_by_settings),
     Schedule(name="end_overlong_runs", every_s=10, work=end_overlong_runs),
 )
 

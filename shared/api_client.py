@@ -1,7 +1,8 @@
 """The scheduler's HTTP API, one typed method for each endpoint.
 
-Every method raises `ApiError` for an answer that is an error, `Unavailable` when there is no answer, and
-`PeerError` for an answer in another format than agreed. Nothing is retried here: the caller knows what may be.
+Every method raises `ApiError` for an answer that is an error, `Unavailable` when there is no answer (or one that says
+so: 502, 503 and 504), and `PeerError` for an answer in another format than agreed. Nothing is retried here: the caller
+knows what may be.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from shared.models import (
     JournalOutcome,
     JournalRecord,
     LogChunk,
+    Pruned,
     Recovery,
     Release,
     ReleaseSummary,
@@ -32,10 +34,15 @@ from shared.models import (
     SavedPlan,
     Target,
 )
+from shared.notifications import Notification, NotificationState, Requeued
 from shared.rollouts import Rollout, RolloutSummary
+from shared.safety.allowance import Allowance
+from shared.safety.entries import SafetyPlan
+from shared.safety.records import SafetyRecord, Unused
 
 TIMEOUT_S: Final = 10.0
 TRANSFER_TIMEOUT_S: Final = 120.0
+_AWAY: Final = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 
 
 class ApiClient:
@@ -86,6 +93,11 @@ class ApiClient:
     def release(self, digest: str) -> Release:
         """Return one release: its phases and targets."""
         return self._call(Release, "GET", f"/v1/releases/{_part(digest)}")
+
+    def prune_releases(self, *, keep: int, flock: str | None = None, dry_run: bool = False) -> Pruned:
+        """Let releases go that nobody refers to, but for the newest of each flock."""
+        body = {"keep": keep, "flock": flock, "dry_run": dry_run}
+        return self._call(Pruned, "POST", "/v1/releases/prune", json=body, timeout=TRANSFER_TIMEOUT_S)
 
     def release_manifest(self, digest: str) -> bytes:
         """Return a release's manifest as it came; `parse_manifest` checks it against the digest."""
@@ -195,6 +207,11 @@ class ApiClient:
         """Pause, resume or cancel a roll-out. ApiError with code `illegal_transition` where that does not fit."""
         return self._call(Rollout, "POST", f"/v1/rollouts/{_part(rollout_id)}/{command}", json={"actor": actor})
 
+    def retry_rollout(self, rollout_id: str, targets: Sequence[str] = (), *, actor: str = "") -> Rollout:
+        """Try failed targets again, all where none is named. ApiError `illegal_transition`, `rollout_superseded`."""
+        body = {"targets": list(targets), "actor": actor}
+        return self._call(Rollout, "POST", f"/v1/rollouts/{_part(rollout_id)}/retry", json=body)
+
     def decide_plans(
         self, rollout_id: str, decision: Literal["approve", "discard"], plans: Mapping[str, str], *, actor: str = ""
     ) -> Rollout:
@@ -213,6 +230,30 @@ class ApiClient:
         path = f"/v1/runs/{_part(run_id)}/plan"
         return self._send("GET", path, params={"holder": holder}, timeout=TRANSFER_TIMEOUT_S).content
 
+    # Safety plans
+
+    def deliver_safety_plan(self, run_id: str, *, holder: str, plan: SafetyPlan) -> SafetyRecord:
+        """Deliver what a run's plan does; the verdict says whether it may be applied. Again is harmless."""
+        body = {"holder": holder, "plan": plan.model_dump(mode="json")}
+        return self._call(SafetyRecord, "POST", f"/v1/runs/{_part(run_id)}/safety-plan", json=body)
+
+    def safety_plan(self, run_id: str) -> SafetyRecord:
+        """Return what a run's plan does, and what may become of it now."""
+        return self._call(SafetyRecord, "GET", f"/v1/runs/{_part(run_id)}/safety-plan")
+
+    def approve_safety_plan(self, run_id: str, digest: str, *, actor: str = "") -> SafetyRecord:
+        """Approve it. ApiError with code `other_plan` when it is not the one that was looked at."""
+        body = {"digest": digest, "actor": actor}
+        return self._call(SafetyRecord, "POST", f"/v1/runs/{_part(run_id)}/safety-plan/approve", json=body)
+
+    def unused_of_safety_plan(self, run_id: str) -> Unused:
+        """Return what was approved for an apply and not needed. ApiError `not_applied` before its end."""
+        return self._call(Unused, "GET", f"/v1/runs/{_part(run_id)}/safety-plan/unused")
+
+    def allowance(self, run_id: str) -> Allowance:
+        """Return what may be signed for a run now."""
+        return self._call(Allowance, "GET", f"/v1/runs/{_part(run_id)}/allowance")
+
     # Leases
 
     def leases(self) -> list[LeaseView]:
@@ -226,6 +267,26 @@ class ApiClient:
     def revoke_lease(self, target: str, reason: str) -> LeaseView:
         """Take the lease from its holder; durable, repeated by the observer until it took."""
         return self._call(LeaseView, "POST", f"/v1/leases/{_part(target)}/revoke", json={"reason": reason})
+
+    # Notifications
+
+    def notifications(self, *, state: NotificationState | None = None, limit: int = 100) -> list[Notification]:
+        """Return notifications, one record for each destination, newest first."""
+        return self._call(list[Notification], "GET", "/v1/notifications", params=_params(state=state, limit=limit))
+
+    def notification(self, notification_id: str) -> list[Notification]:
+        """Return one notification on its way to each of its destinations."""
+        return self._call(list[Notification], "GET", f"/v1/notifications/{_part(notification_id)}")
+
+    def test_notification(self, destination: str, *, actor: str = "") -> Notification:
+        """Send a test to one destination; its record says nothing about the outcome yet."""
+        body = {"destination": destination, "actor": actor}
+        return self._call(list[Notification], "POST", "/v1/notifications/test", json=body)[0]
+
+    def retry_notifications(self, *, notification: str | None = None, destination: str | None = None) -> Requeued:
+        """Try dead deliveries again: of one notification, to one destination, or all."""
+        body = {"notification": notification, "destination": destination}
+        return self._call(Requeued, "POST", "/v1/notifications/retry", json=body)
 
     # Journal
 
@@ -310,6 +371,10 @@ class AsyncApiClient:
         """Record what became of a call."""
         await self._send("POST", f"/v1/journal/{_part(outcome.call_id)}/outcome", json=outcome.model_dump(mode="json"))
 
+    async def allowance(self, run_id: str) -> Allowance:
+        """Return what may be signed for a run. Raises PeerError for an answer that is not one."""
+        return _parse(Allowance, await self._send("GET", f"/v1/runs/{_part(run_id)}/allowance"))
+
     async def quarantine_state(self, target: str, *, epoch: int, run: str, state: bytes) -> None:
         """Keep the state of a cut epoch, to be judged by the next holder."""
         await self._send(
@@ -345,6 +410,9 @@ def _checked(answer: httpx.Response) -> httpx.Response:
         code, message, hint = str(error["code"]), str(error["message"]), str(error.get("hint", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         code, message, hint = "http", f"HTTP {answer.status_code}", "is this Interlock's API?"
+    if answer.status_code in _AWAY:
+        # The API without its database, or a gateway without the API: nobody answered the question.
+        raise Unavailable(message, hint=hint)
     raise ApiError(message, status=answer.status_code, code=code, hint=hint)
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from shared.constants import MAX_CONTROL_BYTES
 from shared.errors import PeerError
 from shared.lease.timing import LeaseTiming
-from shared.models import RunId, TargetId
+from shared.models import Identifiers, RunId, TargetId
 
 MAX_FDS: Final = 1
 
@@ -60,6 +60,12 @@ class Done(_Message):
     """Worker to proxy: the lease is being released; shut the gate and acknowledge."""
 
     op: Literal["done"] = "done"
+
+
+class AskAllowance(_Message):
+    """Worker to proxy: what this run may do has changed; ask the scheduler again."""
+
+    op: Literal["allowance"] = "allowance"
 
 
 class Attached(_Message):
@@ -106,9 +112,34 @@ class Cut(_Message):
     in_flight: int = Field(ge=0, description="mutating calls of unknown outcome")
 
 
-Request = Annotated[Attach | Poll | Done, Field(discriminator="op")]
-Event = Annotated[Attached | Refused | Open | Shut | Acked | Cut, Field(discriminator="event")]
-Message = Attach | Poll | Done | Attached | Refused | Open | Shut | Acked | Cut
+class AllowanceHolds(_Message):
+    """Proxy to worker: what is held against the run's calls from now on."""
+
+    event: Literal["allowance"] = "allowance"
+    mode: Literal["reads", "entries", "unbounded", "unknown"] = Field(
+        description="unknown: the scheduler did not say; it is asked again at the next call, and nothing is signed"
+    )
+    entries: int = Field(default=0, ge=0, description="with mode entries: how many kinds of change")
+    why: str = Field(default="", max_length=1024, description="for people")
+
+
+class Latched(_Message):
+    """Proxy to worker, unasked: a call outside the allowance was refused; nothing that changes is signed any more."""
+
+    event: Literal["latched"] = "latched"
+    service: str = Field(max_length=128, description="signing name of the service called")
+    operation: str = Field(max_length=256, description="its operation; Unknown where it can't be told")
+    resource: Identifiers = Field(default_factory=dict, description="identifying parameters of the request")
+    reason: str = Field(max_length=1024, description="why it was refused")
+
+
+Request = Annotated[Attach | Poll | AskAllowance | Done, Field(discriminator="op")]
+Event = Annotated[
+    Attached | Refused | Open | Shut | Acked | Cut | AllowanceHolds | Latched, Field(discriminator="event")
+]
+Message = (
+    Attach | Poll | AskAllowance | Done | Attached | Refused | Open | Shut | Acked | Cut | AllowanceHolds | Latched
+)
 
 _ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Request | Event)
 

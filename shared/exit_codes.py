@@ -17,6 +17,6 @@ UNAVAILABLE: Final = 69
 LEASE_LOST: Final = 75
 """The lease was lost on the way; another try may succeed (EX_TEMPFAIL)."""
 REFUSED: Final = 77
-"""The lease was revoked or not given, or the token may not do this (EX_NOPERM)."""
+"""The lease was revoked or not given, the token may not do this, or nobody approved it (EX_NOPERM)."""
 CANCELED: Final = 130
 """Canceled by the user (128 + SIGINT)."""

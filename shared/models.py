@@ -65,6 +65,8 @@ class RunStatus(StrEnum):
     ERRORED = "errored"
     CANCELED = "canceled"
     LOST = "lost"
+    HALTED = "halted"
+    """It would have done, or tried to do, what nobody approved."""
 
     @property
     def terminal(self) -> bool:
@@ -85,6 +87,7 @@ _KNOWN: Final = {
     RunStatus.CLAIMED: RunStatus.PENDING,
     RunStatus.SUCCEEDED: RunStatus.APPLIED,
     RunStatus.LOST: RunStatus.ERRORED,
+    RunStatus.HALTED: RunStatus.ERRORED,
 }
 
 _TERMINAL: Final = frozenset(
@@ -97,6 +100,7 @@ _TERMINAL: Final = frozenset(
         RunStatus.ERRORED,
         RunStatus.CANCELED,
         RunStatus.LOST,
+        RunStatus.HALTED,
     }
 )
 
@@ -175,6 +179,16 @@ class ReleaseSummary(_Record):
     target_count: int = Field(ge=1, description="how many targets it has")
     actor: str = Field(max_length=256, description="who published it")
     created_at: AwareDatetime = Field(description="when it was published")
+
+
+class Pruned(_Record):
+    """Releases that were let go, or would be."""
+
+    releases: tuple[ReleaseSummary, ...] = Field(max_length=1000, description="which, the oldest first")
+    files: int = Field(ge=0, description="files that no release has any more")
+    size: int = Field(ge=0, description="their bytes")
+    more: bool = Field(description="whether there is more to let go than one request does")
+    dry_run: bool = Field(description="whether nothing was deleted")
 
 
 class Release(_Record):

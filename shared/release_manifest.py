@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from shared.errors import PeerError
 from shared.models import Digest, Label, ReleasePhase, ReleaseTarget, TargetId, describe
+from shared.safety.rules import SafetyRules
 
 FORMAT: Final = 1
 MAX_MANIFEST_BYTES: Final = 16 * 1024**2
@@ -76,6 +77,7 @@ class Manifest(_Part):
     configurations: dict[str, Files] = Field(max_length=256, description="generic files by configuration and path")
     phases: tuple[ReleasePhase, ...] = Field(min_length=1, max_length=256, description="in the order of a roll-out")
     targets: dict[TargetId, ManifestTarget] = Field(min_length=1, max_length=MAX_TARGETS, description="by id")
+    safety: SafetyRules | None = Field(default=None, description="who has to approve what; None: no rules")
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -126,8 +128,8 @@ class Manifest(_Part):
 
 
 def canonical(manifest: Manifest) -> bytes:
-    """The manifest's one spelling."""
-    return _packed(manifest.model_dump(mode="json"))
+    """The manifest's one spelling. A flock without safety rules has none, as in releases from before there were any."""
+    return _packed(manifest.model_dump(mode="json", exclude={"safety"} if manifest.safety is None else None))
 
 
 def digest_of(content: bytes) -> str:

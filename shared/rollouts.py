@@ -101,8 +101,10 @@ class RolloutTarget(_Record):
         default=None, description="sha256 of that plan file: what is approved and applied"
     )
     plans: int = Field(default=0, ge=0, description="plans asked for so far; more than one: an earlier one was void")
-    losses: int = Field(default=0, ge=0, description="runs of it that lost their lease")
+    losses: int = Field(default=0, ge=0, description="runs of it that lost their lease or could not begin")
     confirmed_by: str = Field(default="", max_length=256, description="who approved the plan; empty: nobody had to")
+    held: bool = Field(default=False, description="whether the safety rules ask persons to approve its plan first")
+    halted: bool = Field(default=False, description="whether it would have done what nobody approved; nothing goes on")
     reason: str = Field(default="", max_length=MAX_REASON, description="why it stands where it stands")
 
 

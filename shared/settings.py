@@ -166,6 +166,14 @@ class Settings(BaseSettings):
     max_runs_per_region: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict, max_length=10_000, description="the same by region"
     )
+    notifications: Path | None = Field(
+        default=None, description="file with the destinations of notifications, for beat; default: none are sent"
+    )
+    keep_releases: int | None = Field(
+        default=None,
+        ge=1,
+        description="newest releases of each flock that stay; older ones go unless needed; default: all stay",
+    )
     observe_ms: int = Field(default=200, gt=0, description="time between two looks of the observer")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
 
@@ -194,7 +202,9 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("home", "proxy_socket", "ca_dir", "bwrap", "terraform", "plugin_dir", mode="after")
+    @field_validator(
+        "home", "proxy_socket", "ca_dir", "bwrap", "terraform", "plugin_dir", "notifications", mode="after"
+    )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()

@@ -100,7 +100,7 @@ class SandboxCommands:
                 return exited
             # Read anew each time: the lease may be lost while a canceled run is still finishing.
             reason = self._stop.reason
-            gentle = reason is not None and reason.cause in (Cause.CANCELED, Cause.TIME_LIMIT)
+            gentle = reason is not None and reason.cause in (Cause.CANCELED, Cause.TIME_LIMIT, Cause.HALTED)
             if self._clock.boot_ms() - asked_at_ms >= (CANCEL_GRACE_MS if gentle else LOST_GRACE_MS):
                 self._sandbox.kill()
                 return Exited(code=128 + 9)

@@ -21,6 +21,7 @@ from worker import supervisor
 from worker.celery_app import create_app, keep_our_logging, tie_children_to
 from worker.metrics import WorkerMetrics
 from worker.node import NodeBeat, beat_step
+from worker.release_cache import ReleaseCache
 from worker.renewal_group import RenewalGroup
 from worker.sandbox_setup import Confinement, decide_confinement
 
@@ -50,6 +51,7 @@ class _Child:
             clock=SystemClock(),
             confinement=self._confinement,
             metrics=self._metrics,
+            releases=ReleaseCache(self._settings.home),
         )
 
     def attempt(self, run_id: str) -> None:

@@ -16,10 +16,13 @@ from pathlib import Path
 
 from shared.control import (
     Acked,
+    AllowanceHolds,
+    AskAllowance,
     Attach,
     Attached,
     Cut,
     Done,
+    Latched,
     Message,
     Open,
     Poll,
@@ -41,17 +44,21 @@ _log = logging.getLogger(__name__)
 class ProxyClient:
     """One run's connection. Answers are awaited; a `cut` is reported from a thread as soon as it comes."""
 
-    def __init__(self, path: Path, on_cut: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, on_cut: Callable[[str], None], on_latched: Callable[[Latched], None] | None = None
+    ) -> None:
         """Connect.
 
         Args:
             path: the proxy's control socket.
             on_cut: called with the reason, from another thread, when the proxy cut the run or is gone.
+            on_latched: called, from another thread, when the proxy refused a call outside the run's allowance.
 
         Raises:
             Unavailable: no proxy listens there.
         """
         self._on_cut = on_cut
+        self._on_latched = on_latched
         self._answers: queue.Queue[Message | None] = queue.Queue(maxsize=16)
         self._ended = threading.Event()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -94,6 +101,17 @@ class ProxyClient:
         """
         answer = self._ask(Poll(), ANSWER_LIMIT_S)
         if isinstance(answer, Open | Shut):
+            return answer
+        raise _unexpected(answer)
+
+    def refresh_allowance(self) -> AllowanceHolds:
+        """Have the proxy ask the scheduler what this run may do; what holds from now on.
+
+        Raises:
+            Unavailable: the proxy is gone or did not answer.
+        """
+        answer = self._ask(AskAllowance(), ANSWER_LIMIT_S)
+        if isinstance(answer, AllowanceHolds):
             return answer
         raise _unexpected(answer)
 
@@ -146,6 +164,10 @@ class ProxyClient:
             if isinstance(message, Cut):
                 if not self._ended.is_set():
                     self._on_cut(message.reason)
+                continue
+            if isinstance(message, Latched):
+                if self._on_latched is not None:
+                    self._on_latched(message)
                 continue
             with contextlib.suppress(queue.Full):  # a proxy that floods us gets no more attention
                 self._answers.put_nowait(message)

@@ -23,6 +23,7 @@ from shared.errors import ConfigurationError, PeerError
 from worker.sandbox_remains import remove_tree
 
 MAX_STATE_BYTES = 256 * 1024**2
+LOG_TAIL_BYTES = 256 * 1024
 ERRORED_STATE = "errored.tfstate"
 
 
@@ -156,6 +157,12 @@ class RunDirectory:
             file.write(state)
             file.flush()
             os.fsync(file.fileno())
+
+    def log_tail(self) -> str:
+        """The end of what the provisioner said."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            return file.read(LOG_TAIL_BYTES).decode(errors="replace")
 
     def has_terraform_files(self) -> bool:
         """Whether the configuration's root holds anything that Terraform would read."""

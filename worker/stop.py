@@ -20,6 +20,8 @@ class Cause(StrEnum):
     """An operator took the lease away."""
     TIME_LIMIT = "time_limit"
     """The run took longer than `run_hard_limit_s`."""
+    HALTED = "halted"
+    """It tried to do what nobody approved. The lease lives and states are still written, but nothing else is signed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +53,15 @@ class Stop:
         self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def request(self, cause: Cause, detail: str) -> None:
-        """Ask the run to stop; only the first reason is kept, except that a lost lease overrides a user's wish.
+        """Ask the run to stop; only the first reason is kept, except that a lost lease overrides a wish, and a
+        halt a user's.
 
         Args:
             cause: kind of end.
             detail: one sentence for the report.
         """
         with self._lock:
-            if self._reason is None or (self._reason.cause not in _FINAL and cause in _FINAL):
+            if self._reason is None or _RANK[cause] > _RANK[self._reason.cause]:
                 self._reason = StopReason(cause=cause, detail=detail)
                 if self._fd >= 0:
                     os.eventfd_write(self._fd, 1)
@@ -99,5 +102,5 @@ class Stop:
                 self._fd = -1
 
 
-# With these nothing is signed any more, whatever was asked before.
-_FINAL = frozenset({Cause.LEASE_LOST, Cause.REVOKED})
+# With the highest nothing is signed any more, whatever was asked before.
+_RANK = {Cause.CANCELED: 0, Cause.TIME_LIMIT: 0, Cause.HALTED: 1, Cause.LEASE_LOST: 2, Cause.REVOKED: 2}

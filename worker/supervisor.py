@@ -22,13 +22,14 @@ from dataclasses import dataclass
 from shared import exit_codes
 from shared.api_client import ApiClient
 from shared.clock import Clock
-from shared.control import Attach, Open
+from shared.control import Attach, Latched, Open
 from shared.errors import ApiError, InterlockError, LeaseLost, LeaseRefused, Unavailable
 from shared.lease.store import LeaseStore
 from shared.log import log_event
 from shared.models import Assignment, RunKind, RunStatus
+from shared.safety.halts import at_the_wire, with_address
 from shared.settings import Settings
-from worker import acquisition, release_files, sandbox_setup, saved_plans
+from worker import acquisition, blame, release_files, sandbox_setup, saved_plans
 from worker.acquisition import Hold
 from worker.commands import SandboxCommands
 from worker.environment import make_placeholders
@@ -38,9 +39,11 @@ from worker.provisioners.command import run_command
 from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import Terraform, TerraformJob, run_terraform
 from worker.proxy_client import ProxyClient
+from worker.release_cache import ReleaseCache
 from worker.renewal import Renewal
 from worker.renewal_group import Renewer
 from worker.run_directory import RunDirectory
+from worker.safety_gate import SafetyGate
 from worker.sandbox import Sandbox, Undead
 from worker.sandbox_setup import Confinement
 from worker.stop import Cause, Stop, StopReason, StopRequested
@@ -51,6 +54,9 @@ from worker.watcher import Watcher
 GATE_LIMIT_MS = 30_000
 RELEASE_LIMIT_MS = 60_000
 REPORT_LIMIT_MS = 60_000
+#: An API that is away is the usual reason why there is a state to deliver.
+DELIVERY_LIMIT_MS = 60_000
+MAX_REASON = 4096
 _POLL_MS = 50
 _PAUSE_MS = 500
 
@@ -75,6 +81,8 @@ class Parts:
     """How runs are confined."""
     metrics: WorkerMetrics
     """Counts."""
+    releases: ReleaseCache
+    """What this host has verified of releases."""
 
 
 def attempt(parts: Parts, run_id: str) -> None:
@@ -97,6 +105,8 @@ def attempt(parts: Parts, run_id: str) -> None:
         )
         if assignment is None:
             parts.metrics.event("duplicate")
+            # Where its target is taken it comes again, to this host or another, once it is its turn.
+            release_files.prefetch(parts.api, run_id, regions=parts.settings.regions, cache=parts.releases)
             return
         _Attempt(parts, assignment, stop).carry_out()
     except Unavailable as error:
@@ -118,6 +128,8 @@ class _Attempt:
         self._renewal: Renewal | None = None
         self._concluded = False
         self._state_at_risk = False
+        self._state_left = False
+        self._began = False
         self._shipper = LogShipper(
             self._directory.log,
             lambda offset, text: parts.api.append_log(
@@ -176,7 +188,7 @@ class _Attempt:
         except InterlockError as error:
             # Before the lease: whoever cannot have the release, whole and unchanged, has no business with the target.
             self._parts.metrics.event("release_refused")
-            return _errored(error)
+            return blame.of_error(error, began=self._began)
         try:
             hold = acquisition.acquire(
                 self._parts.store,
@@ -193,7 +205,7 @@ class _Attempt:
             return self._stopped(stopped.reason)
         except InterlockError as error:
             self._parts.metrics.event("refused")
-            return _errored(error)
+            return blame.of_error(error, began=self._began)
         self._claimed = hold.assignment
         with contextlib.ExitStack() as stack:
             self._renewal = Renewal(
@@ -212,9 +224,18 @@ class _Attempt:
                 proxy = ProxyClient(
                     self._parts.settings.proxy_socket,
                     on_cut=lambda reason: self._stop.request(Cause.LEASE_LOST, f"the proxy cut the run: {reason}"),
+                    on_latched=self._halt,
                 )
                 stack.callback(proxy.close)
-                outcome = self._work(hold, proxy)
+                outcome = blame.of_outcome(
+                    self._work(hold, proxy),
+                    began=self._began,
+                    api_was_away=self._watcher.api_was_away,
+                    state_left=self._state_left,
+                )
+                if (reason := self._stop.reason) is not None and reason.cause is Cause.HALTED:
+                    # Told a moment after the provisioner had ended with an error.
+                    outcome = self._stopped(reason)
             except StopRequested as stopped:
                 outcome = self._stopped(stopped.reason)
             except LeaseLost as error:
@@ -222,10 +243,10 @@ class _Attempt:
             except Undead as error:
                 # Not released: the proxy sees this connection close, cuts, and says so.
                 log_event(_log, "provisioner_undead", level=logging.ERROR, run=self._claimed.run.id, error=error)
-                return _errored(error)
+                return blame.of_error(error, began=self._began)
             except InterlockError as error:
                 log_event(_log, "run_failed", level=logging.WARNING, run=self._claimed.run.id, error=error)
-                outcome = _errored(error)
+                outcome = blame.of_error(error, began=self._began)
             # Looked at anew: a worker that was stopped learns here at the latest that it lost.
             if (lost := self._renewal.lost_because) is not None:
                 return self._stopped(StopReason(cause=Cause.LEASE_LOST, detail=lost))
@@ -239,7 +260,11 @@ class _Attempt:
     def _fetch_release(self) -> None:
         """Lay out the files of the run's release, every one of them checked."""
         fetched = release_files.fetch(
-            self._parts.api, self._claimed, regions=self._parts.settings.regions, stop=self._stop
+            self._parts.api,
+            self._claimed,
+            regions=self._parts.settings.regions,
+            stop=self._stop,
+            cache=self._parts.releases,
         )
         self._directory.lay_out(fetched.files)
         self._versions = fetched.terraform
@@ -253,7 +278,7 @@ class _Attempt:
                 try:
                     port = self._attach(hold, proxy, sandbox)
                     self._open_gate(proxy)
-                    return self._provision(hold, sandbox, port)
+                    return self._provision(hold, sandbox, port, proxy)
                 finally:
                     if sandbox.interrupted:
                         parts.metrics.event("interrupt")
@@ -298,7 +323,7 @@ class _Attempt:
                 raise LeaseRefused(f"the proxy's gate did not open: {answer.reason}", hint="the proxy's log says more")
             self._stop.wait(_POLL_MS)
 
-    def _provision(self, hold: Hold, sandbox: Sandbox, port: int | None) -> Outcome:
+    def _provision(self, hold: Hold, sandbox: Sandbox, port: int | None, proxy: ProxyClient) -> Outcome:
         assignment, parts = hold.assignment, self._parts
         env = sandbox_setup.environment(
             parts.confinement, parts.settings, self._directory, assignment, self._placeholders, port
@@ -326,6 +351,7 @@ class _Attempt:
             progress=self._progress,
             saved=saved_plans.fetch(parts.api, assignment),
             keep=saved_plans.keeper(parts.api, assignment, self._note),
+            gate=SafetyGate(parts.api, assignment, refresh=lambda: proxy.refresh_allowance().mode, note=self._note),
         )
 
     def _keep_errored_state(self, hold: Hold) -> None:
@@ -345,6 +371,7 @@ class _Attempt:
         if state is None:
             self._state_at_risk = False
             return
+        self._state_left = True
         try:
             self._directory.keep_errored_state(state)
             self._state_at_risk = False
@@ -353,8 +380,15 @@ class _Attempt:
         except OSError as error:
             log_event(_log, "state_not_kept", level=logging.ERROR, run=run_id, error=error)
             self._note(f"errored.tfstate was not kept: {error}")
+        epoch, give_up_at_ms = hold.assignment.epoch, self._parts.clock.boot_ms()
+        if self._stop.reason is None:
+            give_up_at_ms += DELIVERY_LIMIT_MS
         try:
-            self._parts.api.quarantine_state(target, epoch=hold.assignment.epoch, run=run_id, state=state)
+            _until(
+                lambda: self._parts.api.quarantine_state(target, epoch=epoch, run=run_id, state=state),
+                give_up_at_ms,
+                self._parts.clock,
+            )
             self._state_at_risk = False
             self._note("errored.tfstate was delivered to the quarantine of its epoch")
         except InterlockError as error:
@@ -404,8 +438,17 @@ class _Attempt:
         except InterlockError as error:
             log_event(_log, "report_not_delivered", level=logging.WARNING, run=run.id, error=error)
 
+    def _halt(self, latched: Latched) -> None:
+        """The proxy refused a call that the safety plan does not cover, and refuses all that follow: one SIGINT."""
+        why = at_the_wire(latched.service, latched.operation, latched.resource, latched.reason)
+        self._stop.request(Cause.HALTED, why)
+
     def _stopped(self, reason: StopReason) -> Outcome:
         """What a run is worth that had to stop."""
+        if reason.cause is Cause.HALTED:
+            self._parts.metrics.event("halted")
+            why = with_address(reason.detail, self._directory.log_tail())
+            return Outcome(status=RunStatus.HALTED, exit_code=exit_codes.REFUSED, reason=why[:MAX_REASON])
         if reason.cause is Cause.CANCELED:
             return Outcome(status=RunStatus.CANCELED, exit_code=exit_codes.CANCELED, reason=reason.detail)
         if reason.cause is Cause.TIME_LIMIT:
@@ -422,6 +465,7 @@ class _Attempt:
             return False
 
     def _progress(self, status: RunStatus) -> None:
+        self._began = self._began or status is RunStatus.APPLYING
         try:
             self._parts.api.progress(self._claimed.run.id, holder=self._claimed.holder, status=status)
         except ApiError as error:
@@ -435,11 +479,6 @@ class _Attempt:
         """A line of our own in the run's log; a full disk may cost it."""
         with contextlib.suppress(OSError), self._directory.log.open("a", encoding="utf-8") as file:
             file.write(f"interlock: {text}\n")
-
-
-def _errored(error: InterlockError) -> Outcome:
-    reason = f"{error} ({error.hint})" if error.hint else str(error)
-    return Outcome(status=RunStatus.ERRORED, exit_code=exit_codes.ERROR, reason=reason)
 
 
 def _until[T](action: Callable[[], T], give_up_at_ms: int, clock: Clock) -> T:

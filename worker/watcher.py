@@ -7,7 +7,7 @@ import threading
 
 from shared.api_client import ApiClient
 from shared.clock import Clock
-from shared.errors import InterlockError
+from shared.errors import InterlockError, Unavailable
 from shared.log import log_event
 from worker.stop import Cause, Stop
 
@@ -36,6 +36,8 @@ class Watcher:
         self._limit_ms = limit_ms
         self._ends_at_ms = clock.boot_ms() + limit_ms
         self._ending = threading.Event()
+        #: Whether the scheduler did not answer at some time while it was asked.
+        self.api_was_away = False
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def start(self) -> None:
@@ -54,6 +56,7 @@ class Watcher:
         try:
             run = self._api.run(self._run_id)
         except InterlockError as error:
+            self.api_was_away = self.api_was_away or isinstance(error, Unavailable)
             log_event(_log, "watch_failed", level=logging.DEBUG, run=self._run_id, error=error)
             return
         if run.revoke_requested:

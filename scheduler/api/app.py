@@ -4,13 +4,16 @@ from fastapi import FastAPI
 
 from scheduler.api import (
     catalog,
+    configuration_routes,
     failures,
     health_routes,
     journal_routes,
     lease_routes,
+    notification_routes,
     release_routes,
     rollout_routes,
     run_routes,
+    safety_routes,
     state_routes,
 )
 from scheduler.api.limits import BodyLimit
@@ -32,10 +35,13 @@ def create_app(settings: Settings, *, context: SchedulerContext | None = None) -
     app.state.context = context or build_context(settings)
     for module in (
         catalog,
+        configuration_routes,
         release_routes,
         run_routes,
         rollout_routes,
+        safety_routes,
         lease_routes,
+        notification_routes,
         journal_routes,
         state_routes,
         health_routes,

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from scheduler.api.access import Context
-from scheduler.readiness import checks, refresh_run_counts
+from scheduler.readiness import checks, refresh_rollout_counts, refresh_run_counts
 
 router = APIRouter(tags=["health"])
 
@@ -27,4 +27,5 @@ def readyz(context: Context) -> JSONResponse:
 def metrics(context: Context) -> Response:
     """Metrics in Prometheus's text format."""
     refresh_run_counts(context)
+    refresh_rollout_counts(context)
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)

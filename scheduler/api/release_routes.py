@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from scheduler import releases
+from scheduler import releases, retention
 from scheduler.api.access import Context, allow
 from scheduler.api.limits import Body
-from shared.models import Digest, Label, Release, ReleaseSummary, TargetId
+from shared.models import Digest, Label, Pruned, Release, ReleaseSummary, TargetId
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 
@@ -16,6 +17,22 @@ router = APIRouter(prefix="/v1/releases", tags=["releases"])
 def publish(context: Context, packed: Body, actor: Annotated[str, Query(max_length=256)] = "") -> Release:
     """Publish a release: a tar.gz of `manifest.json` and `blobs/<digest>`, at most 64 MiB. Repeating it is harmless."""
     return releases.publish(context, packed, actor=actor)
+
+
+class PruneRequest(BaseModel):
+    """What may go."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep: int = Field(ge=1, le=1_000_000, description="newest releases of each flock that stay in any case")
+    flock: Label | None = Field(default=None, description="only its releases")
+    dry_run: bool = Field(default=False, description="delete nothing")
+
+
+@router.post("/prune", dependencies=[allow()])
+def prune(context: Context, request: PruneRequest) -> Pruned:
+    """Let releases go that nobody refers to. At most 1,000 at once; `more` says whether to ask again."""
+    return retention.prune(context, keep=request.keep, flock=request.flock, dry_run=request.dry_run)
 
 
 @router.get("", dependencies=[allow("worker")])

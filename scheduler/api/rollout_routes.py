@@ -34,6 +34,15 @@ class RolloutCommand(_Request):
     actor: Actor
 
 
+class RetryRequest(_Request):
+    """Failed targets that should be tried again."""
+
+    targets: list[TargetId] = Field(
+        default=[], max_length=MAX_TARGETS, description="which; empty: every one that failed"
+    )
+    actor: Actor
+
+
 class PlanDecision(_Request):
     """Plans that a person looked at: what was seen is what counts."""
 
@@ -81,6 +90,12 @@ def resume(context: Context, rollout_id: str, request: RolloutCommand) -> Rollou
 def cancel(context: Context, rollout_id: str, request: RolloutCommand) -> Rollout:
     """Stop for good; what is at work is asked to stop."""
     return service.cancel(context, rollout_id, actor=request.actor)
+
+
+@router.post("/rollouts/{rollout_id}/retry", dependencies=[allow()])
+def retry(context: Context, rollout_id: str, request: RetryRequest) -> Rollout:
+    """Try failed targets again; their phases are opened again. 409 where a later roll-out would be undone."""
+    return service.retry(context, rollout_id, request.targets, actor=request.actor)
 
 
 @router.post("/rollouts/{rollout_id}/approve", dependencies=[allow()])

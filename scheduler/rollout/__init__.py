@@ -3,7 +3,8 @@
     events      what may happen to a roll-out: a run ended, a person said something. Pure: roll-out in, roll-out out.
     advance     what follows from where it stands: which runs to start, which to take back. Pure.
     drive       the transaction around both: observes the runs, writes roll-out and runs down together
-    service     start, look at, pause, resume, cancel, approve, discard
+    safety_gate which plans the safety rules let pass, hold or halt, and what a person's approval is worth
+    service     start, look at, pause, resume, cancel, retry, approve, discard
 
 A roll-out is one value (`shared.rollouts.Rollout`). It and the runs that it starts change in one transaction, so a
 scheduler that is killed at any moment leaves either the old value with its runs or the new one with its; the next tick

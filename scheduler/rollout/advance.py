@@ -4,7 +4,9 @@
     a phase that runs       starts as many runs as `max_concurrent` leaves room for, applies before plans
                             is failed once more targets failed than its tolerance; then nothing new begins anywhere
                             bakes once all its targets are settled, and is done after the bake time
-    a plan in hand          waits for a person in a phase with approval, is confirmed by itself elsewhere
+    a plan in hand          waits for persons in a phase with approval, and where the safety rules hold it
+                            (`safety_gate`); is confirmed by itself elsewhere
+    a target that is halted fails its phase at once, whatever that tolerates
     a roll-out that halts   takes back what is queued, lets end what is at work, drops its plans, freezes the rest
     one that is canceled    the same, and asks what is at work to stop
 
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.models import RunKind
-from shared.rollouts import PhaseStatus, Rollout, RolloutPhase, RolloutStatus, RolloutTarget, Stage
+from shared.rollouts import MAX_REASON, PhaseStatus, Rollout, RolloutPhase, RolloutStatus, RolloutTarget, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +138,14 @@ def _judge(work: _Working, name: str, now: datetime, wall: datetime) -> None:
                 work.phase(name, PhaseStatus.RUNNING)
         case PhaseStatus.RUNNING if work.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
             failed = [target for target in work.of(name) if target.stage.failed]
-            if len(failed) > phase.failure_tolerance:
+            halted = [target for target in failed if target.halted]
+            if halted or len(failed) > phase.failure_tolerance:
                 work.phase(name, PhaseStatus.FAILED)
                 work.status = RolloutStatus.HALTING
-                work.reason = _why_failed(phase, failed)
+                work.reason = _why_halted(halted) if halted else _why_failed(phase, failed)
+            elif not work.of(name):
+                # Nothing was deployed, so there is nothing to watch.
+                work.phase(name, PhaseStatus.DONE)
             elif all(target.stage.settled for target in work.of(name)):
                 work.phase(name, PhaseStatus.BAKING, bake_until=wall + timedelta(seconds=phase.bake_s))
         case PhaseStatus.BAKING if phase.bake_s == 0 or (phase.bake_until is not None and now >= phase.bake_until):
@@ -152,6 +158,11 @@ def _why_failed(phase: RolloutPhase, failed: list[RolloutTarget]) -> str:
     shown = ", ".join(f"{target.id} ({target.stage})" for target in failed[:5])
     more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
     return f"phase {phase.name} failed: {shown}{more}; it tolerates {phase.failure_tolerance}"
+
+
+def _why_halted(halted: list[RolloutTarget]) -> str:
+    more = f" (and {len(halted) - 1} more)" if len(halted) > 1 else ""
+    return f"{halted[0].id} was halted{more}: {halted[0].reason}"[:MAX_REASON]
 
 
 def _wind_down(work: _Working) -> list[Stop]:
@@ -173,7 +184,7 @@ def _fill(work: _Working, name: str, phase: RolloutPhase, new_run_id: Callable[[
     """Use the room that the phase has: first for plans that are confirmed, then for targets without one."""
     if not phase.approval:
         for target in work.of(name):
-            if target.stage is Stage.PLANNED:
+            if target.stage is Stage.PLANNED and not target.held:
                 work.stage(target, Stage.CONFIRMED)
     members = work.of(name)
     room = phase.max_concurrent - sum(target.stage.in_flight for target in members)
@@ -202,6 +213,21 @@ def plan_marks(before: Rollout, after: Rollout) -> Mapping[str, Stage]:
             continue
         if new.stage in (Stage.CONFIRMED, Stage.APPLYING):
             marks[new.plan_run_id] = Stage.CONFIRMED
-        elif new.stage in (Stage.DISCARDED, Stage.CANCELED) and old.stage.has_plan:
+        elif (new.stage in (Stage.DISCARDED, Stage.CANCELED) or new.halted) and old.stage is not Stage.APPLYING:
+            # Also a plan that came when nobody wanted it any more: it was in flight and never in hand.
             marks[new.plan_run_id] = Stage.DISCARDED
     return marks
+
+
+def plans_done_with(before: Rollout, after: Rollout) -> set[str]:
+    """The plan runs whose plan files nobody will ask for any more: applied, void, or delivered by a run that failed."""
+    done: set[str] = set()
+    for old, new in zip(before.targets, after.targets, strict=True):
+        if old == new:
+            continue
+        made = {old.plan_run_id, new.plan_run_id, old.run_id if old.stage is Stage.PLANNING else None}
+        wanted = set() if new.stage.settled else {new.plan_run_id}
+        if new.stage is Stage.PLANNING:
+            wanted.add(new.run_id)
+        done |= {run_id for run_id in made - wanted if run_id is not None}
+    return done

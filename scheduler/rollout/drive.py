@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from scheduler import plans, runs, turns
+from scheduler import notifications, plans, runs, turns
 from scheduler.context import SchedulerContext
 from scheduler.dispatch import publish
+from scheduler.notifications.approvals import approvals_wanted
 from scheduler.problems import conflict, not_found
-from scheduler.rollout.advance import Advanced, Start, advance, plan_marks
+from scheduler.rollout.advance import Advanced, Start, advance, plan_marks, plans_done_with
 from scheduler.rollout.events import (
     PlanReady,
     PlanStale,
@@ -26,12 +27,16 @@ from scheduler.rollout.events import (
     RunCanceled,
     RunEvent,
     RunFailed,
+    RunHalted,
     RunLost,
+    RunUnserved,
     record,
 )
+from scheduler.rollout.safety_gate import gate
 from scheduler.settlement import new_run_id
 from scheduler.tables import PlanRow, RolloutRow, RunRow, TargetRow
-from shared.errors import IllegalTransition, InterlockError, Unavailable
+from shared import exit_codes
+from shared.errors import IllegalTransition, Unavailable
 from shared.log import log_event
 from shared.models import RunStatus
 from shared.rollouts import Rollout, RolloutStatus, Stage
@@ -40,6 +45,8 @@ log = logging.getLogger(__name__)
 
 #: The statuses of a roll-out that is not over.
 UNFINISHED = tuple(status for status in RolloutStatus if not status.over)
+#: After what a target is tried again, as the metrics call it.
+_RETRIED = {RunLost: "lost", RunUnserved: "unserved", PlanStale: "stale"}
 
 
 def drive_all(context: SchedulerContext) -> int:
@@ -55,7 +62,7 @@ def drive_all(context: SchedulerContext) -> int:
             change(context, rollout_id)
         except Unavailable:
             raise
-        except (InterlockError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others must go on
             log_event(log, "rollout_not_moved", level=logging.ERROR, rollout=rollout_id, error=repr(error))
     return len(waiting)
 
@@ -67,7 +74,7 @@ def drive_of_run(context: SchedulerContext, run_id: str) -> None:
             rollout_id = session.scalar(select(RunRow.rollout_id).where(RunRow.id == run_id))
         if rollout_id is not None:
             change(context, rollout_id)
-    except (InterlockError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - the run's report was taken; the worker must not be told otherwise
         log_event(log, "rollout_not_moved", level=logging.WARNING, run=run_id, error=repr(error))
 
 
@@ -86,18 +93,28 @@ def change(
             after = before
             for event in _ended(context, session, before):
                 after = record(after, event)
+                if (cause := _RETRIED.get(type(event))) is not None and not getattr(event, "final", False):
+                    context.metrics.rollout_retries.labels(cause=cause).inc()
         else:
             after = before
+        recorded = after
         try:
             after = command(after)
         except IllegalTransition as error:
             raise conflict(
                 "illegal_transition", str(error), f"`interlock rollout show {rollout_id}` shows it"
             ) from None
+        after = gate(context, session, before=before, recorded=recorded, after=after)
         advanced = advance(after, now=context.unstepped_wall(), wall=context.clock.wall(), new_run_id=new_run_id)
         _write(context, session, row, before, advanced)
+    _count(context, before, advanced.rollout)
     _carry_out(context, advanced)
     return advanced.rollout
+
+
+def _count(context: SchedulerContext, before: Rollout, after: Rollout) -> None:
+    if after.status.over and not before.status.over:
+        context.metrics.ended_rollouts.labels(status=after.status.value).inc()
 
 
 def _locked(session: Session, rollout_id: str) -> RolloutRow:
@@ -141,29 +158,46 @@ def event_of(run: RunRow, *, digest: str | None, changes: bool, last_try: bool) 
             return RunCanceled(**where, reason=reason)
         case RunStatus.LOST if not run.revoke_requested:
             return RunLost(**where, reason=reason, final=last_try)
+        case RunStatus.HALTED:
+            return RunHalted(**where, reason=reason)
         case RunStatus.PLANNED:
             return RunFailed(**where, reason=f"{run.id} ended without delivering its plan file")
+        case RunStatus.ERRORED if run.exit_code == exit_codes.UNAVAILABLE:
+            return RunUnserved(**where, reason=reason, final=last_try)
         case _:
             return RunFailed(**where, reason=reason)
 
 
 def _write(context: SchedulerContext, session: Session, row: RolloutRow, before: Rollout, advanced: Advanced) -> None:
     after = advanced.rollout
+    _lock_targets(session, before, advanced)
     for start in advanced.starts:
         session.add(_queued(context, session, after, start))
     for plan_run_id, stage in plan_marks(before, after).items():
         plans.mark(session, plan_run_id, RunStatus(stage.value))
     for old, new in zip(before.targets, after.targets, strict=True):
         if new.stage is Stage.APPLIED and old.stage is not Stage.APPLIED:
-            plans.let_go(session, str(new.plan_run_id))
             # Also where the plan changed nothing: this release is what is there now.
             session.execute(update(TargetRow).where(TargetRow.id == new.id).values(release_digest=after.release_digest))
+    for plan_run_id in plans_done_with(before, after):
+        plans.let_go(session, plan_run_id)
     if after == before:
         return
     row.document = after.model_dump(mode="json")
     row.status = after.status
+    for wanted in approvals_wanted(before, after, at=context.clock.wall()):
+        notifications.record(session, wanted)
     if after.status is not before.status:
         log_event(log, "rollout_moved", rollout=after.id, status=after.status, reason=after.reason)
+
+
+def _lock_targets(session: Session, before: Rollout, advanced: Advanced) -> None:
+    """Lock what is written below in the order in which everybody locks several targets; two orders would deadlock."""
+    moved = {new.id for old, new in zip(before.targets, advanced.rollout.targets, strict=True) if old != new}
+    if moved:
+        session.execute(
+            select(TargetRow.id).where(TargetRow.id.in_(moved)).order_by(TargetRow.id).with_for_update(key_share=True)
+        )
 
 
 def _queued(context: SchedulerContext, session: Session, rollout: Rollout, start: Start) -> RunRow:

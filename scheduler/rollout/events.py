@@ -6,18 +6,19 @@
     paused      (same)     running    canceling    halting
     halting     refused    refused    canceling                      failed
     canceling   refused    refused    (same)                         canceled
-    succeeded, failed, canceled: refused, for good
+    succeeded, failed: as long as a target has failed, `retry` makes it running again; all else is refused
+    canceled: refused, for good
 
 A report about a run that is not the target's present one comes late or twice; it changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from shared.errors import IllegalTransition
-from shared.rollouts import MAX_REASON, Rollout, RolloutStatus, RolloutTarget, Stage
+from shared.rollouts import MAX_REASON, PhaseStatus, Rollout, RolloutPhase, RolloutStatus, RolloutTarget, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,14 @@ class RunFailed(RunEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunHalted(RunEvent):
+    """It would have done, or tried to do, what nobody approved."""
+
+    reason: str
+    """What."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunCanceled(RunEvent):
     """Somebody canceled it, or it was taken back before it began."""
 
@@ -67,6 +76,16 @@ class RunLost(RunEvent):
 
     reason: str
     """Why."""
+    final: bool
+    """Whether it was tried as often as may be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunUnserved(RunEvent):
+    """It could not do its work because Redis, the scheduler or a proxy did not answer, and it changed nothing."""
+
+    reason: str
+    """What was away."""
     final: bool
     """Whether it was tried as often as may be."""
 
@@ -97,11 +116,16 @@ def _after(target: RolloutTarget, event: RunEvent) -> RolloutTarget:
             return _to(target, Stage.APPLIED, reason="")
         case RunFailed():
             return _to(target, Stage.ERRORED, reason=event.reason)
+        case RunHalted():
+            return _to(target, Stage.ERRORED, reason=event.reason, halted=True)
         case RunCanceled():
             return _to(target, Stage.CANCELED, reason=event.reason)
-        case RunLost() if event.final:
+        case RunLost() | RunUnserved() if event.final:
             return _to(target, Stage.ERRORED, reason=event.reason, losses=target.losses + 1)
-        case RunLost():
+        case RunUnserved() if target.stage is Stage.APPLYING:
+            # The plan is as good as before, and so is its approval.
+            return _to(target, Stage.CONFIRMED, reason=event.reason, losses=target.losses + 1)
+        case RunLost() | RunUnserved():
             return _anew(target, event.reason, losses=target.losses + 1)
         case PlanStale() if target.stage is Stage.APPLYING:
             return _anew(target, event.reason, losses=target.losses)
@@ -109,8 +133,9 @@ def _after(target: RolloutTarget, event: RunEvent) -> RolloutTarget:
 
 
 def _anew(target: RolloutTarget, reason: str, *, losses: int) -> RolloutTarget:
-    """Back to the start: the next plan is another one and has to be approved anew where approval is demanded."""
-    return _to(target, Stage.PENDING, plan_run_id=None, plan_digest=None, confirmed_by="", losses=losses, reason=reason)
+    """Back to the start: the next plan is another one. It needs an approval of its own unless it does no more."""
+    nothing = {"plan_run_id": None, "plan_digest": None, "confirmed_by": "", "held": False}
+    return _to(target, Stage.PENDING, losses=losses, reason=reason, **nothing)
 
 
 def pause(rollout: Rollout) -> Rollout:
@@ -158,6 +183,64 @@ def discard(rollout: Rollout, plans: Mapping[str, str], *, actor: str) -> Rollou
         if target.stage.has_plan:
             changes[name] = _to(target, Stage.DISCARDED, reason=f"discarded by {actor or 'somebody'}")
     return with_targets(rollout, changes)
+
+
+def retry(rollout: Rollout, names: Collection[str]) -> Rollout:
+    """Give targets that failed another try, from a new plan on: these, or all where none is named.
+
+    Their phases are opened again, and so are those that were frozen. Raises `IllegalTransition` for a roll-out that
+    stops or was stopped, for a target that did not fail, where a phase would still have too many that did, and for one
+    whose phase is done while later ones may be at work: the order of phases would be broken.
+    """
+    if rollout.status in (RolloutStatus.HALTING, RolloutStatus.CANCELING, RolloutStatus.CANCELED):
+        raise IllegalTransition(f"{rollout.id} is {rollout.status}: its targets cannot be tried again")
+    failed = {target.id: target for target in rollout.targets if target.stage.failed}
+    for name in names:
+        if name not in failed:
+            known = rollout.target(name)
+            stands = f"is {known.stage}" if known else f"is no target of {rollout.id}"
+            raise IllegalTransition(f"{name} {stands}: only what failed can be tried again")
+    wanted = set(names) or set(failed)
+    if not wanted:
+        raise IllegalTransition(f"no target of {rollout.id} has failed")
+    left = [target for name, target in failed.items() if name not in wanted]
+    changes = {
+        name: _anew(failed[name], "", losses=0).model_copy(update={"halted": False, "run_id": None}) for name in wanted
+    }
+    return with_targets(rollout, changes).model_copy(
+        update={
+            "status": RolloutStatus.PAUSED if rollout.status is RolloutStatus.PAUSED else RolloutStatus.RUNNING,
+            "reason": "",
+            "phases": tuple(
+                _reopened(
+                    phase,
+                    wanted=[failed[name] for name in wanted if failed[name].phase == phase.name],
+                    left=[target for target in left if target.phase == phase.name],
+                    over=rollout.status.over,
+                )
+                for phase in rollout.phases
+            ),
+        }
+    )
+
+
+def _reopened(
+    phase: RolloutPhase, *, wanted: list[RolloutTarget], left: list[RolloutTarget], over: bool
+) -> RolloutPhase:
+    if len(left) > phase.failure_tolerance or any(target.halted for target in left):
+        shown = ", ".join(target.id for target in left[:5])
+        raise IllegalTransition(
+            f"phase {phase.name} tolerates {phase.failure_tolerance} failed targets and would still have {shown}: "
+            "try these again too"
+        )
+    if phase.status is PhaseStatus.DONE and wanted and not over:
+        raise IllegalTransition(
+            f"phase {phase.name} is done: {wanted[0].id} can be tried again when the roll-out is over"
+        )
+    stopped = phase.status in (PhaseStatus.FAILED, PhaseStatus.FROZEN)
+    if stopped or (phase.status in (PhaseStatus.BAKING, PhaseStatus.DONE) and wanted):
+        return phase.model_copy(update={"status": PhaseStatus.WAITING, "bake_until": None})
+    return phase
 
 
 def with_targets(rollout: Rollout, changes: Mapping[str, RolloutTarget]) -> Rollout:

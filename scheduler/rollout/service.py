@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, not_found
@@ -16,8 +17,11 @@ from scheduler.rollout import events
 from scheduler.rollout.drive import UNFINISHED, change, wake
 from scheduler.tables import RolloutRow, TargetRow
 from shared.errors import ApiError
+from shared.log import log_event
 from shared.models import Release
 from shared.rollouts import Rollout, RolloutPhase, RolloutSummary, RolloutTarget
+
+log = logging.getLogger(__name__)
 
 MAX_LISTED = 1000
 _NAMED = 5
@@ -31,6 +35,7 @@ def start(context: SchedulerContext, release_digest: str, *, actor: str) -> Roll
     """
     try:
         with context.database.write() as session:
+            context.database.hold_releases(session)
             release = get_release(session, release_digest)
             if (other := _unfinished(session, release.flock)) is not None:
                 raise _taken(release.flock, other)
@@ -112,6 +117,25 @@ def cancel(context: SchedulerContext, rollout_id: str, *, actor: str) -> Rollout
     return change(context, rollout_id, lambda rollout: events.cancel(rollout, actor=actor))
 
 
+def retry(context: SchedulerContext, rollout_id: str, targets: Collection[str], *, actor: str) -> Rollout:
+    """Try failed targets again: those that are named, or all.
+
+    Raises `ApiError` 409 `rollout_superseded` where the flock had another roll-out since: that would be undone.
+    """
+    with context.database.read() as session:
+        mine, other = aliased(RolloutRow), aliased(RolloutRow)
+        query = select(other.id).join(mine, (mine.flock == other.flock) & (mine.sequence < other.sequence))
+        later = session.scalars(query.where(mine.id == rollout_id).limit(1)).one_or_none()
+    if later is not None:
+        raise _superseded(rollout_id, later)
+    try:
+        rollout = change(context, rollout_id, lambda rollout: events.retry(rollout, targets))
+    except IntegrityError:
+        raise _superseded(rollout_id, "one that was started in this moment") from None
+    log_event(log, "rollout_retried", rollout=rollout_id, actor=actor, targets=len(targets))
+    return rollout
+
+
 def approve(context: SchedulerContext, rollout_id: str, plans: Mapping[str, str], *, actor: str) -> Rollout:
     """Confirm plans, each by target and digest."""
     return change(context, rollout_id, lambda rollout: events.approve(rollout, plans, actor=actor))
@@ -132,6 +156,14 @@ def _taken(flock: str, other: str) -> ApiError:
         "rollout_unfinished",
         f"flock {flock} has a roll-out that is not over: {other}",
         "wait for it, or `interlock rollout cancel` it",
+    )
+
+
+def _superseded(rollout_id: str, later: str) -> ApiError:
+    return conflict(
+        "rollout_superseded",
+        f"{rollout_id} is not the flock's last roll-out any more: {later} came later",
+        "start a new one of the release that you want",
     )
 
 

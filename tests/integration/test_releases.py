@@ -20,6 +20,7 @@ from shared.models import Release, Run, RunKind, RunStatus
 from shared.release_manifest import digest_of
 from shared.settings import Settings
 from tests.integration.system import System, eventually, running
+from tests.registry import PASSWORD, USER, Registry
 from tests.servers import ValkeyServer
 
 SHOW = ("sh", "-c", "cat main.tf interlock.auto.tfvars.json")
@@ -56,9 +57,9 @@ class Flock:
         (folder / "flock.yaml").write_text(FLOCK.format(name=name))
         (folder / "tf" / "main.tf").write_text(CONFIGURATION)
 
-    def interlock(self, *words: str) -> Any:
+    def interlock(self, *words: str, **more: str) -> Any:
         """Run a command with --json and return what it says."""
-        environment = self.system.environment()
+        environment = self.system.environment() | more
         done = subprocess.run(
             [sys.executable, "-m", "cli", *words, "--json"],
             env=environment,
@@ -71,9 +72,9 @@ class Flock:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def publish(self, folder: Path | None = None) -> Release:
-        """Publish it as it is on disk now."""
-        shown = self.interlock("release", "publish", str(folder or self.folder))
+    def publish(self, folder: Path | None = None, **more: str) -> Release:
+        """Publish it as it is on disk now; `more` goes into the environment."""
+        shown = self.interlock("release", "publish", str(folder or self.folder), **more)
         return Release.model_validate(shown)
 
     def run(self, release: Release, *argv: str) -> Run:
@@ -148,6 +149,8 @@ def test_a_manifest_that_was_changed_in_the_database_is_refused_by_the_worker(fl
     manifest = flock.system.api().release_manifest(release.digest)
     changed = manifest.replace(b'"actor"', b'"xctor"').replace(b'"format":1', b'"format":1 ')
     flock.change_row("UPDATE releases SET manifest = ? WHERE digest = ?", changed, release.digest)
+    # What the host has verified of it already would do as well, and cannot be changed from here.
+    shutil.rmtree(flock.system.directory / "host-a" / "releases")
     flock.system.api().cancel_run(held.id)
     refused = flock.system.run_until(waiting.id, lambda seen: seen.status.terminal, "is over")
     assert refused.status is RunStatus.ERRORED
@@ -176,3 +179,27 @@ def test_a_hint_that_went_to_another_regions_workers_is_dropped_with_the_reason(
         app.send_task(TASK_RUN, args=[run.id], queue=queue_name("here"))
         eventually(lambda: f"{flock.name}.there is in region there" in flock.system.log("host-a-worker"), "it says why")
     assert flock.system.api().run(run.id).status is RunStatus.PENDING
+
+
+def test_a_tag_that_is_moved_changes_nothing_in_a_release(flock: Flock, tmp_path: Path) -> None:
+    """The registry is a real one over HTTP, private; the operator's Docker configuration opens it."""
+    config = tmp_path / "docker"
+    config.mkdir()
+    with Registry() as registry:
+        registry.asks["team/shop"] = "login"
+        auths = {registry.host: {"username": USER, "password": PASSWORD}}
+        (config / "config.json").write_text(json.dumps({"auths": auths}))
+        path = flock.folder / "flock.yaml"
+        path.write_text(
+            path.read_text().replace("word: first", "word: '${artifact.image.digest}'")
+            + f"artifacts:\n  image: {{source: '{registry.host}/team/shop', version: '4.2'}}\n"
+        )
+        old = registry.push("team/shop", "4.2", "old")
+        before = flock.publish(DOCKER_CONFIG=str(config))
+        new = registry.push("team/shop", "4.2", "new")
+        after = flock.publish(DOCKER_CONFIG=str(config))
+    assert before != after
+    assert f'"word": "{old}"' in flock.log(flock.run(before))
+    assert f'"word": "{new}"' in flock.log(flock.run(after))
+    listed = json.loads(flock.system.api().release_manifest(before.digest))["artifacts"]["image"]
+    assert (listed["version"], listed["digest"]) == ("4.2", old)

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from scheduler import claims, runs
+from scheduler import claims, releases, retention, runs
 from scheduler.database import Database
 from scheduler.rollout import drive, service
 from scheduler.rollout.drive import change, drive_all
 from scheduler.settlement import end_run, new_run_id
 from scheduler.tables import ACTIVE_STATUSES, PlanRow, RunRow, TargetRow
 from shared.errors import ApiError
-from shared.models import Assignment, RunKind, RunStatus
+from shared.models import Assignment, Release, Run, RunKind, RunStatus
 from shared.rollouts import PhaseStatus, Rollout, RolloutStatus, Stage
 from tests.integration.test_scheduler_database import at_once, failures
+from tests.releases import packed_release
 from tests.unit.scheduler.rollout.support import phase, publish, work
 from tests.unit.scheduler.support import World, make_world
 
@@ -231,3 +232,44 @@ def test_hints_of_one_region_at_once_are_all_answered_with_different_runs(world:
     assert failures(results) == []
     given = [result.run.id for result in results if isinstance(result, Assignment)]
     assert sorted(given) == sorted(run.id for run in waiting)
+
+
+def test_starting_and_registering_at_once_never_wait_for_each_other(world: World) -> None:
+    """The one takes targets in the order of phases, the other by name: in two orders they would lock each other out."""
+    digest = publish(
+        world,
+        phase("one", max_concurrent=20),
+        phase("two", max_concurrent=20),
+        targets={"one": [f"web.z{n}" for n in range(10)], "two": [f"web.a{n}" for n in range(10)]},
+    )
+    for _ in range(8):
+        started, *registered = at_once(
+            lambda: service.start(world.context, digest, actor="anna"),
+            *[lambda: releases.register(world.context, "web", release_digest=digest)] * 3,
+        )
+        assert failures([started, *registered]) == []
+        assert isinstance(started, Rollout)
+        service.cancel(world.context, started.id, actor="anna")
+        drive_all(world.context)
+        assert service.get(world.context, started.id).status is RolloutStatus.CANCELED
+
+
+def test_no_release_is_let_go_under_whoever_refers_to_it_at_the_same_time(world: World) -> None:
+    """Either the run, the roll-out or the new release finds what it names, or it is told that this is gone."""
+    for number in range(6):
+        old = world.publish("web.r0", rendered={"a.json": str(number).encode()})
+        # Shares its file with the old one.
+        shared = packed_release("web.r0", provider_region="eu-1", rendered={"a.json": str(number).encode(), "b": b""})
+        world.publish("web.r0", rendered={"a.json": b"newest", "c.json": str(number).encode()})
+        submitted, published, _ = at_once(
+            lambda old=old: world.submit("web.r0", release_digest=old),  # type: ignore[misc]  # bound now
+            lambda shared=shared: releases.publish(world.context, shared, actor="anna"),  # type: ignore[misc]
+            lambda: retention.prune(world.context, keep=1),
+        )
+        assert isinstance(published, Release)
+        assert releases.target_files(world.context, published.digest, "web.r0")
+        if isinstance(submitted, Run):
+            assert releases.target_files(world.context, old, "web.r0")
+            runs.cancel(world.context, submitted.id)
+        else:
+            assert getattr(submitted, "code", submitted) == "unknown_release"

@@ -1,4 +1,4 @@
-"""The `plan`, `apply` and `destroy` kinds: init, take over what a cut left, plan, apply.
+"""The `plan`, `apply` and `destroy` kinds: init, take over what a cut left, plan, show what that does, apply.
 
 Every file is the release's: the generic configuration, unchanged, and beside it the files rendered for this target,
 whose names start with `interlock` (variables, and a backend override: state through the proxy, for this target only).
@@ -17,13 +17,13 @@ from shared import exit_codes
 from shared.constants import MAX_PLAN_BYTES
 from shared.errors import ConfigurationError
 from shared.models import RunKind, RunStatus
+from shared.safety import plan_document
 from shared.versions import satisfies
 from worker.commands import Commands
 from worker.provisioners.outcome import Outcome
 from worker.run_directory import RunDirectory
 
 PLAN_FILE = "interlock.tfplan"
-MAX_PLAN_JSON_BYTES = 256 * 1024**2
 MAX_VERSION_BYTES = 1024**2
 
 
@@ -107,6 +107,15 @@ class Terraform:
             raise TerraformFailed("plan", code)
         return code == exit_codes.CHANGES
 
+    def plan_quietly(self) -> bool:
+        """As `plan`, for one that is compared and not applied: only its errors are for the run's log."""
+        capture = self.directory.captures / "compared-plan.txt"
+        code = self.try_plan(capture=capture)
+        capture.unlink(missing_ok=True)
+        if code not in (0, 2):
+            raise TerraformFailed("plan", code)
+        return code == exit_codes.CHANGES
+
     def try_plan(self, *options: str, capture: Path | None = None) -> int:
         """As `plan`, returning Terraform's exit code instead of raising.
 
@@ -122,26 +131,16 @@ class Terraform:
 
         Raises:
             TerraformFailed: there is no such plan.
-            ConfigurationError: a format that this version does not understand.
+            ConfigurationError: truncated, or of a format that this version does not understand.
         """
         capture = self.directory.captures / "plan.json"
         code = self._commands.run([*self._job.terraform, "show", "-json", "-no-color", PLAN_FILE], capture=capture)
         if code != 0:
             raise TerraformFailed("show", code)
         with capture.open("rb") as file:
-            content = file.read(MAX_PLAN_JSON_BYTES + 1)
+            content = file.read(plan_document.MAX_BYTES + 1)
         capture.unlink()
-        if len(content) > MAX_PLAN_JSON_BYTES:
-            raise ConfigurationError(
-                f"the plan's JSON is larger than {MAX_PLAN_JSON_BYTES} bytes", hint="split the flock into smaller ones"
-            )
-        plan: dict[str, Any] = json.loads(content)
-        if not str(plan.get("format_version", "")).startswith("1."):
-            raise ConfigurationError(
-                f"Terraform writes plan format {plan.get('format_version')}; only 1.x is understood",
-                hint="use an older Terraform or a newer Interlock",
-            )
-        return plan
+        return plan_document.load(content)
 
     def plan_file(self) -> bytes:
         """The plan that was made, as Terraform wrote it.
@@ -202,6 +201,7 @@ def run_terraform(
     progress: Callable[[RunStatus], None],
     saved: bytes | None = None,
     keep: Callable[[bytes, bool], None] | None = None,
+    gate: Callable[[Terraform], Outcome | None] = lambda _: None,
 ) -> Outcome:
     """Carry out one plan, apply or destroy.
 
@@ -211,9 +211,10 @@ def run_terraform(
         take_over: brings in what an earlier, cut run left; called after init. Returns whether the plan that it left in
             place has changes, or None when there is none.
         progress: told when planning and applying begin.
-        saved: an apply: the plan file to apply. Nothing else is then applied: no plan is made and nothing taken over,
-            which the run that made the plan has done.
+        saved: an apply: the plan file to apply. Nothing else is then applied: the plan that is made now is only shown
+            to the gate, so that what changed in the cloud since the approval is noticed before anything begins.
         keep: a plan: takes the plan file and whether it has changes.
+        gate: is shown the plan that was made; returns how the run ends instead of applying, or None to go on.
 
     Raises:
         StopRequested: the run had to stop.
@@ -221,30 +222,25 @@ def run_terraform(
     """
     options: Sequence[str] = ("-destroy",) if kind is RunKind.DESTROY else ()
     try:
-        if saved is not None:
-            return _apply_saved(terraform, saved, progress)
         progress(RunStatus.PLANNING)
         terraform.prepare()
         changes = take_over(terraform)
         if changes is None:
-            changes = terraform.plan(*options)
+            changes = terraform.plan_quietly() if saved is not None else terraform.plan(*options)
+        # What is shown is what is applied: written down again below, after everything that runs in between.
+        made = terraform.plan_file() if saved is None else saved
+        if (ended := gate(terraform)) is not None:
+            return ended
         if kind is RunKind.PLAN:
             if keep is not None:
-                keep(terraform.plan_file(), changes)
+                keep(made, changes)
             return Outcome(status=RunStatus.PLANNED, exit_code=exit_codes.CHANGES if changes else exit_codes.OK)
         progress(RunStatus.APPLYING)
+        # Byte for byte. Terraform itself refuses an earlier run's plan should the state have moved.
+        terraform.directory.write_bytes(PLAN_FILE, made)
         return _applied(terraform.apply())
     except TerraformFailed as failed:
         return Outcome(status=RunStatus.ERRORED, exit_code=exit_codes.ERROR, reason=str(failed))
-
-
-def _apply_saved(terraform: Terraform, plan: bytes, progress: Callable[[RunStatus], None]) -> Outcome:
-    """Apply a plan that an earlier run made, byte for byte. Terraform itself refuses it should the state have moved."""
-    progress(RunStatus.APPLYING)
-    terraform.prepare()
-    # After init: nothing of the configuration has run since the plan was written down here.
-    terraform.directory.write_bytes(PLAN_FILE, plan)
-    return _applied(terraform.apply())
 
 
 def _applied(code: int) -> Outcome:

@@ -17,6 +17,7 @@ from shared.models import (
     Flock,
     JournalRecord,
     LogChunk,
+    Pruned,
     Release,
     ReleaseSummary,
     ReleaseTarget,
@@ -102,6 +103,10 @@ class FakeApi:
         self.asked.append(("publish", manifest.digest))
         self.published[manifest.digest] = manifest, blobs
         return self.release(manifest.digest)
+
+    def prune_releases(self, *, keep: int, flock: str | None = None, dry_run: bool = False) -> Pruned:
+        self.asked.append(("prune", keep, flock, dry_run))
+        return Pruned(releases=(self.releases()[-1],), files=2, size=30, more=True, dry_run=dry_run)
 
     def release_manifest(self, digest: str) -> bytes:
         return canonical(self.published[digest][0])

@@ -11,12 +11,14 @@ import pytest
 
 from cli import artifact_digests
 from cli.artifact_digests import look_up, look_up_all
+from cli.registry_credentials import DockerConfig
 from scheduler.configuration.fleet import load_flock
 from scheduler.configuration.report import ManyRefused
 from tests.unit.scheduler.configuration.fleets import FILES, write
 
 DIGEST = "sha256:" + "d" * 64
 MANIFEST = b'{"schemaVersion": 2}'
+NONE = DockerConfig(path=Path("/nowhere/config.json"), entries={}, helpers=frozenset())
 
 
 class Registry:
@@ -46,7 +48,7 @@ class Registry:
 
 def asked(registry: Callable[[httpx.Request], httpx.Response], source: str, version: str = "4.2") -> str:
     with httpx.Client(transport=httpx.MockTransport(registry)) as http:
-        return look_up(http, source, version)
+        return look_up(http, source, version, NONE)
 
 
 @pytest.mark.parametrize("source", ["r.example.com/team/shop", "oci://r.example.com/team/shop"])
@@ -78,6 +80,10 @@ def private(request: httpx.Request) -> httpx.Response:
     return httpx.Response(401, headers={"WWW-Authenticate": 'Basic realm="r"'})
 
 
+def odd(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(401, headers={"WWW-Authenticate": 'Bearer realm="http://auth.example.com/token"'})
+
+
 @pytest.mark.parametrize(
     ("registry", "source", "version", "why"),
     [
@@ -87,7 +93,8 @@ def private(request: httpx.Request) -> httpx.Response:
         (Registry(), "https://r.example.com/team/shop", "4.2", "is no repository in a registry"),
         (Registry(), "r.example.com/../x", "4.2", "is no repository in a registry"),
         (away, "r.example.com/team/shop", "4.2", "did not answer: no route"),
-        (private, "r.example.com/team/shop", "4.2", "credentials of a kind"),
+        (private, "r.example.com/team/shop", "4.2", "asks for user and password: `docker login r.example.com`"),
+        (odd, "r.example.com/team/shop", "4.2", "credentials of a kind"),
     ],
 )
 def test_what_cannot_be_looked_up_is_an_error_that_says_why(
@@ -100,7 +107,7 @@ def test_what_cannot_be_looked_up_is_an_error_that_says_why(
 def test_only_artifacts_without_a_digest_are_looked_up_and_all_that_fail_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artifact_digests, "look_up", lambda http, source, version: f"{source}@{version}")
+    monkeypatch.setattr(artifact_digests, "look_up", lambda http, source, version, config: f"{source}@{version}")
     flock = FILES["flock.yaml"]
     assert isinstance(flock, str)
     more = flock.replace("artifacts:\n", "artifacts:\n  chart: {source: r.example.com/chart, version: '1'}\n")

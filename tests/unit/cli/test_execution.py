@@ -54,3 +54,13 @@ def test_a_command_that_json_cannot_carry_is_refused(interlock: Interlock, fake_
     assert said.code == 64
     assert "not UTF-8" in said.err
     assert fake_api.asked == []
+
+
+def test_it_can_be_about_any_release(interlock: Interlock, fake_api: Any, flock_file: Any) -> None:
+    interlock("release", "publish", str(flock_file))
+    (digest,) = fake_api.published
+    said = interlock("exec", "-t", "shop.local", "--release", digest[7:15], "--json", "--", "ls")
+    assert said.code == 0, said.err
+    (run,) = json.loads(said.out)["runs"]
+    assert run["release_digest"] == digest
+    assert interlock("exec", "-t", "shop.local", "--release", "ffffff", "--", "ls").code == 64

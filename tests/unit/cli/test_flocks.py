@@ -18,14 +18,15 @@ def test_register_publishes_a_release_and_makes_it_its_targets_own(
     assert "shop.eu-west-1.blue" in said.out
 
 
-def test_registering_again_sends_nothing_but_the_digest(
+def test_registering_again_names_the_same_release(
     interlock: Callable[..., Any], fake_api: Any, flock_file: Path
 ) -> None:
     interlock("flock", "register", str(flock_file))
     (digest,) = fake_api.published
     fake_api.asked.clear()
     interlock("flock", "register", str(flock_file))
-    assert fake_api.asked == [("put_flock", "shop", digest)]
+    assert fake_api.asked == [("publish", digest), ("put_flock", "shop", digest)]
+    assert list(fake_api.published) == [digest], "what the scheduler lost of it would be put right; nothing new is made"
 
 
 def test_with_json_the_targets_are_one_document(interlock: Callable[..., Any], fake_api: Any, flock_file: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_backend_that_runs_would_not_use_is_refused(
     flock_file.write_text(flock_file.read_text() + 'backend: {s3: {bucket: b, key: "${target.id}"}}\n')
     said = interlock("flock", "register", str(flock_file))
     assert said.code == 64
-    assert "in Interlock, not in another backend" in said.err
+    assert "in Interlock, where the lease fences it, and in no other backend" in said.err
     assert fake_api.asked == []
 
 

@@ -28,7 +28,8 @@ PROCESSES = {("server",), ("beat",), ("proxy",), ("worker",)}
 
 def test_every_promised_command_is_there() -> None:
     promised = (
-        "up; demo; doctor; version; plan; apply; destroy; exec; flock register; lease ls; lease show; lease watch; "
+        "up; demo; doctor; version; plan make; plan show; plan approve; plan compare; apply; destroy; exec; "
+        "flock register; lease ls; lease show; lease watch; "
         "lease revoke; run ls; run show; run logs; run cancel; journal ls; server; beat; worker; proxy"
     )
     assert {tuple(words.split()) for words in promised.split("; ")} <= set(ALL)

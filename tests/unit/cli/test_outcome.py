@@ -28,6 +28,8 @@ from shared.models import Run
         ("a command that never started is 1", {"kind": "exec", "status": "errored"}, exit_codes.ERROR),
         ("a lost lease is 75", {"kind": "exec", "status": "lost", "exit_code": 3}, exit_codes.LEASE_LOST),
         ("a canceled run is 130", {"status": "canceled"}, exit_codes.CANCELED),
+        ("a run that was halted is 77", {"status": "halted", "exit_code": 77}, exit_codes.REFUSED),
+        ("an apply whose plan waits for persons is 77", {"status": "planned", "exit_code": 77}, exit_codes.REFUSED),
         ("a revoked lease is 77", {"status": "lost", "revoke_requested": True}, exit_codes.REFUSED),
         (
             "a revoke explains the error it led to",
@@ -57,6 +59,8 @@ def test_an_error_outweighs_changes_and_changes_outweigh_nothing(codes: list[int
         ({"status": "lost", "reason": "node n1 is gone"}, "lost its lease: node n1 is gone"),
         ({"status": "lost", "revoke_requested": True, "reason": "bad"}, "revoked by an operator: bad"),
         ({"status": "canceled"}, "was canceled"),
+        ({"status": "halted", "reason": "delete a.b"}, "it would have done what nobody approved: delete a.b"),
+        ({"status": "planned", "reason": "1 person"}, "waits for an approval; nothing was applied: 1 person"),
         ({"status": "errored", "exit_code": 1, "reason": "init failed"}, "failed with exit code 1: init failed"),
     ],
 )

@@ -35,7 +35,7 @@ def test_with_write_the_one_file_is_added(interlock: Callable[..., Any], fleet: 
     assert interlock("flock", "validate", "fleet", "--offline").code == 0
     again = interlock("region", "add", "east.yaml", "--fleet", "fleet", "--write")
     assert again.code == 64
-    assert "exists already" in again.err
+    assert "there is a region 'east' already: fleet/regions/east.yaml" in again.err
 
 
 def test_what_is_wrong_is_told_and_nothing_is_written(interlock: Callable[..., Any], fleet: Path) -> None:

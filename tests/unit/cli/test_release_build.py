@@ -98,6 +98,14 @@ def test_versions_of_terraform_are_pinned_as_the_flock_says(tmp_path: Path) -> N
     assert built(tmp_path / "b", pinned).manifest.terraform == "~> 1.9"
 
 
+def test_the_flocks_safety_rules_are_part_of_it(tmp_path: Path) -> None:
+    assert built(tmp_path / "a").manifest.safety is None
+    text = "configuration: tf\nsafety:\n  auto:\n  - {operations: [create], types: [aws_*]}\n"
+    ruled = built(tmp_path / "b", flock_file(("configuration: tf\n", text))).manifest.safety
+    assert ruled is not None
+    assert [rule.types for rule in ruled.auto] == [("aws_*",)]
+
+
 def test_without_phases_all_targets_go_at_once(tmp_path: Path) -> None:
     bare = flock_file(
         ("phases:\n  - name: canary\n  - name: rest\n", ""), ("    phase: canary\n", ""), ("    phase: rest\n", "")

@@ -25,11 +25,26 @@ def test_publish_names_the_release_and_changes_no_target(interlock: Interlock, f
     assert fake_api.asked == [("publish", digest)]
 
 
-def test_what_is_published_already_is_not_sent_again(interlock: Interlock, fake_api: Any, flock_file: Path) -> None:
+def test_what_is_published_already_is_sent_again_to_mend_what_was_damaged(
+    interlock: Interlock, fake_api: Any, flock_file: Path
+) -> None:
     digest = publish(interlock, flock_file)
     fake_api.asked.clear()
     assert publish(interlock, flock_file) == digest
-    assert fake_api.asked == []
+    assert fake_api.asked == [("publish", digest)]
+
+
+def test_a_release_that_arrives_as_another_is_an_error(
+    interlock: Interlock, fake_api: Any, flock_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fake_api.publish_release
+    other = "sha256:" + "0" * 64
+    monkeypatch.setattr(
+        fake_api, "publish_release", lambda *words, **named: real(*words, **named).model_copy(update={"digest": other})
+    )
+    said = interlock("release", "publish", str(flock_file))
+    assert said.code == 1
+    assert f"was published as {other}: it was changed on its way" in said.err
 
 
 def test_a_flock_with_a_finding_is_refused_before_anything_is_sent(
@@ -96,3 +111,15 @@ def test_a_name_has_to_say_which(interlock: Interlock, fake_api: Any, flock_file
     said = interlock("release", "show", name)
     assert said.code == 64
     assert why in said.err
+
+
+def test_prune_says_what_goes_and_what_would(interlock: Interlock, fake_api: Any, flock_file: Path) -> None:
+    digest = publish(interlock, flock_file)
+    fake_api.asked.clear()
+    said = interlock("release", "prune", "--dry-run")
+    assert said.out.startswith(f"{digest}  shop, published ")
+    assert said.out.endswith("1 releases and 2 files (30 bytes) would go\n")
+    assert "say it again" in said.err
+    gone = interlock("release", "prune", "--keep", "3", "--flock", "shop", "--json")
+    assert json.loads(gone.out)["releases"][0]["digest"] == digest
+    assert fake_api.asked == [("prune", 20, None, True), ("prune", 3, "shop", False)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +37,10 @@ class Api:
 
     def command_rollout(self, rollout_id: str, command: str, *, actor: str) -> Rollout:
         self.asked.append((command, rollout_id, bool(actor)))
+        return self.value
+
+    def retry_rollout(self, rollout_id: str, targets: Sequence[str], *, actor: str) -> Rollout:
+        self.asked.append(("retry", rollout_id, tuple(targets), bool(actor)))
         return self.value
 
     def decide_plans(self, rollout_id: str, decision: str, plans: Mapping[str, str], *, actor: str) -> Rollout:
@@ -92,6 +96,23 @@ def test_watch_with_json_is_one_object_a_change(interlock: Interlock, fake: Api)
 def test_commands_say_where_it_stands_now(interlock: Interlock, fake: Api, command: str) -> None:
     assert interlock("rollout", command, ID).out == f"{ID} is running\n"
     assert (command, ID, True) in fake.asked
+
+
+def test_retry_names_targets_or_means_all_that_failed(interlock: Interlock, fake: Api) -> None:
+    assert interlock("rollout", "retry", ID).out == f"{ID} is running\n"
+    fake.value = value(Stage.APPLIED, status=RolloutStatus.SUCCEEDED)
+    assert interlock("rollout", "retry", ID, "--target", "web.r0", "--watch").code == 0
+    assert [words for words in fake.asked if words[0] == "retry"] == [
+        ("retry", ID, (), True),
+        ("retry", ID, ("web.r0",), True),
+    ]
+
+
+def test_a_plan_that_needs_a_second_person_is_said_to_wait_still(interlock: Interlock, fake: Api) -> None:
+    why = "approved by anna; 2 persons have to"
+    first = fake.value.targets[0].model_copy(update={"held": True, "reason": why})
+    fake.value = fake.value.model_copy(update={"targets": (first, *fake.value.targets[1:])})
+    assert f"web.r0 still waits: {why}" in interlock("rollout", "approve", ID, "--yes").err
 
 
 @pytest.mark.parametrize(("decision", "done"), [("approve", "approved"), ("discard", "discarded")])

@@ -47,8 +47,8 @@ def calls(tmp_path: Path) -> list[str]:
 def test_each_configuration_is_validated_with_the_targets_overrides(tmp_path: Path, fleet: Checked) -> None:
     found = terraform_findings(fleet, settings(tmp_path, says='{"diagnostics": []}', plugin_dir=tmp_path))
     assert found == []
-    # Three targets with a provider region and a folder each of their own.
-    assert [line.split()[0] for line in calls(tmp_path)] == ["init", "validate"] * 3
+    # Two folders; in one of them two targets with a provider region each of their own. A folder is initialised once.
+    assert [line.split()[0] for line in calls(tmp_path)] == ["init", "validate", "validate", "init", "validate"]
     assert "-backend=false" in calls(tmp_path)[0]
     assert f"-plugin-dir={tmp_path}" in calls(tmp_path)[0]
     assert "interlock_providers_override.tf.json" in calls(tmp_path)[1]
@@ -77,6 +77,15 @@ def test_a_fault_in_our_own_override_is_shown_where_its_values_stand(tmp_path: P
     found = terraform_findings(fleet, settings(tmp_path, says=json.dumps({"diagnostics": [warning]})))
     assert str(found[0].origin) == f"{tmp_path}/fleet/flock.yaml:14"
     assert found[0].severity is Severity.WARNING
+
+
+def test_the_overrides_of_one_target_are_gone_when_the_next_is_validated(tmp_path: Path) -> None:
+    flock = FLOCK.replace('providers:\n  aws: {region: "${region.provider_region}"}\n', "")
+    flock = flock.replace("  - region: north", "  - region: north\n    providers: {aws: {region: x}}")
+    fleet = checked(tmp_path / "fleet", {"flock.yaml": flock})
+    terraform_findings(fleet, settings(tmp_path, says='{"diagnostics": []}'))
+    seen = ["interlock_providers_override.tf.json" in line for line in calls(tmp_path) if line.startswith("validate")]
+    assert seen == [True, False, False]
 
 
 def test_a_failed_init_and_an_answer_that_is_no_json_are_findings(tmp_path: Path, fleet: Checked) -> None:

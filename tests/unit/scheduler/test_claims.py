@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from scheduler import claims, runs, turns
+from scheduler import claims, releases, runs, turns
 from scheduler.cipher import password_hash
 from scheduler.settlement import FENCE_HOLDER, end_run
-from scheduler.tables import RunRow, TargetRow
+from scheduler.tables import ReleaseRow, RunRow, TargetRow
 from shared.errors import ApiError
 from shared.lease import keys
 from shared.lease.commands import Refused
@@ -215,3 +215,17 @@ def test_a_run_stays_in_its_region(world: World) -> None:
     assert refused.value.code == "not_claimable"
     assert runs.get(world.context, run.id).status is RunStatus.PENDING
     assert claims.claim(world.context, run.id, node="node-9", holder="h", regions=("south", "north")).epoch == 1
+
+
+def test_a_run_works_in_the_clouds_region_of_its_release_whatever_was_registered_since(world: World) -> None:
+    run = world.submit(release_digest=world.publish())
+    releases.register(world.context, "web", release_digest=world.publish(provider_region="us-9"))
+    assert world.claim(run).target.provider_region == "eu-1"
+
+
+def test_a_release_that_cannot_be_read_holds_up_no_claim(world: World) -> None:
+    """The worker refuses it and says why."""
+    run = world.submit()
+    with world.context.database.write() as session:
+        session.execute(update(ReleaseRow).values(manifest=b"evil"))
+    assert world.claim(run).target.provider_region == "eu-1"

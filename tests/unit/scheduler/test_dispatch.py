@@ -7,8 +7,11 @@ from datetime import timedelta
 import pytest
 
 from scheduler import runs
-from scheduler.dispatch import MAX_PAUSE_S, publish, republish
+from scheduler.dispatch import MAX_BATCH, MAX_PAUSE_S, hint_again, publish, republish
+from scheduler.settlement import new_run_id
+from scheduler.tables import RunRow
 from shared.errors import Unavailable
+from shared.models import RunKind, RunStatus
 from tests.unit.scheduler.support import World, metric
 
 
@@ -90,3 +93,41 @@ def test_a_clock_that_was_set_back_keeps_no_run_waiting(world: World, monkeypatc
     earlier = world.clock.wall() - timedelta(days=365)
     monkeypatch.setattr(world.clock, "wall", lambda: earlier)
     assert republish(world.context) == 1
+
+
+def test_a_region_without_workers_does_not_take_the_places_of_the_others(world: World) -> None:
+    many = [f"many.nowhere.t{number}" for number in range(MAX_BATCH + 20)]
+    world.register(*many)
+    with world.context.database.write() as session:
+        session.add_all(
+            RunRow(
+                id=new_run_id(),
+                target=name,
+                region="nowhere",
+                kind=RunKind.EXEC,
+                status=RunStatus.PENDING,
+                actor="anna",
+                argv=["true"],
+                created_at=world.clock.wall(),
+                published_at=world.clock.wall(),
+                publications=1,
+            )
+            for name in many
+        )
+    waiting = world.submit()
+    world.publisher.hints.clear()
+    world.clock.advance(400_000)
+    assert republish(world.context) == 1
+    assert world.publisher.hints == [("north", waiting.id)]
+
+
+def test_an_api_that_begins_has_no_run_wait_for_what_came_of_hints_while_it_was_away(world: World) -> None:
+    run = world.submit()
+    world.clock.advance(1000)
+    for _ in range(5):
+        publish(world.context, run.id, "north")
+    world.publisher.hints.clear()
+    assert republish(world.context) == 0
+    hint_again(world.context)
+    assert republish(world.context) == 1
+    assert world.publisher.hints == [("north", run.id)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from scheduler import releases, runs
 from scheduler.tables import BlobRow, ReleaseRow
@@ -149,3 +149,17 @@ def test_what_was_applied_is_what_the_target_deploys_from_then_on(world: World) 
     assert flocks.target(world.context, TARGET).release_digest != digest
     runs.finish(world.context, run.id, holder="holder-1", epoch=1, exit_code=0, status=RunStatus.APPLIED, reason="")
     assert flocks.target(world.context, TARGET).release_digest == digest
+
+
+def test_publishing_again_puts_right_what_was_damaged_or_lost(world: World) -> None:
+    """A worker refuses such a release and says so: publish it again."""
+    digest = world.publish(rendered={"a.json": b"1"})
+    good = digest_of(GENERIC["main.tf"])
+    with world.context.database.write() as session:
+        session.execute(update(BlobRow).where(BlobRow.digest == good).values(content=b"evil"))
+        session.execute(delete(BlobRow).where(BlobRow.digest == digest_of(b"1")))
+        session.execute(update(ReleaseRow).where(ReleaseRow.digest == digest).values(manifest=b"evil"))
+    assert world.publish(rendered={"a.json": b"1"}) == digest
+    manifest = parse_manifest(releases.manifest_bytes(world.context, digest), digest=digest)
+    wanted = {file.digest: path for path, file in manifest.files_of(TARGET).items()}
+    assert unpack_blobs(releases.target_files(world.context, digest, TARGET), wanted).keys() == wanted.keys()

@@ -122,7 +122,7 @@ def test_only_the_holder_reports_and_only_for_its_epoch(world: World, holder: st
 
 @pytest.mark.parametrize(
     ("kind", "status"),
-    [(RunKind.PLAN, RunStatus.APPLIED), (RunKind.APPLY, RunStatus.PLANNED), (RunKind.EXEC, RunStatus.PENDING)],
+    [(RunKind.PLAN, RunStatus.APPLIED), (RunKind.APPLY, RunStatus.SUCCEEDED), (RunKind.EXEC, RunStatus.PLANNED)],
 )
 def test_a_run_ends_as_its_kind_can(world: World, kind: RunKind, status: RunStatus) -> None:
     assignment, _ = world.begin(kind=kind)
@@ -140,3 +140,22 @@ def test_a_report_stands_while_redis_is_away(world: World, monkeypatch: pytest.M
 
     monkeypatch.setattr(world.store, "view", away)
     assert finish(world, assignment.run.id, RunStatus.ERRORED) is RunStatus.SETTLING
+
+
+@pytest.mark.parametrize("status", [RunStatus.PLANNED, RunStatus.HALTED])
+def test_an_apply_whose_plan_waits_or_that_was_halted_is_over_and_not_tried_again(
+    world: World, status: RunStatus
+) -> None:
+    assignment, lease = world.begin()
+    world.store.release(TARGET, lease)
+    ended = runs.finish(
+        world.context,
+        assignment.run.id,
+        holder="holder-1",
+        epoch=assignment.epoch,
+        exit_code=77,
+        status=status,
+        reason="it is so",
+    )
+    assert (ended.status, ended.reason) == (status, "it is so")
+    assert [run.id for run in runs.listed(world.context, target=TARGET, status=None, limit=10)] == [ended.id]

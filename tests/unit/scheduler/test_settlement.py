@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from scheduler import runs
+from scheduler.notifications import Event
 from scheduler.settlement import (
     FENCE_HOLDER,
     ActiveRun,
@@ -17,7 +19,7 @@ from scheduler.settlement import (
     fence,
     mark_acquired,
 )
-from scheduler.tables import RunRow
+from scheduler.tables import NotificationRow, RunRow
 from shared.lease.commands import Refused
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
@@ -136,6 +138,38 @@ def test_a_lost_apply_gets_one_follow_up(world: World) -> None:
     assert end_run(world.context, assignment.run.id, epoch=1, reason="severed") == []
     assert len(runs.listed(world.context, target=TARGET, status=None, limit=10)) == 2
     assert metric(world, "settled_runs_total", status="lost") == 1
+
+
+def told_about(world: World) -> list[Event]:
+    with world.context.database.read() as session:
+        rows = session.scalars(select(NotificationRow).order_by(NotificationRow.sequence))
+        return [Event.stored(row.document) for row in rows]
+
+
+def test_a_lost_lease_is_told_once_with_what_follows(world: World) -> None:
+    assignment, _ = world.begin()
+    (follower, _), *_ = end_run(world.context, assignment.run.id, epoch=1, reason="severed: worker died")
+    end_run(world.context, assignment.run.id, epoch=1, reason="severed: worker died")
+    (told,) = told_about(world)
+    assert told.kind == "lost_lease"
+    assert (told.flock, told.target, told.run_id, told.epoch) == ("web", TARGET, assignment.run.id, 1)
+    assert (told.next_run_id, told.reason) == (follower, "severed: worker died")
+
+
+def test_a_run_that_ends_as_it_should_is_not_told(world: World) -> None:
+    assignment, _ = world.begin()
+    with world.context.database.write() as session:
+        session.execute(update(RunRow).values(reported_status="applied"))
+    end_run(world.context, assignment.run.id, epoch=1, reason="released")
+    assert told_about(world) == []
+
+
+def test_a_loss_that_is_not_written_down_is_not_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assignment, _ = world.begin()
+    monkeypatch.setattr("scheduler.settlement._follow_up", lambda *_: RunRow())
+    with pytest.raises(IntegrityError):
+        end_run(world.context, assignment.run.id, epoch=1, reason="severed")
+    assert told_about(world) == []
 
 
 def test_a_run_is_given_up_after_its_last_attempt(world: World) -> None:

@@ -166,6 +166,12 @@ def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
             ROLLOUT,
         ),
         (
+            lambda c: c.retry_rollout(ROLLOUT["id"], ["web.eu"], actor="me"),
+            f"POST /v1/rollouts/{ROLLOUT['id']}/retry",
+            {"targets": ["web.eu"], "actor": "me"},
+            ROLLOUT,
+        ),
+        (
             lambda c: c.decide_plans(ROLLOUT["id"], "approve", {"web.eu": DIGEST}, actor="me"),
             f"POST /v1/rollouts/{ROLLOUT['id']}/approve",
             {"plans": {"web.eu": DIGEST}, "actor": "me"},
@@ -246,10 +252,20 @@ def test_an_error_of_the_api_keeps_what_it_says() -> None:
     assert (caught.value.status, caught.value.code, caught.value.hint) == (409, "not_claimable", "start another")
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(502, text="bad gateway"), httpx.Response(500, json=["x"])])
+@pytest.mark.parametrize("answer", [httpx.Response(501, text="what?"), httpx.Response(500, json=["x"])])
 def test_an_error_of_something_else_is_an_error_too(answer: httpx.Response) -> None:
     with client(lambda request: answer) as api, pytest.raises(ApiError, match="HTTP 50"):
         api.run(R)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_an_answer_that_nobody_could_answer_is_no_answer(status: int) -> None:
+    """Whoever asks again while the API is away does so while its database is, or behind a gateway."""
+    error = {"error": {"code": "unavailable", "message": "the database does not answer", "hint": "look at it"}}
+    for answer in (httpx.Response(status, json=error), httpx.Response(status, text="<html>")):
+        with client(lambda request, answer=answer: answer) as api, pytest.raises(Unavailable) as caught:  # type: ignore[misc]  # bound now
+            api.run(R)
+    assert str(caught.value) == f"HTTP {status}"
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(200, text="hello"), httpx.Response(200, json={"id": "run-1"})])

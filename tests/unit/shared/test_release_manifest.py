@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from shared import release_manifest
 from shared.errors import PeerError
 from shared.release_manifest import Manifest, canonical, describe_file, digest_of, parse_manifest
+from shared.safety.rules import SafetyRules
 from tests.releases import make_release
 
 ONE, TWO = "web.north", "web.south.blue"
@@ -49,6 +50,13 @@ def test_another_release_than_the_one_asked_for_is_refused_with_both_names() -> 
     manifest, other = make_release(ONE)[0], make_release(TWO)[0]
     with pytest.raises(PeerError, match=f"{manifest.digest} arrived as {other.digest}"):
         parse_manifest(canonical(other), digest=manifest.digest)
+
+
+def test_safety_rules_are_part_of_the_name_and_without_them_it_is_what_it_was_before_there_were_any() -> None:
+    plain, ruled = make_release(ONE)[0], make_release(ONE, safety=SafetyRules())[0]
+    assert b"safety" not in canonical(plain)
+    assert plain.digest != ruled.digest
+    assert parse_manifest(canonical(ruled), digest=ruled.digest) == ruled
 
 
 def test_there_is_one_spelling() -> None:

@@ -12,10 +12,13 @@ import pytest
 
 from shared.control import (
     Acked,
+    AllowanceHolds,
+    AskAllowance,
     Attach,
     Attached,
     Cut,
     Done,
+    Latched,
     Open,
     Poll,
     Refused,
@@ -127,3 +130,23 @@ def test_no_proxy_is_said_with_the_remedy(tmp_path: Path, make: Callable[[Path],
     with pytest.raises(Unavailable, match="does not answer") as caught:
         ProxyClient(path, lambda _: None)
     assert "interlock proxy" in caught.value.hint
+
+
+def test_a_refreshed_allowance_is_an_answer(proxy: FakeProxy, client: ProxyClient) -> None:
+    proxy.answers[AskAllowance] = AllowanceHolds(mode="entries", entries=3)
+    assert client.refresh_allowance() == AllowanceHolds(mode="entries", entries=3)
+    proxy.answers[AskAllowance] = Shut(reason="x")
+    with pytest.raises(PeerError):
+        client.refresh_allowance()
+
+
+def test_a_latch_is_reported_at_once_and_is_no_answer(proxy: FakeProxy) -> None:
+    told: queue.Queue[Latched] = queue.Queue()
+    client = ProxyClient(proxy.path, lambda _: None, told.put)
+    proxy.answers[Poll] = Open(deadline_ms=5)
+    client.poll()
+    latch = Latched(service="sqs", operation="DeleteQueue", resource={"QueueUrl": "q"}, reason="outside")
+    proxy.say(latch)
+    assert told.get(timeout=60) == latch
+    assert client.poll() == Open(deadline_ms=5)
+    client.close()

@@ -97,3 +97,13 @@ def test_whatever_a_provisioner_left_is_removed(directory: RunDirectory, tmp_pat
     directory.remove()
     assert not directory.root.exists()
     assert outside.stat().st_mode & 0o777 == 0o500
+
+
+def test_the_end_of_the_log_is_read_and_no_more_than_that(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert directory.log_tail() == ""
+    directory.log.write_bytes(b"begin \xff the end")
+    assert directory.log_tail() == "begin \ufffd the end"
+    monkeypatch.setattr("worker.run_directory.LOG_TAIL_BYTES", 3)
+    assert directory.log_tail() == "end"

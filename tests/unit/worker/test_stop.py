@@ -46,6 +46,16 @@ def test_a_lost_lease_overrides_a_users_wish_and_nothing_overrides_it(stop: Stop
     assert stop.reason.detail == "lost"
 
 
+def test_a_halt_overrides_a_users_wish_and_a_lost_lease_overrides_the_halt(stop: Stop) -> None:
+    stop.request(Cause.CANCELED, "wish")
+    stop.request(Cause.HALTED, "halt")
+    stop.request(Cause.CANCELED, "wish")
+    assert stop.reason is not None
+    assert stop.reason.detail == "halt"
+    stop.request(Cause.LEASE_LOST, "lost")
+    assert stop.reason.detail == "lost"
+
+
 def test_asking_a_closed_one_is_recorded() -> None:
     latch = Stop()
     latch.close()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shared.clock import SystemClock
-from shared.control import Acked, Attach, Attached, Cut, Done, Open, Poll, Refused, Shut
+from shared.control import Acked, Attach, Attached, Cut, Done, Latched, Open, Poll, Refused, Shut
 from shared.errors import ApiError, Unavailable
 from shared.lease.machine import State
 from shared.lease.timing import LeaseTiming
@@ -27,6 +27,7 @@ from tests.unit.worker.fake_proxy import FakeProxy
 from tests.unit.worker.support import RUN, TARGET, assignment, run
 from worker import supervisor
 from worker.metrics import WorkerMetrics
+from worker.release_cache import ReleaseCache
 from worker.renewal_group import Alone
 from worker.run_directory import RunDirectory
 from worker.sandbox import Sandbox, Undead
@@ -40,7 +41,7 @@ class FakeApi:
 
     def __init__(self, world: World, argv: tuple[str, ...]) -> None:
         self.world = world
-        self.manifest, self.blobs = make_release(TARGET, generic={"here": b""})
+        self.manifest, self.blobs = make_release(TARGET, generic={"here": b""}, provider_region="eu-west-1")
         self.assignment = self._assignment(argv)
         self.refusal: ApiError | None = None
         self.finish_refusal: ApiError | None = None
@@ -140,6 +141,7 @@ class World:
             clock=SystemClock(),
             confinement=Confinement(bwrap=None, terraform=None),
             metrics=self.metrics,
+            releases=ReleaseCache(home),
         )
 
     def attempt(self) -> None:
@@ -279,6 +281,19 @@ def test_a_message_for_a_run_that_is_not_to_be_had_is_dropped(world: World) -> N
     assert world.state is not State.HELD
 
 
+def test_the_release_of_a_run_that_waits_is_fetched_before_its_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.api.refusal = ApiError("its target is taken", status=409, code="not_claimable")
+    world.api.now = {"status": RunStatus.PENDING, "release_digest": world.api.manifest.digest}
+    world.attempt()
+    world.api.refusal, world.api.now = None, {}
+    for name in ("release_manifest", "release_files"):
+        monkeypatch.setattr(world.api, name, lambda *_: pytest.fail("between the claim and the lease"))
+    world.attempt()
+    assert world.api.reports == [(RunStatus.SUCCEEDED, 0, "")]
+
+
 def test_an_api_that_was_away_for_a_moment_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.acquisition._CLAIM_PAUSE_MS", 1)
     world.api.away = 2
@@ -295,6 +310,34 @@ def test_a_cancel_interrupts_once_and_gives_the_lease_back(world: World) -> None
     assert world.api.reports == [(RunStatus.CANCELED, 130, "canceled")]
     assert world.api.log.count("interrupted") == 1
     assert world.state is State.RELEASED
+
+
+LATCHED = Latched(service="sqs", operation="DeleteQueue", resource={"QueueUrl": "q"}, reason="it holds no delete")
+
+
+def test_a_call_outside_the_safety_plan_halts_the_run_with_one_interrupt_and_the_lease_is_given_back(
+    world: World,
+) -> None:
+    world.command("sh", "-c", "trap 'echo interrupted; exit 3' INT; echo begun; while :; do sleep 0.05; done")
+    world.in_the_middle(lambda: world.proxy.say(LATCHED))
+    reason = "halted: sqs:DeleteQueue (QueueUrl=q) was refused: it holds no delete"
+    assert world.api.reports == [(RunStatus.HALTED, 77, reason)]
+    assert world.api.log.count("interrupted") == 1
+    assert world.state is State.RELEASED
+
+
+def test_the_resource_that_terraform_names_for_the_refused_call_is_in_the_reason(world: World) -> None:
+    said = r"Error: gone: DeleteQueue\n  with aws_sqs_queue.a,\n  on main.tf line 3\n"
+    world.command("sh", "-c", f"trap 'printf \"{said}\"; exit 1' INT; echo begun; while :; do sleep 0.05; done")
+    world.in_the_middle(lambda: world.proxy.say(LATCHED))
+    ((_, _, reason),) = world.api.reports
+    assert reason.startswith("halted: sqs:DeleteQueue (QueueUrl=q) for aws_sqs_queue.a was refused: ")
+
+
+def test_one_that_ends_well_all_the_same_is_halted(world: World) -> None:
+    world.command("sh", "-c", "trap 'exit 0' INT; echo begun; while :; do sleep 0.05; done")
+    world.in_the_middle(lambda: world.proxy.say(LATCHED))
+    assert world.api.reports[0][0] is RunStatus.HALTED
 
 
 def test_a_cut_run_keeps_its_errored_state_before_the_lease_is_given_up(world: World) -> None:

@@ -75,3 +75,12 @@ def test_an_api_that_is_away_ends_nothing(world: World) -> None:
 def test_the_thread_ends_when_told(world: World) -> None:
     world.watcher.start()
     world.watcher.stop()
+
+
+def test_it_remembers_that_the_api_was_away(world: World) -> None:
+    world.look()
+    assert not world.watcher.api_was_away
+    world.api.now = Unavailable("away")
+    world.watcher.look()
+    world.look()
+    assert world.watcher.api_was_away

@@ -33,3 +33,16 @@ def test_a_digest_of_another_form_is_refused(client: Clients) -> None:
     with pytest.raises(ApiError) as refused:
         client("admin").release("latest")
     assert refused.value.status == 422
+
+
+def test_old_releases_are_let_go_by_an_administrator(client: Clients) -> None:
+    admin = client("admin")
+    old, new = (
+        admin.publish_release(packed_release("web.north", rendered={"a.json": word})).digest for word in (b"1", b"2")
+    )
+    assert [one.digest for one in admin.prune_releases(keep=1, flock="web", dry_run=True).releases][-1] == old
+    assert old in [one.digest for one in admin.prune_releases(keep=1).releases]
+    assert admin.releases(flock="web")[0].digest == new
+    with pytest.raises(ApiError) as refused:
+        client("worker").prune_releases(keep=1)
+    assert refused.value.status == 403

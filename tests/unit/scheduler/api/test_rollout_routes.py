@@ -73,6 +73,17 @@ def test_canceling_a_queued_run_moves_its_roll_out(world: World, client: Clients
     assert admin.rollout(value.id).status.value == "failed"
 
 
+def test_a_failed_roll_out_is_tried_again(world: World, client: Clients) -> None:
+    admin = client("admin")
+    value = admin.start_rollout(release(world))
+    admin.cancel_run(queued(world, ONE).id)
+    again = admin.retry_rollout(value.id, [ONE], actor="anna")
+    assert (again.status.value, again.targets[0].stage.value) == ("running", "planning")
+    with pytest.raises(ApiError) as refused:
+        admin.retry_rollout(value.id)
+    assert (refused.value.status, refused.value.code) == (409, "illegal_transition")
+
+
 def test_only_an_administrator_rolls_out(world: World, client: Clients) -> None:
     digest = release(world)
     for role in ("worker", "proxy"):
@@ -81,6 +92,7 @@ def test_only_an_administrator_rolls_out(world: World, client: Clients) -> None:
             lambda one: one.rollouts(),
             lambda one: one.rollout("rollout-" + "0" * 16),
             lambda one: one.command_rollout("rollout-" + "0" * 16, "cancel"),
+            lambda one: one.retry_rollout("rollout-" + "0" * 16),
             lambda one: one.decide_plans("rollout-" + "0" * 16, "approve", {ONE: digest}),
         ):
             with pytest.raises(ApiError) as refused:

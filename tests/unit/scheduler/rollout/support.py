@@ -104,6 +104,7 @@ def work(
     plan: bytes = b"a plan",
     changes: bool = True,
     writes: int | None = None,
+    exit_code: int = 0,
 ) -> Run:
     """Do the target's queued run as its worker would, to its end; `writes` is the serial of a state that it writes."""
     assignment = claims.claim(world.context, queued(world, target).id, node="n", holder=secrets.token_hex(8))
@@ -121,7 +122,7 @@ def work(
         run.id,
         holder=assignment.holder,
         epoch=assignment.epoch,
-        exit_code=0,
+        exit_code=exit_code,
         status=status or well,
         reason="" if status is None else f"it is {status}",
     )

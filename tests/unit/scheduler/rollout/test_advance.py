@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from scheduler.rollout import events
 from scheduler.rollout.advance import Advanced, advance, plan_marks
-from scheduler.rollout.events import PlanReady, PlanStale, RunApplied, RunCanceled, RunFailed, RunLost, record
+from scheduler.rollout.events import (
+    PlanReady,
+    PlanStale,
+    RunApplied,
+    RunCanceled,
+    RunFailed,
+    RunLost,
+    RunUnserved,
+    record,
+)
 from shared.errors import IllegalTransition
 from shared.models import RunKind
 from shared.rollouts import PhaseStatus, Rollout, RolloutStatus, RolloutTarget, Stage
@@ -110,6 +119,27 @@ def test_tolerated_failures_let_the_roll_out_go_on() -> None:
     value = fail(go(value, ids).rollout, "web.one-0")
     value = go(end(value, "web.one-1", changes=False), ids).rollout
     assert statuses(value) == ["done", "running"]
+
+
+def test_a_target_that_was_halted_freezes_everything_whatever_is_tolerated() -> None:
+    ids = run_ids()
+    value = rollout((phase("one", max_concurrent=2, failure_tolerance=2), 2), (phase("two", after=("one",)), 1))
+    value = go(value, ids).rollout
+    (halted, other) = value.targets[:2]
+    value = events.record(value, events.RunHalted(target=halted.id, run_id=str(halted.run_id), reason="delete a.b"))
+    advanced = go(value, ids)
+    assert (advanced.rollout.status, advanced.starts) == (RolloutStatus.HALTING, ())
+    assert [stop.run_id for stop in advanced.stops] == [other.run_id]
+    assert advanced.rollout.reason == "web.one-0 was halted: delete a.b"
+    over = go(end(advanced.rollout, other.id), ids).rollout
+    assert (over.status, statuses(over)) == (RolloutStatus.FAILED, ["failed", "frozen"])
+
+
+def test_a_plan_that_the_safety_rules_hold_is_not_confirmed_by_itself() -> None:
+    ids = run_ids()
+    value = end(go(rollout((phase("one"), 1)), ids).rollout, "web.one-0")
+    held = events.with_targets(value, {"web.one-0": value.targets[0].model_copy(update={"held": True})})
+    assert (stages(go(held, ids).rollout), stages(go(value, ids).rollout)) == (["planned"], ["applying"])
 
 
 def test_a_paused_roll_out_starts_nothing_and_goes_on_where_it_was() -> None:
@@ -269,6 +299,7 @@ class Walk:
                     RunFailed(**where, reason="broken"),
                     RunCanceled(**where, reason="canceled"),
                     RunLost(**where, reason="cut", final=target.losses >= 2),
+                    RunUnserved(**where, reason="away", final=target.losses >= 2),
                 ]
             )
         if self.kinds[run_id] is RunKind.PLAN:
@@ -329,3 +360,8 @@ def test_time_alone_moves_nothing_but_a_bake() -> None:
     value = go(rollout((phase("one"), 2)), run_ids()).rollout
     much_later: datetime = NOW + timedelta(days=365)
     assert go(value, run_ids(), much_later).rollout == value
+
+
+def test_a_phase_without_targets_has_nothing_to_watch_and_is_done_at_once() -> None:
+    value = rollout((phase("none", bake_s=3600, approval=True), 0), (phase("two", after=("none",)), 1))
+    assert statuses(go(value, run_ids()).rollout) == ["done", "running"]

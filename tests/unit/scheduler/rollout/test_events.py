@@ -15,11 +15,13 @@ from scheduler.rollout.events import (
     RunCanceled,
     RunFailed,
     RunLost,
+    pause,
     record,
+    retry,
 )
 from shared.errors import IllegalTransition
 from shared.rollouts import Rollout, RolloutStatus, RolloutTarget, Stage
-from tests.unit.scheduler.rollout.support import DIGEST, phase, rollout
+from tests.unit.scheduler.rollout.support import DIGEST, end, go, phase, rollout, run_ids, stages, statuses
 
 RUN, PLAN_RUN, OTHER = "run-" + "1" * 16, "run-" + "2" * 16, "run-" + "3" * 16
 TARGET = "web.one-0"
@@ -183,3 +185,76 @@ def test_a_discarded_plan_settles_its_target_as_not_done(stage: Stage) -> None:
 def test_a_plan_that_is_being_applied_cannot_be_discarded() -> None:
     with pytest.raises(IllegalTransition, match="no plan to decide about"):
         events.discard(with_plan(Stage.APPLYING), {TARGET: DIGEST}, actor="anna")
+
+
+def failed_rollout(**options: int) -> Rollout:
+    """Of the first phase's three targets two failed and one was applied; the second phase is frozen."""
+    value = rollout((phase("one", max_concurrent=3, **options), 3), (phase("two", after=("one",)), 1))
+    ids = run_ids()
+    value = go(value, ids).rollout
+    for name in ("web.one-0", "web.one-1"):
+        known = value.target(name)
+        assert known is not None
+        value = record(value, RunFailed(target=name, run_id=str(known.run_id), reason="no"))
+    value = end(value, "web.one-2", changes=False)
+    return go(value, ids).rollout
+
+
+def test_what_failed_is_tried_again_and_what_was_frozen_goes_on() -> None:
+    value = failed_rollout()
+    assert (value.status, statuses(value)) == (RolloutStatus.FAILED, ["failed", "frozen"])
+    again = retry(value, [])
+    assert (again.status, again.reason, stages(again)) == (
+        RolloutStatus.RUNNING,
+        "",
+        ["pending", "pending", "applied", "pending"],
+    )
+    ids = run_ids()
+    again = go(again, ids).rollout
+    assert (statuses(again), again.finished_at) == (["running", "waiting"], None)
+    for name in ("web.one-0", "web.one-1"):
+        again = end(again, name, changes=False)
+    assert statuses(go(again, ids).rollout) == ["done", "running"]
+
+
+def test_one_of_them_is_not_enough_where_the_phase_would_have_failed_all_the_same() -> None:
+    with pytest.raises(IllegalTransition, match=r"would still have web\.one-1: try these again too"):
+        retry(failed_rollout(), ["web.one-0"])
+    assert stages(retry(failed_rollout(failure_tolerance=1), ["web.one-0"]))[:2] == ["pending", "errored"]
+
+
+def test_a_tolerated_failure_is_tried_again_before_the_next_phase_begins_or_when_all_is_over() -> None:
+    baking = failed_rollout(failure_tolerance=2, bake_s=30)
+    assert statuses(baking) == ["baking", "waiting"]
+    again = go(retry(baking, []), run_ids()).rollout
+    assert (statuses(again), stages(again)[:2]) == (["running", "waiting"], ["planning", "planning"])
+
+    going_on = failed_rollout(failure_tolerance=2)
+    assert statuses(going_on) == ["done", "running"]
+    with pytest.raises(IllegalTransition, match="can be tried again when the roll-out is over"):
+        retry(going_on, [])
+    over = go(end(going_on, "web.two-0", changes=False), run_ids()).rollout
+    assert over.status is RolloutStatus.SUCCEEDED
+    again = go(retry(over, []), run_ids()).rollout
+    assert (again.status, statuses(again)) == (RolloutStatus.RUNNING, ["running", "done"])
+
+
+def test_a_paused_one_stays_paused() -> None:
+    assert retry(pause(failed_rollout(failure_tolerance=2, bake_s=30)), []).status is RolloutStatus.PAUSED
+
+
+@pytest.mark.parametrize("name", ["web.one-2", "web.two-0", "web.nowhere"])
+def test_only_what_failed_is_tried_again(name: str) -> None:
+    with pytest.raises(IllegalTransition, match="only what failed can be tried again"):
+        retry(failed_rollout(), [name])
+
+
+def test_nothing_is_tried_again_where_nothing_failed() -> None:
+    with pytest.raises(IllegalTransition, match=r"no target of .* has failed"):
+        retry(rollout((phase("one"), 1)), [])
+
+
+@pytest.mark.parametrize("status", [RolloutStatus.HALTING, RolloutStatus.CANCELING, RolloutStatus.CANCELED])
+def test_what_stops_is_not_tried_again(status: RolloutStatus) -> None:
+    with pytest.raises(IllegalTransition, match=f"is {status}"):
+        retry(failed_rollout().model_copy(update={"status": status}), [])

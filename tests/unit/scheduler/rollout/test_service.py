@@ -143,3 +143,33 @@ def test_what_does_not_fit_is_a_409_and_changes_nothing(world: World) -> None:
     with pytest.raises(ApiError, match="cannot be resumed") as refused:
         service.resume(world.context, value.id)
     assert refused.value.code == "illegal_transition"
+
+
+def failed(world: World) -> Rollout:
+    """A roll-out whose only target failed."""
+    digest = publish(world, phase("one"), targets={"one": ["web.r1"]})
+    value = service.start(world.context, digest, actor="anna")
+    work(world, "web.r1", RunStatus.ERRORED)
+    over = change(world.context, value.id)
+    assert over.status is RolloutStatus.FAILED
+    return over
+
+
+def test_a_failed_one_is_tried_again_to_its_end(world: World) -> None:
+    value = failed(world)
+    assert service.retry(world.context, value.id, [], actor="bert").targets[0].stage.value == "planning"
+    work(world, "web.r1")
+    change(world.context, value.id)
+    work(world, "web.r1", writes=1)
+    assert change(world.context, value.id).status is RolloutStatus.SUCCEEDED
+
+
+def test_one_that_another_followed_is_not_tried_again(world: World) -> None:
+    value = failed(world)
+    later = service.start(world.context, value.release_digest, actor="anna")
+    with pytest.raises(ApiError, match=f"{later.id} came later") as refused:
+        service.retry(world.context, value.id, [], actor="bert")
+    assert refused.value.code == "rollout_superseded"
+    with pytest.raises(ApiError) as unknown:
+        service.retry(world.context, "rollout-" + "f" * 16, [], actor="bert")
+    assert unknown.value.status == 404

@@ -10,6 +10,7 @@ import pytest
 
 from shared.errors import ConfigurationError
 from shared.models import RunKind, RunStatus
+from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import (
     Terraform,
     TerraformFailed,
@@ -26,11 +27,17 @@ class Commands:
         self.codes = codes
         self.lines: list[str] = []
         self.shown = "{}"
+        self.work: Path | None = None
+        self.applied = b""
 
     def run(self, argv: Sequence[str], *, capture: Path | None = None) -> int:
         self.lines.append(" ".join(argv))
         if capture is not None:
             capture.write_text(self.shown)
+        if argv[1] == "plan" and self.work is not None:
+            (self.work / "interlock.tfplan").write_bytes(b"the plan made now")
+        if argv[1] == "apply" and self.work is not None:
+            self.applied = (self.work / "interlock.tfplan").read_bytes()
         return self.codes.get(argv[1], 0)
 
     @property
@@ -42,6 +49,7 @@ def terraform(tmp_path: Path, commands: Commands, text: str = "# empty", **job: 
     directory = RunDirectory(tmp_path, "run-0123456789abcdef")
     directory.create()
     (directory.work / "main.tf").write_text(text)
+    commands.work = directory.work
     return Terraform(commands, directory, TerraformJob(terraform=("terraform",), **job))  # type: ignore[arg-type]  # test's choice
 
 
@@ -72,8 +80,36 @@ def test_a_destroy_plans_a_destroy(tmp_path: Path) -> None:
 
 def test_the_plan_of_a_take_over_is_not_made_again(tmp_path: Path) -> None:
     commands = Commands()
-    assert outcome(terraform(tmp_path, commands), RunKind.APPLY, take_over=True) == (RunStatus.APPLIED, 0)
+    made = terraform(tmp_path, commands)
+    (made.directory.work / "interlock.tfplan").write_bytes(b"the plan of the take-over")
+    assert outcome(made, RunKind.APPLY, take_over=True) == (RunStatus.APPLIED, 0)
     assert commands.steps == ["init", "apply"]
+    assert commands.applied == b"the plan of the take-over"
+
+
+def test_a_gate_that_ends_the_run_is_asked_before_the_apply(tmp_path: Path) -> None:
+    commands = Commands(plan=2)
+    held = Outcome(status=RunStatus.PLANNED, exit_code=77, reason="held")
+    done = run_terraform(
+        terraform(tmp_path, commands),
+        RunKind.APPLY,
+        take_over=lambda _: None,
+        progress=lambda _: None,
+        gate=lambda _: held,
+    )
+    assert done is held
+    assert commands.steps == ["init", "plan"]
+
+
+def test_what_was_shown_to_the_gate_is_applied_though_another_plan_was_put_in_its_place(tmp_path: Path) -> None:
+    commands = Commands(plan=2)
+    made = terraform(tmp_path, commands)
+
+    def gate(terraform: Terraform) -> None:
+        (terraform.directory.work / "interlock.tfplan").write_bytes(b"swapped by something in the sandbox")
+
+    run_terraform(made, RunKind.APPLY, take_over=lambda _: None, progress=lambda _: None, gate=gate)
+    assert commands.applied == b"the plan made now"
 
 
 @pytest.mark.parametrize("step", ["init", "plan", "apply"])
@@ -138,7 +174,7 @@ def test_a_plan_of_a_format_from_the_future_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_plan_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.provisioners.terraform.MAX_PLAN_JSON_BYTES", 1)
+    monkeypatch.setattr("shared.safety.plan_document.MAX_BYTES", 1)
     with pytest.raises(ConfigurationError, match="larger than 1 bytes"):
         terraform(tmp_path, Commands()).show_plan()
 
@@ -148,19 +184,34 @@ def test_a_plan_that_cannot_be_shown_is_a_failure(tmp_path: Path) -> None:
         terraform(tmp_path, Commands(show=1)).show_plan()
 
 
-def test_a_saved_plan_is_applied_byte_for_byte_and_no_other_is_made(tmp_path: Path) -> None:
-    commands = Commands()
+def test_a_saved_plan_is_applied_byte_for_byte_after_one_made_now_was_shown_to_the_gate(tmp_path: Path) -> None:
+    commands = Commands(plan=2)
     made = terraform(tmp_path, commands)
     steps: list[RunStatus] = []
+    shown: list[bytes] = []
 
-    def take_over(_: Terraform) -> bool | None:
-        raise AssertionError("what was left is in the plan already")
+    def gate(terraform: Terraform) -> None:
+        shown.append(terraform.plan_file())
 
-    done = run_terraform(made, RunKind.APPLY, take_over=take_over, progress=steps.append, saved=b"the plan")
+    done = run_terraform(
+        made, RunKind.APPLY, take_over=lambda _: None, progress=steps.append, saved=b"the plan", gate=gate
+    )
     assert done.status is RunStatus.APPLIED
-    assert commands.steps == ["init", "apply"]
-    assert steps == [RunStatus.APPLYING]
-    assert (made.directory.work / "interlock.tfplan").read_bytes() == b"the plan"
+    assert commands.steps == ["init", "plan", "apply"]
+    assert steps == [RunStatus.PLANNING, RunStatus.APPLYING]
+    assert (shown, commands.applied) == ([b"the plan made now"], b"the plan")
+
+
+def test_a_saved_plan_is_not_applied_when_none_can_be_made_to_compare_it_with(tmp_path: Path) -> None:
+    commands = Commands(plan=1)
+    done = run_terraform(
+        terraform(tmp_path, commands),
+        RunKind.APPLY,
+        take_over=lambda _: None,
+        progress=lambda _: None,
+        saved=b"the plan",
+    )
+    assert (done.status, commands.applied) == (RunStatus.ERRORED, b"")
 
 
 def test_a_saved_plan_that_cannot_be_applied_is_an_error(tmp_path: Path) -> None:
@@ -174,7 +225,6 @@ def test_a_plan_to_be_applied_later_is_handed_over_with_whether_it_has_changes(
     tmp_path: Path, code: int, changes: bool
 ) -> None:
     made = terraform(tmp_path, Commands(plan=code))
-    (made.directory.work / "interlock.tfplan").write_bytes(b"the plan")
     kept: list[tuple[bytes, bool]] = []
     done = run_terraform(
         made,
@@ -184,7 +234,7 @@ def test_a_plan_to_be_applied_later_is_handed_over_with_whether_it_has_changes(
         keep=lambda content, changed: kept.append((content, changed)),
     )
     assert done.status is RunStatus.PLANNED
-    assert kept == [(b"the plan", changes)]
+    assert kept == [(b"the plan made now", changes)]
 
 
 def test_a_plan_file_that_is_not_there_is_named(tmp_path: Path) -> None:

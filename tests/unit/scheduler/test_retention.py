@@ -1,0 +1,136 @@
+"""Which releases are let go."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import func, select
+
+from scheduler import releases, retention, runs
+from scheduler.retention import prune, prune_by_settings
+from scheduler.rollout import service
+from scheduler.tables import BlobRow, ReleaseRow
+from shared.errors import ApiError
+from shared.models import RunStatus
+from shared.release_manifest import digest_of
+from tests.unit.scheduler.rollout.support import phase, publish
+from tests.unit.scheduler.support import TARGET, World
+
+
+def release(world: World, word: str, target: str = TARGET) -> str:
+    return world.publish(target, rendered={"a.json": word.encode()})
+
+
+def stored(world: World) -> set[str]:
+    with world.context.database.read() as session:
+        return set(session.scalars(select(ReleaseRow.digest)))
+
+
+def files(world: World) -> set[str]:
+    with world.context.database.read() as session:
+        return set(session.scalars(select(BlobRow.digest)))
+
+
+def test_the_newest_of_each_flock_stay_and_files_go_with_the_last_release_that_has_them(world: World) -> None:
+    old, middle, new = (release(world, word) for word in ("1", "2", "3"))
+    other = release(world, "1", "orders.north")
+    first = stored(world) - {old, middle, new, other}
+    found = prune(world.context, keep=2)
+    assert [one.digest for one in found.releases] == [old]
+    assert (found.files, found.more) == (0, False)
+    assert stored(world) == {middle, new, other} | first
+    assert digest_of(b"1") in files(world), "the other flock's release has it too"
+    found = prune(world.context, keep=1)
+    assert ([one.digest for one in found.releases], found.files, found.size) == ([middle], 1, 1)
+    assert digest_of(b"2") not in files(world)
+    with pytest.raises(ApiError, match="there is no release"):
+        releases.release(world.context, middle)
+
+
+def test_a_dry_run_deletes_nothing(world: World) -> None:
+    old, _ = release(world, "1"), release(world, "2")
+    before = stored(world), files(world)
+    found = prune(world.context, keep=1, dry_run=True)
+    assert ([one.digest for one in found.releases], found.files, found.dry_run) == ([old], 1, True)
+    assert (stored(world), files(world)) == before
+
+
+def test_only_the_flock_that_is_named_loses_any(world: World) -> None:
+    release(world, "1")
+    release(world, "2")
+    release(world, "1", "orders.north")
+    release(world, "2", "orders.north")
+    assert {one.flock for one in prune(world.context, keep=1, flock="orders").releases} == {"orders"}
+
+
+def test_what_a_target_deploys_stays(world: World) -> None:
+    old, _ = release(world, "1"), release(world, "2")
+    releases.register(world.context, "web", release_digest=old)
+    prune(world.context, keep=1)
+    assert old in stored(world)
+
+
+def test_what_a_run_needs_stays_until_it_is_over(world: World) -> None:
+    old, _ = release(world, "1"), release(world, "2")
+    run = world.submit(release_digest=old)
+    prune(world.context, keep=1)
+    assert old in stored(world)
+    runs.cancel(world.context, run.id)
+    prune(world.context, keep=1)
+    assert old not in stored(world)
+
+
+def test_what_the_last_two_applies_deployed_stays(world: World) -> None:
+    """The one before the last is where a rollback leads."""
+    made = [release(world, word) for word in ("1", "2", "3", "4")]
+    for digest in made[:3]:
+        assignment = world.claim(world.submit(release_digest=digest))
+        lease = world.acquire(assignment)
+        world.store.release(TARGET, lease)
+        runs.finish(
+            world.context,
+            assignment.run.id,
+            holder="holder-1",
+            epoch=assignment.epoch,
+            exit_code=0,
+            status=RunStatus.APPLIED,
+            reason="",
+        )
+    prune(world.context, keep=1)
+    assert stored(world) & set(made) == set(made[1:])
+
+
+def test_what_a_roll_out_took_stays(world: World) -> None:
+    digest = publish(world, phase("one"), targets={"one": ["web.r1"]})
+    value = service.start(world.context, digest, actor="anna")
+    service.cancel(world.context, value.id, actor="anna")
+    release(world, "1")
+    prune(world.context, keep=1)
+    assert digest in stored(world)
+
+
+def test_one_request_has_a_bound_and_says_that_there_is_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "MAX_RELEASES", 2)
+    made = [release(world, str(number)) for number in range(5)]
+    found = prune(world.context, keep=1)
+    assert ([one.digest for one in found.releases], found.more) == (made[:2], True)
+    assert prune(world.context, keep=1).more is False
+    assert stored(world) & set(made) == {made[-1]}
+
+
+def test_nothing_goes_by_itself_unless_the_settings_say_so(world: World) -> None:
+    release(world, "1")
+    release(world, "2")
+    before = stored(world)
+    prune_by_settings(world.context)
+    assert stored(world) == before
+    object.__setattr__(world.context, "settings", world.context.settings.model_copy(update={"keep_releases": 1}))
+    prune_by_settings(world.context)
+    assert len(stored(world)) == len(before) - 1
+
+
+def test_a_file_that_no_release_has_goes(world: World) -> None:
+    with world.context.database.write() as session:
+        session.add(BlobRow(digest=digest_of(b"left"), content=b"left", size=4))
+    assert prune(world.context, keep=1).files == 1
+    with world.context.database.read() as session:
+        assert session.scalar(select(func.count()).where(BlobRow.digest == digest_of(b"left"))) == 0
