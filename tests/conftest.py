@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from shared.lease import keys
 from tests.servers import ValkeyServer
@@ -21,6 +22,10 @@ for _name in [name for name in os.environ if name.startswith("INTERLOCK_") and n
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores it, and so would every program that the tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How fast a shared machine draws examples is no property of the code.
+settings.register_profile("interlock", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("interlock")
 
 
 @pytest.fixture(scope="session")
