@@ -28,7 +28,19 @@ import httpx
 from mitmproxy.certs import CertStore
 
 from shared.constants import STATE_HOST
-from shared.control import Acked, Attach, Attached, Done, Message, Open, Poll, receive_message, send_message
+from shared.control import (
+    Acked,
+    AllowanceHolds,
+    AskAllowance,
+    Attach,
+    Attached,
+    Done,
+    Message,
+    Open,
+    Poll,
+    receive_message,
+    send_message,
+)
 from shared.errors import PeerError
 
 MAX_HEAD_BYTES = 16 * 1024
@@ -187,6 +199,8 @@ class Control:
                 return Attached(seq=1, port=port)
             case Poll():
                 return Open(deadline_ms=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000 + _FOREVER_MS)
+            case AskAllowance():
+                return AllowanceHolds(mode="entries", why="nothing is held against any call")
             case Done():
                 return Acked(in_flight=0)
         for fd in fds:

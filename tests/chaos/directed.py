@@ -41,10 +41,11 @@ def state_fence(shift_ms: int) -> Plan:
     """A state write waits in the buffers of a stopped API server while the target changes hands.
 
     The worker is stopped, and the proxy too: one that runs cuts, and a connection that is gone takes its unread
-    request along.
+    request along. The API server goes on before its idle connections are five seconds old: it would close them first,
+    the unread request with them.
     """
     return _plan(
-        _fault(Kind.STOP_SCHEDULER, 250 + shift_ms, 5200 + shift_ms),
+        _fault(Kind.STOP_SCHEDULER, 250 + shift_ms, 4700 + shift_ms),
         _fault(Kind.STOP_WORKER, 700 + shift_ms, 5600 + shift_ms),
         _fault(Kind.STOP_PROXY, 700 + shift_ms, 5600 + shift_ms),
     )
