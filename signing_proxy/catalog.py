@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from signing_proxy.service_index import read_model, service_index
 
@@ -34,6 +34,8 @@ class Route:
     """Headers that must be there, in lower case."""
     labels: Mapping[str, str]
     """Group name of the pattern -> the label's name in the model."""
+    lists: frozenset[str] = frozenset()
+    """Those of the query parameters that may be there more than once."""
     first: str | None = None
     """The path's first step, where it is fixed."""
     rank: int = 0
@@ -50,6 +52,10 @@ class ServiceModel:
     """What its hosts begin with, or hold behind an account or bucket: sqs, s3-control, models.lex …"""
     protocol: str
     """query, ec2, json, rest-json, rest-xml or smithy-rpc-v2-cbor."""
+    protocols: frozenset[str]
+    """Every protocol that the service reads, this one among them."""
+    target_prefix: str
+    """What stands before the operation in X-Amz-Target and in the path of rpc-v2-cbor; empty where there are none."""
     operations: frozenset[str]
     """Every operation by name."""
     routes: tuple[Route, ...]
@@ -57,9 +63,26 @@ class ServiceModel:
     index: Mapping[tuple[str, str | None, str | None], tuple[Route, ...]]
     """The same by method, first step of the path and a query parameter that must be there."""
 
+    selectors: Mapping[str, bool]
+    """Query parameters that tell operations apart, and whether one may be there only once."""
+
     def serves(self, host: str) -> bool:
         """Whether the host names this model's endpoint."""
         return host.startswith(f"{self.endpoint}.") or f".{self.endpoint}." in host
+
+    def ambiguous(self, query: str) -> bool:
+        """Whether a service could find another operation than ``match``: a selector is there twice, or encoded."""
+        seen: set[str] = set()
+        for part in query.split("&") if query else ():
+            written = part.partition("=")[0]
+            name = unquote_plus(written)
+            once = self.selectors.get(name)
+            if once is None:
+                continue
+            if written != name or (once and name in seen):
+                return True
+            seen.add(name)
+        return False
 
     def match(
         self, method: str, path: str, query: str, headers: Mapping[str, str]
@@ -128,14 +151,27 @@ def load_model(name: str) -> ServiceModel:
     index: dict[tuple[str, str | None, str | None], list[Route]] = {}
     for route in routes:
         index.setdefault((route.method, route.first, min(route.query, default=None)), []).append(route)
+    selectors: dict[str, bool] = {}
+    for route in routes:
+        for parameter in route.query:
+            selectors[parameter] = selectors.get(parameter, False) or parameter not in route.lists
     return ServiceModel(
         name=name,
         endpoint=raw["metadata"]["endpointPrefix"],
         protocol=protocol,
+        protocols=_protocols(raw["metadata"]),
+        target_prefix=raw["metadata"].get("targetPrefix", ""),
         operations=frozenset(operations),
         routes=tuple(routes),
+        selectors=selectors,
         index={key: tuple(found) for key, found in index.items()},
     )
+
+
+def _protocols(metadata: Mapping[str, Any]) -> frozenset[str]:
+    # A service that has moved on from the Query protocol still reads it.
+    moved = ("query",) if "awsQueryCompatible" in metadata else ()
+    return frozenset((*metadata.get("protocols", ()), metadata["protocol"], *moved))
 
 
 def _rank(route: Route) -> int:
@@ -149,12 +185,15 @@ def _route(operation: str, spec: Mapping[str, Any], shapes: Mapping[str, Any]) -
         name, _, value = part.partition("=")
         query[name] = value or None
     headers: set[str] = set()
+    lists: set[str] = set()
     shape = shapes[spec["input"]["shape"]] if "input" in spec else {}
     for member in shape.get("required", ()):
         location = shape["members"][member].get("location")
         wire_name = shape["members"][member].get("locationName", member)
         if location == "querystring":
             query[wire_name] = None
+            if shapes[shape["members"][member]["shape"]]["type"] == "list":
+                lists.add(wire_name)
         elif location == "header":
             headers.add(wire_name.lower())
     pattern, literals, labels, position = "", 0, {}, 0
@@ -174,6 +213,7 @@ def _route(operation: str, spec: Mapping[str, Any], shapes: Mapping[str, Any]) -
         literals=literals,
         query=query,
         headers=frozenset(headers),
+        lists=frozenset(lists),
         labels=labels,
         first=None if "{" in (step := uri[1:].partition("/")[0]) else step,
     )

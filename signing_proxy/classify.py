@@ -51,7 +51,16 @@ class Operation:
         return "read" if self.kind.reads else "write"
 
 
-_TARGET = re.compile(r"[\w.-]{1,128}\.(\w{1,128})", re.ASCII)
+_TARGET = re.compile(r"([\w.-]{1,128})\.(\w{1,128})", re.ASCII)
+_CBOR_PATH = re.compile(r"/service/([\w.]{1,128})/operation/(\w{1,128})", re.ASCII)
+_QUEUE_PATH = re.compile(r"/\d{1,12}/[\w-]{1,80}(\.fifo)?", re.ASCII)
+_SLASH = re.compile(r"%(?:2f|5c)", re.IGNORECASE)
+_ARN = re.compile(r"arn(?::|%3a)", re.IGNORECASE)
+# The last label of this kind is the endpoint's own; a bucket before it may be called in any way.
+_S3_HOST = re.compile(r"((?P<before>.+)\.)?(?P<endpoint>s3(-[a-z0-9-]+)?)(\.[a-z0-9.-]*)?")
+# No other character set: a name could be read in another way then.
+_JSON_TYPE = re.compile(r"application/x-amz-json-1\.[01](; ?charset=utf-8)?")
+_FORM_TYPE = re.compile(r"application/x-www-form-urlencoded(; ?charset=utf-8)?")
 # Empty and dot segments, and encoded characters that need no encoding (RFC 3986 section 2.3): no client writes them.
 _REWRITABLE = re.compile(r"//|/\.\.?(/|$)|(?i:%(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e))")
 # Answers that hold usable credentials: they must never reach a sandbox.
@@ -124,11 +133,11 @@ def classify(
     looks at it; in S3 such a path is just the name of an object.
     """
     found: list[Operation] = []
-    if len(models) > 1:
-        # Services can share a signing name: then the host says which of them reads the request.
-        models = tuple(model for model in models if model.serves(host)) or models
-    if not _REWRITABLE.search(path) or (service == "s3" and "s3-control" not in host):
-        found += _by_name(service, models, path, query, headers, body)
+    models = _models_at(service, models, host)
+    objects = service == "s3" and not _is_s3_control(host)
+    clear = objects or not _REWRITABLE.search(path)
+    if clear and not any(model.ambiguous(query) for model in models):
+        found += _by_name(service, models, method, path, query, headers, body)
         found += _by_route(service, models, method, host, path, query, headers, body)
     if len({operation.operation for operation in found}) == 1:
         return found[0]
@@ -139,25 +148,36 @@ def classify(
 def _by_name(
     service: str,
     models: tuple[ServiceModel, ...],
+    method: str,
     path: str,
     query: str,
     headers: Mapping[str, str],
     body: bytes,
 ) -> list[Operation]:
-    """The operations that the request names, by target header, Action, or RPC path."""
-    if models and all(model.protocol.startswith("rest-") for model in models):
-        return []  # such a service looks at method and path only, whatever else a client may write
+    """One operation for each way in which the request names one: by target header, by RPC path, by Action.
+
+    Unknown is what names it in a protocol that no model lists, or as no client of that protocol does: who knows what
+    the service reads then.
+    """
+    rest_only = bool(models) and all(model.protocol.startswith("rest-") for model in models)
+    usual = method == "POST" and "content-encoding" not in headers
+    kind = headers.get("content-type", "").lower()
     found: list[Operation] = []
-    target = headers.get("x-amz-target")
-    if target is not None:
+    if "x-amz-target" in headers:
         # Exactly one name: of two targets, in one header or in two, the service may take the other one.
-        named = _TARGET.fullmatch(target)
-        found.append(_named(service, models, named[1] if named else "", Protocol.JSON, body))
-    cbor = re.fullmatch(r"/service/[\w.]+/operation/(\w{1,128})", path)
-    if cbor is not None or "smithy-protocol" in headers:
-        found.append(_named(service, models, cbor[1] if cbor else "", Protocol.CBOR, body))
-    for action in _actions(query, headers, body):
-        found.append(_named(service, models, action, Protocol.EC2 if service == "ec2" else Protocol.QUERY, body))
+        target = _TARGET.fullmatch(headers["x-amz-target"])
+        fits = usual and path == "/" and _JSON_TYPE.fullmatch(kind) is not None
+        prefix, name = (target[1], target[2]) if target is not None and fits else ("", "")
+        found.append(_named(service, models, name, Protocol.JSON, body, prefix=prefix))
+    rpc = _CBOR_PATH.fullmatch(path)
+    if "smithy-protocol" in headers or (rpc is not None and not rest_only):
+        fits = usual and headers.get("smithy-protocol") == "rpc-v2-cbor" and kind in ("", "application/cbor")
+        prefix, name = (rpc[1], rpc[2]) if rpc is not None and fits else ("", "")
+        found.append(_named(service, models, name, Protocol.CBOR, body, prefix=prefix))
+    if not rest_only:  # to the others Action is a parameter like any other
+        protocol = Protocol.EC2 if any(model.protocol == "ec2" for model in models) else Protocol.QUERY
+        for action in _actions(service, method, path, query, headers, body):
+            found.append(_named(service, models, action, protocol, body))
     return found
 
 
@@ -171,22 +191,35 @@ def _by_route(
     headers: Mapping[str, str],
     body: bytes,
 ) -> list[Operation]:
-    """The operations that method and path mean to the REST services among the models."""
-    if service == "s3" and "s3-control" not in host:
+    """The operations that method and path mean to the REST services among the models.
+
+    A service may decode encoded slashes before it looks at a path: Unknown is what would mean another operation then,
+    and a read by another method than GET or HEAD with such a slash. Names have them, so other writes may too, and ARNs
+    have them at each call.
+    """
+    getting, disguised, outside = method in ("GET", "HEAD"), None, False
+    if service == "s3" and not _is_s3_control(host):
         path = s3_path(host, path)
+    elif _SLASH.search(path):
+        outside = any(_SLASH.search(step) and not _ARN.match(step) for step in path.split("/"))
+        disguised = _SLASH.sub("/", path) if outside or not getting else None
     found: list[Operation] = []
     for model in models:
-        if service == "s3" and (model.name == "s3control") != ("s3-control" in host):
-            continue
         match = model.match(method, path, query, headers)
-        if match is not None:
+        other = model.match(method, disguised, query, headers) if disguised is not None else None
+        if other is not None and (match is None or match[0] != other[0]):
+            found.append(Operation(service=service, operation=UNKNOWN_OPERATION, protocol=Protocol(model.protocol)))
+        elif match is not None:
             operation, labels = match
+            kind = class_of(service, operation, body)
+            if outside and kind.reads and not getting:
+                operation, kind = UNKNOWN_OPERATION, OperationClass.UNKNOWN
             found.append(
                 Operation(
                     service=service,
                     operation=operation,
                     protocol=Protocol(model.protocol),
-                    kind=class_of(service, operation, body),
+                    kind=kind,
                     labels={name: value for name, value in labels.items() if value},
                 )
             )
@@ -208,32 +241,62 @@ def holds_secrets(operation: Operation) -> bool:
 
 def s3_path(host: str, path: str) -> str:
     """The path-style path of an S3 request: a virtual-host bucket becomes the first segment."""
-    match = re.fullmatch(r"(?P<bucket>.+?)\.s3[.-][a-z0-9.-]+", host)
-    if match is None or host.startswith(("s3.", "s3-")):
-        return path
-    return f"/{match['bucket']}{path}"
+    match = _S3_HOST.fullmatch(host)
+    return path if match is None or match["before"] is None else f"/{match['before']}{path}"
 
 
-def _named(service: str, models: tuple[ServiceModel, ...], name: str, protocol: Protocol, body: bytes) -> Operation:
-    known = any(name in model.operations for model in models)
-    shown = name if re.fullmatch(rf"\w{{1,{MAX_NAME}}}", name) else UNKNOWN_OPERATION
-    kind = class_of(service, name, body) if known else OperationClass.UNKNOWN
+def _is_s3_control(host: str) -> bool:
+    match = _S3_HOST.fullmatch(host)
+    return match is not None and match["endpoint"] in ("s3-control", "s3-control-fips")
+
+
+def _models_at(service: str, models: tuple[ServiceModel, ...], host: str) -> tuple[ServiceModel, ...]:
+    # Services can share a signing name: then the host says which of them reads the request.
+    if len(models) < 2:
+        return models
+    if service == "s3":
+        control = _is_s3_control(host)
+        return tuple(model for model in models if (model.name == "s3control") is control)
+    return tuple(model for model in models if model.serves(host)) or models
+
+
+def _named(
+    service: str,
+    models: tuple[ServiceModel, ...],
+    name: str,
+    protocol: Protocol,
+    body: bytes,
+    *,
+    prefix: str | None = None,
+) -> Operation:
+    speaking = [model for model in models if protocol in model.protocols and prefix in (None, model.target_prefix)]
+    shown, kind = UNKNOWN_OPERATION, OperationClass.UNKNOWN
+    if speaking and re.fullmatch(rf"\w{{1,{MAX_NAME}}}", name):
+        shown = name
+        if any(name in model.operations for model in speaking):
+            kind = class_of(service, name, body)
+    elif models and not any(protocol in model.protocols for model in models):
+        protocol = Protocol(models[0].protocol)
     return Operation(service=service, operation=shown, protocol=protocol, kind=kind)
 
 
-def _actions(query: str, headers: Mapping[str, str], body: bytes) -> list[str]:
+def _actions(service: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> list[str]:
     """Every Action that a Query-protocol request names, in the query or in a form; empty for one that can't be read.
 
-    A body is a form unless its type says clearly that it is none: who knows what a service makes of other types. No
-    client names the Action in the query and sends a body as well, which could be packed or in any character set.
+    A body is a form unless its type says clearly that it is none: who knows what a service makes of other types. A name
+    counts in the query of a GET without a body, or in a plain form that is posted, without one in its query.
     """
-    found = _named_actions(query)
+    in_query, in_form = _named_actions(query), []
     kind = headers.get("content-type", "").lower()
-    if found and body:
-        found.append("")
-    elif "form-urlencoded" in kind or not ("json" in kind or "cbor" in kind):
-        found += _named_actions(body.decode("utf-8", "replace"))
-    return found
+    if "form-urlencoded" in kind or not ("json" in kind or "cbor" in kind):
+        in_form = _named_actions(body.decode("utf-8", "replace"))
+    fits = (path == "/" or (service == "sqs" and _QUEUE_PATH.fullmatch(path))) and "content-encoding" not in headers
+    if in_query:
+        fits = fits and method == "GET" and not body and ";" not in query
+    elif in_form:
+        # Clients encode whatever is not ASCII; the semicolon was a separator once (HTML 4.01, appendix B.2.2).
+        fits = fits and method == "POST" and _FORM_TYPE.fullmatch(kind) and body.isascii() and b";" not in body
+    return in_query + in_form if fits else [""] * bool(in_query or in_form)
 
 
 def _named_actions(text: str) -> list[str]:

@@ -32,17 +32,22 @@ METADATA = frozenset(
 # exact entry of the allow list opens them, never a wildcard.
 _CUSTOMER_LABELS = frozenset(
     [
+        "aos",
+        "aoss",
         "cache",
+        "cloudsearch",
         "compute",
         "compute-1",
         "docdb",
         "elb",
+        "es",
         "execute-api",
         "kafka",
         "lambda-url",
         "memorydb",
         "mq",
         "neptune",
+        "osis",
         "rds",
         "redshift",
     ]

@@ -12,6 +12,9 @@ from signing_proxy.classify import UNKNOWN_OPERATION, Operation, Protocol, class
 from signing_proxy.service_index import read_model, service_index
 
 FORM = "application/x-www-form-urlencoded"
+JSON = "application/x-amz-json-1.0"
+ALARM = "/service/GraniteServiceVersion20100801/operation/PutMetricAlarm"
+ALARMS = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms"
 MODELS: dict[str, tuple[ServiceModel, ...]] = {}
 
 
@@ -86,7 +89,7 @@ def test_json_services_say_it_in_the_target(service: str, target: str, access: s
 
 
 def test_a_cbor_service_says_it_in_the_path() -> None:
-    operation = classified("monitoring", path="/service/GraniteServiceVersion20100801/operation/PutMetricAlarm")
+    operation = classified("monitoring", path=ALARM, smithy_protocol="rpc-v2-cbor", content_type="application/cbor")
     assert (operation.operation, operation.access, operation.protocol) == ("PutMetricAlarm", "write", Protocol.CBOR)
 
 
@@ -173,8 +176,82 @@ def test_a_request_that_names_two_operations_is_a_write(request_of: object) -> N
 
 
 def test_a_rest_service_is_not_fooled_by_a_target_header() -> None:
-    operation = classified("lambda", "DELETE", "/2015-03-31/functions/f", x_amz_target="x.GetFunction")
-    assert (operation.operation, operation.access) == ("DeleteFunction", "write")
+    for method in ("DELETE", "GET"):
+        operation = classified("lambda", method, "/2015-03-31/functions/f", x_amz_target="x.GetFunction")
+        assert (operation.operation, operation.access) == (UNKNOWN_OPERATION, "write")
+    assert classified("s3", "GET", "/", host=VIRTUAL, x_amz_target="x.Y").protocol is Protocol.REST_XML
+
+
+AOSS = "OpenSearchServerless.ListCollections"
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda: classified("aoss", "DELETE", "/my-index", x_amz_target=AOSS, content_type=JSON),
+        lambda: classified("aoss", "POST", "/_bulk", x_amz_target=AOSS, content_type=JSON),
+        lambda: classified("aoss", "GET", "/", x_amz_target=AOSS, content_type=JSON),
+        lambda: classified("aoss", x_amz_target=AOSS),
+        lambda: classified("aoss", x_amz_target=AOSS, content_type=FORM),
+        lambda: classified("aoss", x_amz_target=AOSS, content_type="application/json"),
+        lambda: classified("aoss", x_amz_target=AOSS, content_type=JSON, content_encoding="gzip"),
+        lambda: classified("aoss", x_amz_target="Other.ListCollections", content_type=JSON),
+        lambda: classified("aoss", x_amz_target="ListCollections", content_type=JSON),
+        lambda: classified("aoss", x_amz_target=AOSS, content_type=JSON, query="Action=DeleteCollection"),
+        lambda: classified("aoss", "GET", query="Action=ListCollections"),
+        lambda: classified("aoss", body=b"Action=ListCollections", content_type=FORM),
+        lambda: classified("cloudsearch", path="/2013-01-01/documents/batch", x_amz_target="X.DescribeDomains"),
+        lambda: classified(
+            "iam", x_amz_target="X.ListUsers", content_type="application/cbor", body=b"Action=DeleteUser"
+        ),
+        lambda: classified("iam", x_amz_target="X.ListUsers", content_type=JSON),
+        lambda: classified("iam", x_amz_target="X.ListUsers", content_type=FORM, body=b"Action=ListUsers"),
+        lambda: classified("iam", path="/service/X/operation/ListUsers", smithy_protocol="rpc-v2-cbor"),
+        lambda: classified("iam", path="/elsewhere", content_type=FORM, body=b"Action=ListUsers"),
+        lambda: classified("iam", "PUT", content_type=FORM, body=b"Action=ListUsers"),
+        lambda: classified("iam", "DELETE", query="Action=ListUsers"),
+        lambda: classified("iam", "POST", query="Action=ListUsers"),
+        lambda: classified("iam", "POST", body=b"Action=ListUsers"),
+        lambda: classified("iam", content_type=FORM + "; charset=utf-16", body=b"Action=ListUsers"),
+        lambda: classified("iam", content_type=FORM + ",text/plain", body=b"Action=ListUsers"),
+        lambda: classified("iam", content_type=FORM, content_encoding="gzip", body=b"Action=ListUsers"),
+        lambda: classified("iam", content_type=FORM, body=b"Action=ListUsers&X=\xff"),
+        lambda: classified("iam", content_type=FORM, body=b"X=1;Action=DeleteUser&Action=ListUsers"),
+        lambda: classified("sns", path="/123456789012/queue", content_type=FORM, body=b"Action=ListTopics"),
+        lambda: classified("monitoring", path=ALARMS),
+        lambda: classified("monitoring", path=ALARMS, smithy_protocol="rpc-v3-cbor"),
+        lambda: classified("monitoring", "GET", path=ALARMS, smithy_protocol="rpc-v2-cbor"),
+        lambda: classified("monitoring", path=ALARMS, smithy_protocol="rpc-v2-cbor", content_type=FORM),
+        lambda: classified("monitoring", path=ALARMS, smithy_protocol="rpc-v2-cbor", content_encoding="gzip"),
+        lambda: classified("monitoring", path="/service/Other/operation/DescribeAlarms", smithy_protocol="rpc-v2-cbor"),
+        lambda: classified("monitoring", path="/", smithy_protocol="rpc-v2-cbor"),
+        lambda: classified("nonesuch", x_amz_target="X.ListThings", content_type=JSON),
+    ],
+)
+def test_a_name_is_believed_only_as_the_services_own_clients_write_it(request_of: object) -> None:
+    assert callable(request_of)
+    found = request_of()
+    assert (found.operation, found.access) == (UNKNOWN_OPERATION, "write")
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda: classified("aoss", x_amz_target=AOSS, content_type=JSON),
+        lambda: classified("aoss", x_amz_target=AOSS, content_type="application/x-amz-json-1.1; charset=UTF-8"),
+        lambda: classified("iam", "GET", query="Action=ListUsers&Version=2010-05-08"),
+        lambda: classified("iam", content_type=FORM + ";charset=utf-8", body=b"Action=ListUsers"),
+        lambda: classified("monitoring", path=ALARMS, smithy_protocol="rpc-v2-cbor"),
+        lambda: classified(
+            "monitoring", x_amz_target="GraniteServiceVersion20100801.DescribeAlarms", content_type=JSON
+        ),
+        lambda: classified("monitoring", content_type=FORM, body=b"Action=DescribeAlarms"),
+        lambda: classified("sqs", path="/1234/q.fifo", content_type=FORM, body=b"Action=GetQueueAttributes"),
+    ],
+)
+def test_a_name_in_each_protocol_that_the_model_lists_is_believed(request_of: object) -> None:
+    assert callable(request_of)
+    assert request_of().access == "read"
 
 
 def test_a_service_that_nobody_knows_is_a_write_in_the_shape_its_content_suggests() -> None:
@@ -224,6 +301,11 @@ def test_answers_with_credentials_are_known(service: str, operation: str, secret
         ("b.s3.dualstack.eu-west-1.amazonaws.com", "/k", "/b/k"),
         ("s3.eu-west-1.amazonaws.com", "/b/k", "/b/k"),
         ("s3-eu-west-1.amazonaws.com", "/b/k", "/b/k"),
+        ("s3-logs.s3.eu-west-1.amazonaws.com", "/k", "/s3-logs/k"),
+        ("s3.s3-eu-west-1.amazonaws.com", "/k", "/s3/k"),
+        ("s3.logs.s3-x.s3-accelerate.amazonaws.com", "/k", "/s3.logs.s3-x/k"),
+        ("a.s3.b.s3.eu-west-1.amazonaws.com", "/k", "/a.s3.b/k"),
+        ("as3.eu-west-1.amazonaws.com", "/k", "/k"),
     ],
 )
 def test_a_virtual_host_bucket_becomes_the_first_segment(host: str, path: str, wanted: str) -> None:
@@ -244,6 +326,84 @@ def test_what_cannot_be_named_counts_as_secret_where_a_service_has_secrets(
     service: str, method: str, host: str, path: str
 ) -> None:
     assert holds_secrets(classified(service, method, path, host=host))
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "path", "operation"),
+    [
+        ("PUT", "s3-logs.s3.eu-west-1.amazonaws.com", "/key", "PutObject"),
+        ("PUT", "s3-control.s3.eu-west-1.amazonaws.com", "/key", "PutObject"),
+        ("PUT", "my-s3-control.s3.eu-west-1.amazonaws.com", "/key", "PutObject"),
+        ("GET", "x.s3-control.y.s3-eu-west-1.amazonaws.com", "/v20180820/jobs", "GetObject"),
+        ("GET", "1.s3-control.eu-west-1.amazonaws.com", "/v20180820/jobs", "ListJobs"),
+        ("GET", "1.s3-control-fips.dualstack.us-east-1.amazonaws.com", "/v20180820/jobs", "ListJobs"),
+        ("GET", "s3-control.eu-west-1.amazonaws.com", "/v20180820/jobs", "ListJobs"),
+    ],
+)
+def test_a_bucket_may_be_called_like_an_endpoint(method: str, host: str, path: str, operation: str) -> None:
+    assert classified("s3", method, path, host=host, x_amz_account_id="1").operation == operation
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "path", "query"),
+    [
+        ("chime", "POST", "/channels", "operation=create&operation=search"),
+        ("chime", "POST", "/channels", "operation=search&operation=create"),
+        ("chime", "POST", "/channels", "operation=search&%6Fperation=create"),
+        ("lambda", "GET", "/2018-10-31/layers", "%66ind=LayerVersion&Arn=a"),
+        ("lambda", "GET", "/2018-10-31/layers", "find=LayerVersion&Arn=a&Arn=b"),
+        ("s3", "GET", "/b", "%70olicy"),
+        ("s3", "GET", "/b", "policy&policy"),
+    ],
+)
+def test_a_parameter_that_tells_operations_apart_is_written_once_and_plainly(
+    service: str, method: str, path: str, query: str
+) -> None:
+    host = "s3.amazonaws.com" if service == "s3" else "h.amazonaws.com"
+    found = classified(service, method, path, query, host=host)
+    assert (found.operation, found.access) == (UNKNOWN_OPERATION, "write")
+
+
+def test_a_list_in_the_query_and_parameters_that_select_nothing_may_repeat() -> None:
+    removed = classified("lambda", "DELETE", "/2017-03-31/tags/arn%3Aaws%3Alambda", "tagKeys=a&tagKeys=b")
+    assert removed.operation == "UntagResource"
+    assert classified("lambda", "GET", "/2018-10-31/layers", "find=LayerVersion&Arn=a").operation == (
+        "GetLayerVersionByArn"
+    )
+    assert classified("s3", "GET", "/b", "prefix=a&%70refix=b", host="s3.amazonaws.com").operation == "ListObjects"
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "path"),
+    [
+        ("amplify", "DELETE", "/apps/a/branches/b%2Fjobs%2F1"),
+        ("amplify", "POST", "/apps/a/branches/b%2fjobs"),
+        ("amplify", "POST", "/apps/a/branches/b%5Cjobs"),
+        ("amplify", "POST", "/apps/a%2Fbranches/b"),
+        ("amplify", "DELETE", "/apps%2Fa"),
+        ("access-analyzer", "POST", "/access-preview/a%2Fb"),
+        ("access-analyzer", "POST", "/access-preview/a%5Cb"),
+        ("connect", "GET", "/quick-connects/a%2Fb"),
+    ],
+)
+def test_a_slash_in_disguise_makes_no_other_operation(service: str, method: str, path: str) -> None:
+    found = classified(service, method, path)
+    assert (found.operation, found.access) == (UNKNOWN_OPERATION, "write")
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "path", "operation"),
+    [
+        ("amplify", "POST", "/apps/a/branches/feature%2Fx", "UpdateBranch"),
+        ("eks", "POST", "/tags/arn%3Aaws%3Aeks%3Aeu-west-1%3A123456789012%3Acluster%2Fx", "TagResource"),
+        ("eks", "POST", "/tags/arn:aws:eks:eu-west-1:123456789012:cluster%2Fx", "TagResource"),
+        ("eks", "GET", "/tags/arn%3Aaws%3Aeks%3Aeu-west-1%3A123456789012%3Acluster%2Fx", "ListTagsForResource"),
+        ("access-analyzer", "POST", "/access-preview/arn%3Aaws%3Ax%2Fb", "ListAccessPreviewFindings"),
+        ("connect", "GET", "/quick-connects/arn%3Aaws%3Aconnect%3A%3A%3Ainstance%2Fb", "ListQuickConnects"),
+    ],
+)
+def test_a_slash_inside_of_a_name_or_an_arn_is_part_of_it(service: str, method: str, path: str, operation: str) -> None:
+    assert classified(service, method, path).operation == operation
 
 
 def test_object_names_may_look_like_any_path() -> None:

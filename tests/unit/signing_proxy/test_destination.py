@@ -12,7 +12,7 @@ from signing_proxy.service_index import service_index
 
 def policy(*allowed: str, **overrides: str) -> DestinationPolicy:
     return DestinationPolicy(
-        allowed_hosts=allowed or ("*.amazonaws.com", "*.api.aws"),
+        allowed_hosts=allowed or ("*.amazonaws.com", "*.api.aws", "*.on.aws"),
         overrides={name.replace("__", "."): url for name, url in overrides.items()},
         state_host="interlock.internal",
         api_url="http://127.0.0.1:8420",
@@ -67,6 +67,11 @@ def test_the_state_host_goes_to_the_api() -> None:
         ("internal-x.eu-west-1.elb.amazonaws.com", Reason.HOST_NOT_ALLOWED),
         ("abc.execute-api.eu-west-1.amazonaws.com", Reason.HOST_NOT_ALLOWED),
         ("db.x.eu-west-1.rds.amazonaws.com", Reason.HOST_NOT_ALLOWED),
+        ("search-x.eu-west-1.es.amazonaws.com", Reason.HOST_NOT_ALLOWED),
+        ("search-x.aos.eu-west-1.on.aws", Reason.HOST_NOT_ALLOWED),
+        ("abc.eu-west-1.aoss.amazonaws.com", Reason.HOST_NOT_ALLOWED),
+        ("doc-x.eu-west-1.cloudsearch.amazonaws.com", Reason.HOST_NOT_ALLOWED),
+        ("pipeline-x.eu-west-1.osis.amazonaws.com", Reason.HOST_NOT_ALLOWED),
         ("vpce-1.vpce-svc-2.eu-west-1.vpce.amazonaws.com", Reason.HOST_NOT_ALLOWED),
         ("203.0.113.9", Reason.PRIVATE_ADDRESS),
         ("8.8.8.8", Reason.HOST_NOT_ALLOWED),
@@ -87,7 +92,14 @@ def test_everything_else_goes_nowhere(host: str, why: Reason) -> None:
     assert reason(policy().decide(host, 443, "https")) is why
 
 
-@pytest.mark.parametrize("host", ["rds.eu-west-1.amazonaws.com", "elasticloadbalancing.eu-west-1.amazonaws.com"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("rds.eu-west-1.amazonaws.com", "elasticloadbalancing.eu-west-1.amazonaws.com", "es.eu-west-1.amazonaws.com"),
+        *("aoss.eu-west-1.amazonaws.com", "cloudsearch.eu-west-1.amazonaws.com", "osis.eu-west-1.amazonaws.com"),
+        *("aos.eu-west-1.api.aws", "es-fips.us-east-1.amazonaws.com", "fips.eks.us-east-1.amazonaws.com"),
+    ],
+)
 def test_the_services_behind_customer_hosts_are_open(host: str) -> None:
     assert isinstance(policy().decide(host, 443, "https"), Upstream)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import pytest
 
 from shared.api_client import AsyncApiClient
 from shared.errors import PeerError
@@ -63,6 +64,24 @@ async def test_a_refresh_without_an_answer_leaves_nothing_known() -> None:
     bench.allowances.down = True
     assert await bench.permissions.refresh(run) is None
     assert run.bounds is None
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("a bug"), asyncio.CancelledError()])
+async def test_a_refresh_that_fails_in_any_way_leaves_nothing_known(
+    monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    assert await bench.permissions.ensure(run) is not None
+
+    async def fail(run_id: str) -> Allowance:
+        raise failure
+
+    monkeypatch.setattr(bench.allowances, "allowance", fail)
+    with pytest.raises(type(failure)):
+        await bench.permissions.refresh(run)
+    assert run.bounds is None
+    assert type(failure).__name__ in run.bounds_missing
 
 
 async def test_an_answer_that_is_none_counts_as_none() -> None:

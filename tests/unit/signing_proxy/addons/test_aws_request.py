@@ -23,7 +23,9 @@ CATALOG = ServiceCatalog()
 def signed_flow(
     body: bytes = b"{}", *, key: str = "AKPLACEHOLDER", secret: str = "placeholder", **headers: str
 ) -> http.HTTPFlow:
-    named = {"x-amz-target": "AmazonSQS.CreateQueue", **{name.replace("_", "-"): v for name, v in headers.items()}}
+    kind = "application/x-amz-json-1.0"
+    target = {"x-amz-target": "AmazonSQS.CreateQueue", "content-type": kind}
+    named = {**target, **{name.replace("_", "-"): v for name, v in headers.items()}}
     request = AWSRequest(method="POST", url=f"https://{CLOUD.host}/", headers=named, data=body)
     SigV4Auth(Credentials(key, secret), "sqs", "eu-west-1").add_auth(request)
     return make_flow("POST", "/", body, **{name.replace("-", "_"): v for name, v in request.headers.items()})

@@ -51,6 +51,43 @@ async def test_a_write_outside_is_refused_journaled_with_its_reason_and_latches(
     assert bench.journal.intents[0].resource == {"QueueName": "q"}
 
 
+KEY = Operation(service="iam", operation="CreateAccessKey", protocol=Protocol.QUERY, kind=OperationClass.PERMISSION)
+UNKNOWN = Operation(service="iam", operation="Unknown", protocol=Protocol.QUERY, kind=OperationClass.UNKNOWN)
+ROLE = Operation(service="sts", operation="AssumeRole", protocol=Protocol.QUERY, kind=OperationClass.SECRET_READ)
+
+
+@pytest.mark.parametrize("operation", [KEY, UNKNOWN])
+async def test_a_call_outside_that_would_also_answer_credentials_latches(operation: Operation) -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    bench.allowances.allowance_now = Allowance.reads("a plan changes nothing")
+    call = await ask(bench, run, operation)
+    assert call.denial is not None
+    assert call.denial.reason is Reason.NOT_ALLOWED
+    assert run.latch is not None
+
+
+@pytest.mark.parametrize("operation", [KEY, UNKNOWN, ROLE])
+async def test_what_would_answer_credentials_is_refused_whatever_the_run_may_do(operation: Operation) -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    bench.allowances.allowance_now = Allowance.unbounded()
+    call = await ask(bench, run, operation)
+    assert call.denial is not None
+    assert call.denial.reason is Reason.SECRET_ANSWER
+    assert Check.PERMITTED not in call.passed
+    assert run.latch is None
+
+
+async def test_a_role_that_a_plan_asks_for_is_refused_and_halts_nothing() -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    bench.allowances.allowance_now = Allowance.reads()
+    call = await ask(bench, run, ROLE)
+    assert call.denial is not None
+    assert (call.denial.reason, run.latch) == (Reason.SECRET_ANSWER, None)
+
+
 async def test_after_the_latch_no_write_passes_even_one_that_was_allowed_and_reads_do() -> None:
     bench = Bench()
     run = make_run(bench.clock)
