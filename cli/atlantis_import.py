@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -30,23 +31,20 @@ def import_file(
     from scheduler.configuration.atlantis import import_atlantis
     from scheduler.configuration.fleet import FLOCK_FILE
     from scheduler.configuration.report import ManyRefused, Severity
-    from scheduler.configuration.yaml_text import yaml_text
-    from shared.errors import ConfigurationError
 
     out = Output(as_json=json_output)
     target = file.parent / FLOCK_FILE
-    if target.exists() and not dry_run:
-        raise ConfigurationError(f"{target} exists already", hint="--dry-run shows what would be written")
+    if os.path.lexists(target) and not dry_run:
+        raise _there_already(target)
     try:
         imported = import_atlantis(file, name=name or _name_of(file.absolute().parent), region=region)
     except ManyRefused as error:
         out.data({"file": None, "flock": None, "findings": [one.data() for one in error.findings]})
         show_findings(out, error.findings)
         raise typer.Exit(error.exit_code) from None
-    text = yaml_text(imported.flock)
     findings = imported.findings
     if not dry_run:
-        target.write_text(text, encoding="utf-8")
+        _write_new(target, imported.text)
         # Only what keeps it from being deployed: values that no region overrides yet are what an import looks like.
         report = checked_flock(target).report
         findings = (*findings, *(one for one in report.findings if one.severity is Severity.ERROR))
@@ -58,12 +56,33 @@ def import_file(
         }
     )
     if dry_run:
-        out.say(text.rstrip("\n"))
+        out.say(imported.text.rstrip("\n"))
     show_findings(out, findings)
     if not dry_run:
         out.say(f"wrote {target}; next: interlock flock validate {target.parent}")
     if exit_code(findings):
         raise typer.Exit(exit_code(findings))
+
+
+def _there_already(target: Path) -> Exception:
+    from shared.errors import ConfigurationError
+
+    return ConfigurationError(f"{target} exists already", hint="--dry-run shows what would be written")
+
+
+def _write_new(target: Path, text: str) -> None:
+    """Write a file that was not there; one that somebody made meanwhile, or a link, is left alone."""
+    from shared.errors import ConfigurationError
+
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise _there_already(target) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{target} cannot be written: {error.strerror}", hint="--dry-run shows what would be written"
+        ) from error
 
 
 def _name_of(folder: Path) -> str:

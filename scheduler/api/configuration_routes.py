@@ -2,13 +2,16 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from scheduler.api.access import allow
+from scheduler.api.failures import error_response
 from scheduler.configuration.atlantis import import_atlantis
 from scheduler.configuration.check import Checked, check
 from scheduler.configuration.diff import diff
@@ -17,15 +20,16 @@ from scheduler.configuration.preview import preview_region
 from scheduler.configuration.report import Finding, ManyRefused
 from scheduler.configuration.uploads import unpacked
 from scheduler.configuration.views import inspection, rendering
-from scheduler.configuration.yaml_text import yaml_text
 from shared.errors import ApiError, ConfigurationError
 from shared.models import Label, TargetId
 from shared.release_manifest import FilePath
 
 router = APIRouter(prefix="/v1/configuration", tags=["configuration"], dependencies=[allow()])
 
-#: Looking at a large flock keeps a core busy; a second one at the same time would be felt by everybody else.
-WAIT_S: Final = 60
+#: What a caller is told to wait who came while another flock was looked at.
+RETRY_AFTER_S: Final = 5
+#: Looking at a large flock keeps a core busy; a second one at the same time would be felt by everybody else. Nobody
+#: waits for a turn here: the threads that would wait are those that renewals of leases and states are answered with.
 _TURN: Final = threading.BoundedSemaphore(1)
 
 Files = Annotated[dict[FilePath, str], Field(min_length=1, max_length=5000, description="content by relative path")]
@@ -76,33 +80,33 @@ class AtlantisUpload(_Upload):
 def inspect(upload: FlockUpload) -> Response:
     """What the generic configurations let regions set, and what is hard-coded in them."""
 
-    def look(root: Any) -> dict[str, Any]:
-        flock = load_flock(root / upload.flock)
+    def look(root: Path) -> dict[str, Any]:
+        flock = load_flock(root / upload.flock, inside=root)
         return {
             "configurations": [inspection(one) for one in flock.generics.values()],
             "findings": _told(flock.findings),
         }
 
-    return _looked_at(upload.files, look, refused={"configurations": []})
+    return _looked_at(upload.files, look=look, refused={"configurations": []})
 
 
 @router.post("/validate")
 def validate(upload: FlockUpload) -> Response:
     """Every target checked, without Terraform: all findings at once."""
 
-    def look(root: Any) -> dict[str, Any]:
-        checked = check(load_flock(root / upload.flock))
+    def look(root: Path) -> dict[str, Any]:
+        checked = check(load_flock(root / upload.flock, inside=root))
         return {"targets": [one.id for one in checked.targets], "findings": _told(checked.report.findings)}
 
-    return _looked_at(upload.files, look, refused={"targets": []})
+    return _looked_at(upload.files, look=look, refused={"targets": []})
 
 
 @router.post("/render")
 def render(upload: RenderUpload) -> Response:
     """The values and files of each target, with `explain` the origin of every value."""
 
-    def look(root: Any) -> dict[str, Any]:
-        checked = check(load_flock(root / upload.flock))
+    def look(root: Path) -> dict[str, Any]:
+        checked = check(load_flock(root / upload.flock, inside=root))
         wanted = upload.targets or list(checked.by_id)
         if unknown := [name for name in wanted if name not in checked.by_id]:
             raise ConfigurationError(f"there is no target {unknown[0]}", hint="leave `targets` out to see all")
@@ -112,69 +116,74 @@ def render(upload: RenderUpload) -> Response:
         rendered = [{**rendering(one, explain=upload.explain), "files": files.get(one.id, {})} for one in targets]
         return {"targets": rendered, "findings": _told(checked.report.findings)}
 
-    return _looked_at(upload.files, look, refused={"targets": []})
+    return _looked_at(upload.files, look=look, refused={"targets": []})
 
 
 @router.post("/diff")
 def compare(upload: DiffUpload) -> Response:
     """The targets that change from one flock to the other, and how."""
-    after = upload.after
 
-    def look(root: Any) -> dict[str, Any]:
-        old = check(load_flock(root / upload.before.flock))
+    def look(before: Path, after: Path) -> dict[str, Any]:
+        old = check(load_flock(before / upload.before.flock, inside=before))
+        new = check(load_flock(after / upload.after.flock, inside=after))
+        return {"changes": [one.data() for one in diff(old, new)], "findings": _told(_of_both(old, new))}
 
-        def then(other: Any) -> dict[str, Any]:
-            new = check(load_flock(other / after.flock))
-            return {"changes": [one.data() for one in diff(old, new)], "findings": _told(_of_both(old, new))}
-
-        with unpacked(after.files) as other:
-            return _stripped(then(other), other)
-
-    return _looked_at(upload.before.files, look, refused={"changes": []})
+    return _looked_at(upload.before.files, upload.after.files, look=look, refused={"changes": []})
 
 
 @router.post("/region")
 def region(upload: RegionUpload) -> Response:
     """What a new region would bring to each flock of the fleet, in which order, and what is missing."""
 
-    def look(root: Any) -> dict[str, Any]:
-        return {"flocks": [one.data() for one in preview_region(root / upload.region, root)], "findings": []}
+    def look(root: Path) -> dict[str, Any]:
+        previews = preview_region(root / upload.region, root, inside=root)
+        return {"flocks": [one.data() for one in previews], "findings": []}
 
-    return _looked_at(upload.files, look, refused={"flocks": []})
+    return _looked_at(upload.files, look=look, refused={"flocks": []})
 
 
 @router.post("/import")
 def import_(upload: AtlantisUpload) -> Response:
     """An atlantis.yaml as a flock.yaml, and what is not carried over."""
 
-    def look(root: Any) -> dict[str, Any]:
+    def look(root: Path) -> dict[str, Any]:
         made = import_atlantis(root / upload.atlantis, name=upload.name, region=upload.region)
-        return {"flock": made.flock, "text": yaml_text(made.flock), "findings": _told(made.findings)}
+        return {"flock": made.flock, "text": made.text, "findings": _told(made.findings)}
 
-    return _looked_at(upload.files, look, refused={"flock": None, "text": ""})
+    return _looked_at(upload.files, look=look, refused={"flock": None, "text": ""})
 
 
-def _looked_at(files: dict[str, str], look: Callable[[Any], dict[str, Any]], *, refused: dict[str, Any]) -> Response:
-    """Run `look` on the files, one request at a time. What cannot be used at all is findings too."""
-    if not _TURN.acquire(timeout=WAIT_S):
-        raise ApiError("another configuration is being looked at", status=503, code="busy", hint="try again")
+def _looked_at(*uploads: dict[str, str], look: Callable[..., dict[str, Any]], refused: dict[str, Any]) -> Response:
+    """Run `look` on the folders of the uploads, one request at a time. What cannot be used at all is findings too."""
+    if not _TURN.acquire(blocking=False):
+        answer = error_response(
+            503, "busy", "another configuration is being looked at", f"try again in {RETRY_AFTER_S} seconds"
+        )
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
+    roots: list[Path] = []
     try:
-        with unpacked(files) as root:
+        with ExitStack() as stack:
+            roots.extend(stack.enter_context(unpacked(files)) for files in uploads)
             try:
-                data = look(root)
+                data = look(*roots)
             except ManyRefused as error:
                 data = {**refused, "findings": _told(error.findings)}
-            return Response(json.dumps(_stripped(data, root), ensure_ascii=False), media_type="application/json")
+            return Response(json.dumps(_stripped(data, roots), ensure_ascii=False), media_type="application/json")
     except ConfigurationError as error:
-        raise ApiError(error.message, status=422, code="invalid", hint=error.hint or "") from error
+        message, hint = _stripped([error.message, error.hint or ""], roots)
+        raise ApiError(message, status=422, code="invalid", hint=hint) from error
     finally:
         _TURN.release()
 
 
-def _stripped(data: dict[str, Any], root: Any) -> dict[str, Any]:
-    """Places as the caller knows them: without the folder that the files were put into."""
-    text = json.dumps(data).replace(f"{root}/", "").replace(str(root), ".")
-    stripped: dict[str, Any] = json.loads(text)
+def _stripped[Data](data: Data, roots: Sequence[Path]) -> Data:
+    """Places as the caller knows them: without the folders that the files were put into."""
+    text = json.dumps(data)
+    for name in (str(one) for root in roots for one in (root.resolve(), root)):
+        written = json.dumps(name)[1:-1]
+        text = text.replace(f"{written}/", "").replace(written, ".")
+    stripped: Data = json.loads(text)
     return stripped
 
 

@@ -65,22 +65,30 @@ class Flock:
         return self.path.parent / configuration
 
 
-def load_flock(path: Path, *, extra_region: Path | None = None) -> Flock:
+def load_flock(path: Path, *, extra_region: Path | None = None, inside: Path | None = None) -> Flock:
     """Read the flock at `path`: flock.yaml, or the folder that holds it.
 
     Args:
         path: as the user names it; origins are written relative to the same place.
         extra_region: a region file that is looked at as if it were in regions/.
+        inside: the folder that nothing may be read outside of; None: `fleet` may lead anywhere, as on one's own disk.
 
     Raises:
         Refused: flock.yaml cannot be used at all. Everything else is in `findings`.
         ConfigurationError: there is none.
     """
     file = path / FLOCK_FILE if path.is_dir() else path
-    document, findings = _read(file, FlockFile)
+    document, findings = _read(file, FlockFile, inside=inside)
     if document is None:
         raise ManyRefused(findings)
     fleet = Path(os.path.normpath(file.parent / document.model.fleet))
+    if inside is not None and not fleet.resolve().is_relative_to(inside.resolve()):
+        raise Refused(
+            Kind.OUTSIDE,
+            document.origin("fleet"),
+            "fleet: leads out of the folder that may be read",
+            hint="send regions/ and realms/ along, and name the folder above them, relative to flock.yaml",
+        )
     if Path(document.model.fleet).is_absolute() or not fleet.is_dir():
         raise Refused(
             Kind.UNRESOLVED,
@@ -93,7 +101,7 @@ def load_flock(path: Path, *, extra_region: Path | None = None) -> Flock:
     regions = _read_folder(fleet, REGIONS, RegionFile, findings, unreadable)
     has_regions = (fleet / REGIONS).is_dir()
     if extra_region is not None:
-        extra, wrong = _read(extra_region, RegionFile)
+        extra, wrong = _read(extra_region, RegionFile, inside=inside)
         findings.extend(wrong)
         if extra is not None:
             has_regions = True

@@ -66,14 +66,19 @@ class FlockPreview:
         }
 
 
-def preview_region(region: Path, fleet: Path) -> tuple[FlockPreview, ...]:
+def preview_region(region: Path, fleet: Path, *, inside: Path | None = None) -> tuple[FlockPreview, ...]:
     """Look at `region` as if it were in `fleet`'s regions/; changes nothing.
+
+    Args:
+        region: its file.
+        fleet: the folder that is searched for flocks.
+        inside: the folder that nothing may be read outside of; None: anywhere.
 
     Raises:
         ManyRefused: a flock.yaml that cannot be used.
         ConfigurationError: no fleet there.
     """
-    return tuple(_for_flock(path, region) for path in find_flocks(fleet))
+    return tuple(_for_flock(path, region, inside) for path in find_flocks(fleet))
 
 
 def default_fleet(region: Path) -> Path:
@@ -82,9 +87,9 @@ def default_fleet(region: Path) -> Path:
     return region.parent.parent if parent.name == REGIONS else Path()
 
 
-def _for_flock(path: Path, region: Path) -> FlockPreview:
-    now = _without(check(load_flock(path)), region)
-    then = check(load_flock(path, extra_region=region))
+def _for_flock(path: Path, region: Path, inside: Path | None) -> FlockPreview:
+    now = _without(check(load_flock(path, inside=inside)), region)
+    then = check(load_flock(path, extra_region=region, inside=inside))
     known = set() if now is None else {target.id for target in now.targets}
     fresh = [target for target in then.targets if target.id not in known]
     order, _ = phase_order(then.flock.document)

@@ -161,13 +161,14 @@ class _Draft:
     findings: list[Finding] = field(default_factory=list)
 
 
-def read_generic(directory: Path, *, name: str, shown_as: str) -> Generic:
+def read_generic(directory: Path, *, name: str, shown_as: str, whole: bool = True) -> Generic:
     """Read the configuration in `directory`. Never raises for what is in it: that is in `findings`.
 
     Args:
         directory: the folder.
         name: as the flock file names it.
         shown_as: the folder in origins and messages; "." for the flock's own.
+        whole: False where only the declarations are wanted: local modules and other files are not looked at.
     """
     draft = _Draft()
     sources = [path for path in sorted(directory.iterdir()) if path.is_file() and _is_terraform(path.name)]
@@ -177,11 +178,12 @@ def read_generic(directory: Path, *, name: str, shown_as: str) -> Generic:
     for path in sorted(directory.iterdir()):
         if path.name in AUTOMATIC_VALUES or path.name.endswith(AUTOMATIC_SUFFIXES):
             draft.findings.append(_automatic(Origin(_shown(shown_as, path.name), 1)))
-    _read_local_modules(directory, shown_as, draft)
+    if whole:
+        _read_local_modules(directory, shown_as, draft)
     digest = ""
     files: dict[str, str] = {}
     try:
-        digest, files = digest_of(directory)
+        digest, files = digest_of(directory) if whole else ("", {})
     except ConfigurationError as error:
         here = Origin(_shown(shown_as, ""), 1)
         draft.findings.append(Finding(kind=Kind.OUTSIDE, origin=here, message=error.message, hint=error.hint))

@@ -53,3 +53,33 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_line(
     (told,) = json.loads(capsys.readouterr().out)["findings"]
     assert (told["line"], told["hint"]) == (3, "say it for all such projects with --region")
     assert not (repository / "flock.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "atlantis", "said"),
+    [
+        (["--name", "Bad_Name"], ATLANTIS, "the name 'Bad_Name' can be that of no flock"),
+        (["--region", "EU_WEST"], ATLANTIS.replace("-eu-west-1", ""), "the region 'EU_WEST' can be that of no region"),
+        ([], ATLANTIS.replace("dir: .", "dir: ., terraform_version: latest"), "flock.yaml would say terraform: "),
+    ],
+)
+def test_what_could_not_be_used_is_not_written_and_does_not_stand_in_the_way(
+    repository: Path, capsys: pytest.CaptureFixture[str], options: list[str], atlantis: str, said: str
+) -> None:
+    (repository / "atlantis.yaml").write_text(atlantis)
+    assert main(["import", str(repository / "atlantis.yaml"), *options]) == 64
+    assert said in capsys.readouterr().err
+    assert not (repository / "flock.yaml").exists()
+    (repository / "atlantis.yaml").write_text(ATLANTIS)
+    assert main(["import", str(repository / "atlantis.yaml")]) == 0
+
+
+def test_a_file_that_appears_meanwhile_and_a_link_are_left_alone(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "flock.yaml").symlink_to("elsewhere")
+    assert main(["import", str(repository / "atlantis.yaml")]) == 64
+    monkeypatch.setattr("os.path.lexists", lambda _path: False)
+    assert main(["import", str(repository / "atlantis.yaml")]) == 64
+    assert capsys.readouterr().err.count("exists already") == 2
+    assert not (repository / "elsewhere").exists()

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from scheduler.api import configuration_routes
+from scheduler.configuration import fleet
 from tests.unit.scheduler.api.conftest import AppClient
 from tests.unit.scheduler.configuration.fleets import FILES
 
 FLEET = dict(FILES)
+ALONE = "name: solo\nconfiguration: .\ntargets: [{region: anywhere}]\n"
 EAST = "name: east\nrealm: live\n"
 
 
@@ -90,11 +92,46 @@ def test_a_path_that_is_not_plain_is_refused(ask: Any, path: str) -> None:
     ask("validate", {"files": {**FLEET, path: "x"}}, status=422)
 
 
+@pytest.mark.parametrize("named", ["..", "../../secret", "{absolute}"])
+def test_no_file_of_the_server_is_read(ask: Any, tmp_path: Path, named: str) -> None:
+    (tmp_path / "secret/regions").mkdir(parents=True)
+    (tmp_path / "secret/regions/north.yaml").write_text("name: north\nrealm: hunter2\nvariables: {name: hunter2}\n")
+    files = {**FLEET, "flock.yaml": f"fleet: {named.format(absolute=tmp_path / 'secret')}\n{FLEET['flock.yaml']}"}
+    one = {"files": files}
+    bodies = {"inspect": one, "validate": one, "render": one, "region": {**one, "region": "regions/north.yaml"}}
+    for what, body in {**bodies, "diff": {"before": {"files": FLEET}, "after": one}}.items():
+        answer = ask(what, body)
+        assert "hunter2" not in str(answer)
+        (told,) = answer["findings"]
+        assert (told["kind"], told["file"], told["line"]) == ("outside", "flock.yaml", 1), told
+
+
+def test_a_var_file_outside_of_the_upload_is_refused_without_saying_where_the_upload_is(ask: Any) -> None:
+    text = (
+        "version: 3\nprojects: [{dir: ., name: a, workflow: w}]\n"
+        "workflows: {w: {plan: {steps: [{plan: {extra_args: [-var-file=../../x.tfvars]}}]}}}\n"
+    )
+    body = {"files": {"atlantis.yaml": text, "main.tf": ""}, "name": "site", "region": "north"}
+    assert any("'../../x.tfvars' leads out of" in one["message"] for one in ask("import", body)["findings"])
+
+
+def test_a_refusal_of_the_upload_as_a_whole_does_not_say_where_it_is(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "MAX_REGIONS", 1)
+    refused = ask("validate", {"files": FLEET}, status=422)["error"]
+    assert refused["message"] == "realms holds more than 1 files"
+    ask("diff", {"before": {"files": {"flock.yaml": ALONE, "main.tf": ""}}, "after": {"files": FLEET}}, status=422)
+
+
 def test_only_an_admin_may_ask(ask: Any) -> None:
     ask("validate", {"files": FLEET}, status=403, token="worker-token")
 
 
-def test_one_is_looked_at_at_a_time(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configuration_routes, "WAIT_S", 0)
+def test_one_is_looked_at_at_a_time_and_nobody_waits_in_a_thread_that_others_need(raw: AppClient) -> None:
+    headers = {"Authorization": "Bearer admin-token"}
     with configuration_routes._TURN:
-        assert ask("validate", {"files": FLEET}, status=503)["error"]["code"] == "busy"
+        # Answered while the turn is taken; one that waited would never come back here.
+        refused = raw.post("/v1/configuration/validate", json={"files": FLEET}, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
+    assert refused.headers["Retry-After"] == str(configuration_routes.RETRY_AFTER_S)
+    assert refused.json()["error"]["hint"] == "try again in 5 seconds"
+    assert raw.post("/v1/configuration/validate", json={"files": FLEET}, headers=headers).status_code == 200

@@ -62,6 +62,26 @@ def test_a_flock_file_that_cannot_be_used_is_refused_with_everything_wrong(tmp_p
         load_flock(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize("named", ["..", "../..", "../secret", "{absolute}", "/etc"])
+def test_a_flock_that_somebody_sent_gets_nothing_from_outside_of_what_was_sent(tmp_path: Path, named: str) -> None:
+    sent, secret = tmp_path / "sent", tmp_path / "secret"
+    (secret / "regions").mkdir(parents=True)
+    (secret / "regions/north.yaml").write_text("name: north\nrealm: hidden\n")
+    text = ALONE.replace("targets", f"fleet: {named.format(absolute=secret)}\ntargets")
+    path = write(sent, {"flock.yaml": text, "main.tf": ""})
+    with pytest.raises(ManyRefused) as caught:
+        load_flock(path, inside=sent)
+    (told,) = caught.value.findings
+    assert (told.kind, told.origin.line) == (Kind.OUTSIDE, 3)
+    assert "hidden" not in str(told)
+
+
+def test_a_flock_that_somebody_sent_may_lie_below_its_fleet(tmp_path: Path) -> None:
+    text = ALONE.replace("targets", "fleet: ..\ntargets")
+    write(tmp_path, {"a/flock.yaml": text, "a/main.tf": "", "regions/anywhere.yaml": "name: anywhere\nrealm: x\n"})
+    assert set(load_flock(tmp_path / "a", inside=tmp_path).regions) == {"anywhere"}
+
+
 def test_a_region_file_that_cannot_be_used_is_told_and_the_others_are_read(tmp_path: Path) -> None:
     flock = load_flock(write(tmp_path, {**FILES, "regions/north.yaml": "name: north\n"}))
     assert set(flock.regions) == {"south"}
