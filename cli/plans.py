@@ -101,7 +101,10 @@ def approve(
     ] = False,
     json_output: JsonFlag = False,
 ) -> None:
-    """Approve what a plan does: for its release, this target, and every target whose plan does no more."""
+    """Approve what a plan does: for its target, and as far as safety rules ask for every one whose plan does no more.
+
+    A roll-out's phase with approval asks for one of each target's own.
+    """
     from cli.context import actor, api
 
     out = Output(as_json=json_output)

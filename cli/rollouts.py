@@ -136,7 +136,10 @@ def retry(
     watch_it: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
     json_output: JsonFlag = False,
 ) -> None:
-    """Try targets again that failed, from a new plan on. What was frozen goes on when they succeed."""
+    """Try targets again that failed, from a new plan on. What was frozen goes on when they succeed.
+
+    Where an approval is asked for, each of them needs a new one of its own.
+    """
     from cli.context import actor, api
 
     out = Output(as_json=json_output)
@@ -163,7 +166,11 @@ def approve(
     yes: YesOption = False,
     json_output: JsonFlag = False,
 ) -> None:
-    """Approve the plans that wait for it: exactly these are applied. A plan made anew has to be approved anew."""
+    """Approve the plans that wait for it and are named: all, those of --phase, or those of --target.
+
+    In a phase with approval exactly these pass. Where only the safety rules ask, what is approved counts for every
+    target of the release whose plan does no more. A plan made anew has to be approved anew if it does more.
+    """
     _decide(rollout_id, "approve", phase, target or [], yes=yes, out=Output(as_json=json_output))
 
 
@@ -177,7 +184,10 @@ def discard(
     yes: YesOption = False,
     json_output: JsonFlag = False,
 ) -> None:
-    """Turn down plans that wait for approval. Their targets count against the phase's failure tolerance."""
+    """Turn down plans that wait for approval, and take back what approved them or others that do the same.
+
+    Their targets count against the phase's failure tolerance.
+    """
     _decide(rollout_id, "discard", phase, target or [], yes=yes, out=Output(as_json=json_output))
 
 

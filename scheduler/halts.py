@@ -4,12 +4,40 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from scheduler import notifications
-from scheduler.tables import RunRow, SafetyPlanRow, TargetRow
-from shared.safety.halts import call_in
+from scheduler.tables import JournalRow, RunRow, SafetyPlanRow, TargetRow
+from shared.safety.halts import at_the_wire, call_in
 from shared.safety.verdict import Decision, Verdict
+
+#: The proxy's reasons (`signing_proxy.denial.Reason`) that only a run has which it latched.
+_LATCHING = ("not_allowed", "latched")
+
+
+def journaled_halt(session: Session, run: RunRow) -> str | None:
+    """The call that the proxy halted this epoch of the run by, as a reason; None where its journal has none.
+
+    The proxy writes it down itself. What the worker reported does not count here: it may have died, or lost its lease,
+    before it could report the halt.
+    """
+    query = (
+        select(JournalRow)
+        .where(
+            JournalRow.run_id == run.id,
+            JournalRow.epoch == run.epoch,
+            JournalRow.outcome == "refused",
+            JournalRow.answer["error_code"].as_string().in_(_LATCHING),
+        )
+        .order_by(JournalRow.id)
+        .limit(1)
+    )
+    call = session.scalars(query).one_or_none()
+    if call is None:
+        return None
+    named = call.intent.get("resource") or {}
+    return at_the_wire(call.service, call.operation or "Unknown", named, "it is outside of what the run may do")
 
 
 def tell(session: Session, run: RunRow, *, at: datetime, reason: str, verdict: Verdict | None = None) -> None:

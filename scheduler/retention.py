@@ -3,7 +3,8 @@
 Of each flock the newest `keep` stay, and whatever else somebody still refers to:
 
 * what a target deploys when a run names none, and what its last two successful applies deployed: the one before is
-  where a rollback leads;
+  where a rollback leads; the same of its destroys and its plans;
+* what its newest apply and destroy had, however they ended: one that is held waits for its approval;
 * what a run deploys that is not over;
 * what any roll-out took or takes.
 
@@ -18,7 +19,7 @@ import re
 from itertools import batched
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 #: Releases and files that are let go at once; what is left goes with the next request.
 MAX_RELEASES: Final = 1000
 MAX_BLOBS: Final = 10_000
-#: Successful applies of a target whose releases stay.
+#: Successful runs of each kind of a target whose releases stay.
 APPLIES_KEPT: Final = 2
 _BATCH: Final = 500
 #: A superset of the files that a manifest names; also of one that was damaged, which is no reason to lose its files.
@@ -103,22 +104,27 @@ def _victims(session: Session, keep: int, flock: str | None) -> list[ReleaseRow]
 
 
 def _referred(session: Session) -> set[str | None]:
-    nth = func.row_number().over(partition_by=RunRow.target, order_by=RunRow.epoch.desc()).label("nth")
-    applied = (
-        select(RunRow.release_digest, nth)
-        .where(RunRow.status == RunStatus.APPLIED, RunRow.kind == RunKind.APPLY)
-        .subquery()
-    )
+    writes = RunRow.kind.in_((RunKind.APPLY, RunKind.DESTROY))
+    planned = (RunRow.kind == RunKind.PLAN) & (RunRow.status == RunStatus.PLANNED)
     return {
         digest
+        # A run may end meanwhile: what it was comes before what it became, and what it left at its target comes last.
         for query in (
-            select(TargetRow.release_digest),
             select(RunRow.release_digest).where(RunRow.status.in_((RunStatus.PENDING, *ACTIVE_STATUSES))),
+            _newest(writes & RunRow.epoch.is_not(None), 1),
+            _newest((writes & (RunRow.status == RunStatus.APPLIED)) | planned, APPLIES_KEPT),
             select(RolloutRow.release_digest),
-            select(applied.c.release_digest).where(applied.c.nth <= APPLIES_KEPT),
+            select(TargetRow.release_digest),
         )
         for digest in session.scalars(query)
     }
+
+
+def _newest(which: ColumnElement[bool], count: int) -> Select[tuple[str | None]]:
+    """What so many runs of each target and kind deployed, the newest of those."""
+    order = func.row_number().over(partition_by=(RunRow.target, RunRow.kind), order_by=RunRow.epoch.desc())
+    found = select(RunRow.release_digest, order.label("nth")).where(which).subquery()
+    return select(found.c.release_digest).where(found.c.nth <= count)
 
 
 def _unused(session: Session, gone: set[str]) -> dict[str, int]:

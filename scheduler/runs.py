@@ -175,8 +175,9 @@ def finish(
     if status not in _REPORTS[RunKind(run.kind)] | _FAILURES:
         raise invalid(f"a {run.kind} run cannot end as {status}")
     view = _view(context, run.target)
-    if view is not None and run.reported_status is None and _was_cut(run, view):
-        # The observer would say the same in a moment; the report must not be taken for the outcome meanwhile.
+    if view is not None and run.reported_status is None and status is not RunStatus.HALTED and _was_cut(run, view):
+        # The observer would say the same in a moment; the report must not be taken for the outcome meanwhile. A halt
+        # is: a run that was halted and then cut must not begin again.
         _settle(context, run, view)
     with context.database.write() as session:
         run, _ = lock_run(context.database, session, run_id)

@@ -9,31 +9,30 @@ artifact or other rules make another release, for which nobody has approved anyt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as insert_on_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 from sqlalchemy.orm import Session
 
+from scheduler import persons, safety_approvals
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, invalid, not_found
 from scheduler.releases import get_manifest
-from scheduler.rows import find_run, lock_run, require_holder
-from scheduler.tables import JournalRow, RunRow, SafetyApprovalRow, SafetyPlanRow
+from scheduler.rows import find_run, find_target, lock_run, require_holder
+from scheduler.tables import JournalRow, ReleaseRow, RolloutRow, RunRow, SafetyApprovalRow, SafetyPlanRow
 from shared.models import RunKind, RunStatus
 from shared.release_manifest import Manifest
 from shared.safety.allowance import Allowance, AllowedEntry
 from shared.safety.comparison import named, outside
 from shared.safety.entries import Place, SafetyPlan
 from shared.safety.records import SafetyApproval, SafetyRecord, Unused
-from shared.safety.rules import Demand
 from shared.safety.unused import unused as unused_entries
-from shared.safety.verdict import Approval, Decision, Verdict, judge
+from shared.safety.verdict import Decision, Verdict, judge
 
-#: Who approved is remembered by this name where nobody gave one.
-SOMEBODY = "somebody"
 _SHOWN = 1000
+_LIVE = ("claimed", "planning", "applying")
 
 
 def deliver(context: SchedulerContext, run_id: str, *, holder: str, plan: SafetyPlan) -> SafetyRecord:
@@ -66,10 +65,16 @@ def deliver(context: SchedulerContext, run_id: str, *, holder: str, plan: Safety
 
 
 def get(context: SchedulerContext, run_id: str) -> SafetyRecord:
-    """The safety plan of a run, judged by the approvals that there are now. Raises a 404."""
+    """The safety plan of a run, judged by the approvals that there are now. Raises a 404.
+
+    Once its release was let go nothing can be approved any more: then by those that there were when it was delivered.
+    """
     with context.database.read() as session:
         run = find_run(session, run_id)
-        return _record(session, _find(session, run_id), judge_run(session, run))
+        row = _find(session, run_id)
+        if session.scalar(select(ReleaseRow.sequence).where(ReleaseRow.digest == row.release_digest)) is None:
+            return _record(session, row, Verdict.model_validate(row.verdict))
+        return _record(session, row, judge_run(session, run))
 
 
 def approve(context: SchedulerContext, run_id: str, *, digest: str, actor: str) -> SafetyRecord:
@@ -87,15 +92,17 @@ def approve(context: SchedulerContext, run_id: str, *, digest: str, actor: str) 
         return _record(session, row, verdict or judge_run(session, run))
 
 
-def approve_within(context: SchedulerContext, session: Session, run: RunRow, *, actor: str) -> Verdict | None:
+def approve_within(
+    context: SchedulerContext, session: Session, run: RunRow, *, actor: str, retried: Mapping[str, str] | None = None
+) -> Verdict | None:
     """As `approve`, in the caller's transaction; returns what may become of the plan now, None where there is none.
 
-    Raises `ApiError` 409 `forbidden`.
+    Raises `ApiError` 400 for an approval by nobody, 409 `forbidden`.
     """
     row = session.get(SafetyPlanRow, run.id)
     if row is None:
         return None
-    before = judge_run(session, run)
+    before = judge_run(session, run, retried=retried)
     if before.decision in (Decision.FORBIDDEN, Decision.OUTSIDE):
         raise conflict("forbidden", f"nobody can approve the safety plan of {run.id}: {before.why}", "change the plan")
     place = _place(_manifest(session, run), run.target)
@@ -105,36 +112,46 @@ def approve_within(context: SchedulerContext, session: Session, run: RunRow, *, 
         .values(
             release_digest=row.release_digest,
             digest=row.digest,
-            approver=actor or SOMEBODY,
+            approver=persons.named(actor),
             run_id=run.id,
             document=_plan_of(row).normalised(place).model_dump(mode="json"),
             approved_at=context.clock.wall(),
         )
-        .on_conflict_do_nothing(index_elements=["release_digest", "digest", "approver"])
+        .on_conflict_do_nothing(index_elements=["release_digest", "digest", "approver", "run_id"])
     )
-    return judge_run(session, run)
+    return judge_run(session, run, retried=retried)
 
 
-def judge_run(session: Session, run: RunRow, approvals: list[Approval] | None = None) -> Verdict:
+def judge_run(
+    session: Session,
+    run: RunRow,
+    given: list[safety_approvals.Given] | None = None,
+    *,
+    retried: Mapping[str, str] | None = None,
+) -> Verdict:
     """What may become of the plan of a run, by the approvals of its release (None: those that there are now).
+
+    `retried` names the last run that a target had before it was tried again (None: as its roll-out is stored).
 
     A run that delivered no safety plan is judged by its flock alone: without rules it needs whom its phase asks for,
     with rules nobody can approve it.
     """
     row = session.get(SafetyPlanRow, run.id)
     if row is not None:
-        return _decide(session, run, _plan_of(row), approvals)
+        return _decide(session, run, _plan_of(row), given, retried)
     if _manifest(session, run).safety is not None:
         return Verdict(decision=Decision.FORBIDDEN, why=f"{run.id} delivered no safety plan")
-    if _demanded(session, run) is Demand.NOBODY:
+    if not _gated(session, run):
         return Verdict(decision=Decision.ACCEPTED, why="its flock has no safety rules")
     return Verdict(decision=Decision.HELD, needed=1, why="its phase asks for an approval")
 
 
 def allowance(context: SchedulerContext, run_id: str) -> Allowance:
-    """What may be signed for a run now. Raises a 404."""
+    """What may be signed for a run now: nothing that changes anything before it began or once it is over. A 404."""
     with context.database.read() as session:
         run = find_run(session, run_id)
+        if run.status not in _LIVE or run.epoch != find_target(session, run.target).epoch:
+            return Allowance.reads(f"run {run_id} is {run.status} and not live")
         if run.kind == RunKind.EXEC:
             rules = _manifest(session, run).safety if run.release_digest is not None else None
             if rules is not None and not rules.exec:
@@ -169,7 +186,11 @@ def unused(context: SchedulerContext, run_id: str) -> Unused:
         place = _place(_manifest(session, run), run.target)
         shown = session.get(SafetyPlanRow, run.plan_run_id) if run.plan_run_id else None
         within = _plan_of(shown or own).normalised(place)
-        covering = [one.plan for one in approvals_of(session, own.release_digest) if not outside(within, one.plan)]
+        covering = [
+            one.plan
+            for one in safety_approvals.approvals(safety_approvals.given_of(session, own.release_digest))
+            if not outside(within, one.plan)
+        ]
         approved = min(covering, key=lambda plan: len(plan.entries), default=within)
         done = [_plan_of(row).normalised(_place(_manifest(session, run), row.target)) for row in _applied(session, own)]
         writes = select(func.count()).where(
@@ -199,18 +220,31 @@ def _applied(session: Session, own: SafetyPlanRow) -> Iterable[SafetyPlanRow]:
     return session.scalars(query)
 
 
-def _decide(session: Session, run: RunRow, plan: SafetyPlan, approvals: list[Approval] | None = None) -> Verdict:
+def _decide(
+    session: Session,
+    run: RunRow,
+    plan: SafetyPlan,
+    given: list[safety_approvals.Given] | None = None,
+    retried: Mapping[str, str] | None = None,
+) -> Verdict:
     manifest = _manifest(session, run)
     if run.plan_run_id is not None:
         approved = session.get(SafetyPlanRow, run.plan_run_id)
         if approved is not None:
             return _within(plan, _plan_of(approved), approved.run_id)
+    if given is None:
+        given = safety_approvals.given_of(session, run.release_digest or "")
+    last = (_retried(session, run) if retried is None else retried).get(run.target)
+    since = 0 if last is None else session.scalar(select(RunRow.sequence).where(RunRow.id == last)) or 0
+    own = [
+        one for one in given if one.rollout_id == run.rollout_id and one.target == run.target and one.sequence > since
+    ]
     return judge(
         plan,
         _place(manifest, run.target),
         manifest.safety,
-        approvals_of(session, run.release_digest or "") if approvals is None else approvals,
-        at_least=_demanded(session, run),
+        safety_approvals.approvals(given if last is None else own),
+        gate=safety_approvals.approvals(own) if _gated(session, run) else None,
     )
 
 
@@ -226,30 +260,20 @@ def _within(fresh: SafetyPlan, approved: SafetyPlan, approved_run: str) -> Verdi
     )
 
 
-def _demanded(session: Session, run: RunRow) -> Demand:
-    """What the phase demands: a roll-out's plan in a phase with approval needs a person, whatever the rules say."""
+def _gated(session: Session, run: RunRow) -> bool:
+    """Whether its phase asks for an approval of its own: a roll-out's plan in a phase with approval."""
     if run.rollout_id is None:
-        return Demand.NOBODY
+        return False
     manifest = _manifest(session, run)
     phase = manifest.targets[run.target].phase
-    gated = any(one.approval for one in manifest.phases if one.name == phase)
-    return Demand.ONE if gated else Demand.NOBODY
+    return any(one.approval for one in manifest.phases if one.name == phase)
 
 
-def approvals_of(session: Session, release_digest: str) -> list[Approval]:
-    """What was approved of a release, each plan with those who approved it."""
-    query = (
-        select(SafetyApprovalRow)
-        .where(SafetyApprovalRow.release_digest == release_digest)
-        .order_by(SafetyApprovalRow.id)
-    )
-    plans: dict[str, SafetyPlan] = {}
-    persons: dict[str, list[str]] = {}
-    for row in session.scalars(query):
-        if row.digest not in plans:
-            plans[row.digest] = SafetyPlan.model_validate(row.document)
-        persons.setdefault(row.digest, []).append(row.approver)
-    return [Approval(plan=plan, approvers=tuple(persons[digest])) for digest, plan in plans.items()]
+def _retried(session: Session, run: RunRow) -> Mapping[str, str]:
+    if run.rollout_id is None:
+        return {}
+    document = session.scalar(select(RolloutRow.document).where(RolloutRow.id == run.rollout_id))
+    return {one["id"]: one["retried_after"] for one in (document or {}).get("targets", ()) if one.get("retried_after")}
 
 
 def _manifest(session: Session, run: RunRow) -> Manifest:

@@ -21,10 +21,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from sqlalchemy.orm import Session
+
 from scheduler import halts, notifications, turns
 from scheduler.context import SchedulerContext
 from scheduler.rows import lock_run
 from scheduler.tables import ACTIVE_STATUSES, RunRow, TargetRow
+from shared import exit_codes
 from shared.lease.commands import Refused
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
@@ -177,7 +180,7 @@ def mark_acquired(context: SchedulerContext, run: ActiveRun) -> None:
 
 
 def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) -> list[tuple[str, str]]:
-    """Make the run terminal, and give a lost apply or destroy its follow-up.
+    """Make the run terminal, and give a lost apply or destroy its follow-up. One that the proxy halted is `halted`.
 
     Returns (run id, region) of what should be published now. Doing it twice, or for a run that went on to another
     epoch, changes nothing. The caller has seen Redis's answer that this epoch's lease ended.
@@ -189,6 +192,7 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
         run.status = run.reported_status or RunStatus.LOST
         run.reason = run.reason if run.reported_status else reason[:MAX_REASON]
         run.finished_at = context.clock.wall()
+        _halt_if_latched(session, run)
         if run.status == RunStatus.APPLIED and run.release_digest is not None:
             # Whoever asks for this target without naming a release means what is there.
             target.release_digest = run.release_digest
@@ -204,6 +208,15 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
             session.flush()
             return [(successor.id, successor.region)]
         return turns.to_wake(session, context.settings, run)
+
+
+def _halt_if_latched(session: Session, run: RunRow) -> None:
+    # A halt outlives whatever came after it: a lease that was lost may not make the run begin again without its latch.
+    if run.status == RunStatus.HALTED or (why := halts.journaled_halt(session, run)) is None:
+        return
+    said = f"{run.status}: {run.reason}" if run.reason else run.status
+    run.reason = f"{why} (without that: {said})"[:MAX_REASON]
+    run.status, run.exit_code = RunStatus.HALTED, exit_codes.REFUSED
 
 
 def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:

@@ -253,12 +253,14 @@ class SafetyPlanRow(Base):
 
 
 class SafetyApprovalRow(Base):
-    """One person's approval of a safety plan, for one release. Never changed, never deleted: another release is not
-    approved by it.
+    """One person's approval of a run's safety plan, for one release. Never changed: another release is not approved by
+    it. Deleted when somebody discards a plan that does the same.
     """
 
     __tablename__ = "safety_approvals"
-    __table_args__ = (Index("uq_safety_approvals_person", "release_digest", "digest", "approver", unique=True),)
+    __table_args__ = (
+        Index("uq_safety_approvals_person", "release_digest", "digest", "approver", "run_id", unique=True),
+    )
 
     id: Mapped[int] = mapped_column(_RowId, primary_key=True)
     release_digest: Mapped[str] = mapped_column(String(80))

@@ -5,6 +5,8 @@ lease of exactly this epoch is held (Redis), the lineage is the stored one and t
 lease that ends between that look and the commit does no harm, since no younger epoch can be claimed before this
 transaction is over: both lock the target.
 
+A plan run writes no state, since Terraform's `plan` does not: whatever else tries to, comes from the code that it runs.
+
 The lock is derived from the lease. Within one run it behaves as Terraform expects; a lock of an older epoch is void,
 so no lock outlives its lease.
 """
@@ -25,6 +27,7 @@ from scheduler.state_versions import add_deletion, add_version, current_body, cu
 from scheduler.tables import RunRow, StateLockRow, TargetRow
 from shared.errors import ApiError
 from shared.lease.machine import State
+from shared.models import RunKind
 
 _LIVE = ("claimed", "planning", "applying")
 
@@ -81,14 +84,15 @@ def operator_read(context: SchedulerContext, target: str) -> bytes | None:
 def write_state(context: SchedulerContext, caller: StateCaller, body: bytes, *, lock_id: str | None) -> None:
     """Store a new version.
 
-    Raises `ApiError` 400 for what is no state, 409 for the fence (code `lease_lost`, `lineage_differs`,
-    `serial_not_greater`), `StateLockedError` when another process of the run has the lock, `Unavailable` when Redis
-    cannot be asked: then nothing is written.
+    Raises `ApiError` 400 for what is no state, 403 `plan_writes_no_state` for a plan run, 409 for the fence (code
+    `lease_lost`, `lineage_differs`, `serial_not_greater`), `StateLockedError` when another process of the run has the
+    lock, `Unavailable` when Redis cannot be asked: then nothing is written.
     """
     document = parse_state(body)
     _require_held(context, caller)
     with context.database.write() as session:
         _require_live(context, session, caller)
+        _require_writer(context, session, caller)
         lock = _live_lock(session, caller)
         if lock is not None and lock_id is not None and lock.lock_id != lock_id:
             raise StateLockedError(f"{caller.target} is locked by {lock.lock_id}", lock.info)
@@ -102,6 +106,7 @@ def delete_state(context: SchedulerContext, caller: StateCaller) -> None:
     _require_held(context, caller)
     with context.database.write() as session:
         _require_live(context, session, caller)
+        _require_writer(context, session, caller)
         add_deletion(context, session, target=caller.target, run_id=caller.run_id, epoch=caller.epoch)
 
 
@@ -148,6 +153,17 @@ def _require_live(context: SchedulerContext, session: Session, caller: StateCall
     if run.status not in _LIVE or run.epoch != target.epoch or run.epoch != caller.epoch:
         context.metrics.state_refusals.inc()
         raise lease_lost(caller.run_id, f"it is {run.status} under epoch {run.epoch}; the last is {target.epoch}")
+
+
+def _require_writer(context: SchedulerContext, session: Session, caller: StateCaller) -> None:
+    if find_run(session, caller.run_id).kind == RunKind.PLAN:
+        context.metrics.state_refusals.inc()
+        raise ApiError(
+            f"{caller.run_id} is a plan: it changes nothing, and no state either",
+            status=403,
+            code="plan_writes_no_state",
+            hint="something that the plan ran (a provider, a data source) wrote it: look for it in the run's log",
+        )
 
 
 def _require_held(context: SchedulerContext, caller: StateCaller) -> None:

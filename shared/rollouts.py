@@ -105,6 +105,14 @@ class RolloutTarget(_Record):
     confirmed_by: str = Field(default="", max_length=256, description="who approved the plan; empty: nobody had to")
     held: bool = Field(default=False, description="whether the safety rules ask persons to approve its plan first")
     halted: bool = Field(default=False, description="whether it would have done what nobody approved; nothing goes on")
+    retried_after: RunId | None = Field(
+        default=None, description="its last run before it was tried again: approvals up to there count no more for it"
+    )
+    failed_with: str | None = Field(
+        default=None,
+        max_length=80,
+        description="the release that it deployed by itself when it failed last; empty: none",
+    )
     reason: str = Field(default="", max_length=MAX_REASON, description="why it stands where it stands")
 
 

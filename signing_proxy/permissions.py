@@ -71,8 +71,12 @@ class Permissions:
         try:
             async with asyncio.timeout(ASK_LIMIT_S), run.asking:
                 await self._ask(run)
-        except TimeoutError:
+        except BaseException as error:
+            # Whatever went wrong: what was known before the question is no answer to it.
             run.bounds, run.bounds_missing = None, "it did not answer in time"
+            if not isinstance(error, TimeoutError):
+                run.bounds_missing = f"the question failed: {type(error).__name__}"
+                raise
         return run.bounds
 
     def latch(self, run: AttachedRun, operation: Operation, *, resource: Mapping[str, str], why: str) -> None:

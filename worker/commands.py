@@ -98,9 +98,8 @@ class SandboxCommands:
             exited = self._sandbox.wait(_SLICE_MS)
             if exited is not None:
                 return exited
-            # Read anew each time: the lease may be lost while a canceled run is still finishing.
-            reason = self._stop.reason
-            gentle = reason is not None and reason.cause in (Cause.CANCELED, Cause.TIME_LIMIT, Cause.HALTED)
-            if self._clock.boot_ms() - asked_at_ms >= (CANCEL_GRACE_MS if gentle else LOST_GRACE_MS):
+            # Read anew each time: the lease may be lost while a canceled or halted run is still finishing.
+            grace_ms = LOST_GRACE_MS if self._stop.lost else CANCEL_GRACE_MS
+            if self._clock.boot_ms() - asked_at_ms >= grace_ms:
                 self._sandbox.kill()
                 return Exited(code=128 + 9)

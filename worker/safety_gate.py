@@ -77,6 +77,12 @@ class SafetyGate:
                 "the signing proxy could not learn from the scheduler what this run may do",
                 hint="nothing was applied; apply again once the scheduler answers the proxy",
             )
+        if mode != "entries":
+            # An apply in which each change is refused, or none: neither is what was accepted.
+            raise LeaseRefused(
+                f"the safety plan is accepted, but the signing proxy holds the run to {mode!r} instead of its entries",
+                hint="nothing was applied; the proxy asks the scheduler of its own settings: is it this run's?",
+            )
         return None
 
 

@@ -50,17 +50,19 @@ class Stop:
         """Open the descriptor; `close` it."""
         self._lock = threading.Lock()
         self._reason: StopReason | None = None
+        self._lost = False
         self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def request(self, cause: Cause, detail: str) -> None:
         """Ask the run to stop; only the first reason is kept, except that a lost lease overrides a wish, and a
-        halt a user's.
+        halt everything: whatever comes after it, the run is not to begin again.
 
         Args:
             cause: kind of end.
             detail: one sentence for the report.
         """
         with self._lock:
+            self._lost = self._lost or cause in (Cause.LEASE_LOST, Cause.REVOKED)
             if self._reason is None or _RANK[cause] > _RANK[self._reason.cause]:
                 self._reason = StopReason(cause=cause, detail=detail)
                 if self._fd >= 0:
@@ -70,6 +72,11 @@ class Stop:
     def reason(self) -> StopReason | None:
         """Why to stop; None while nobody asked."""
         return self._reason
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lease is gone, whatever the reason says: then there is no time to be gentle."""
+        return self._lost
 
     def check(self) -> None:
         """Raise StopRequested when somebody asked."""
@@ -102,5 +109,5 @@ class Stop:
                 self._fd = -1
 
 
-# With the highest nothing is signed any more, whatever was asked before.
-_RANK = {Cause.CANCELED: 0, Cause.TIME_LIMIT: 0, Cause.HALTED: 1, Cause.LEASE_LOST: 2, Cause.REVOKED: 2}
+# A halt stays the reason: a run that counted as lost would begin again, without its latch.
+_RANK = {Cause.CANCELED: 0, Cause.TIME_LIMIT: 0, Cause.LEASE_LOST: 1, Cause.REVOKED: 1, Cause.HALTED: 2}

@@ -233,9 +233,6 @@ class _Attempt:
                     api_was_away=self._watcher.api_was_away,
                     state_left=self._state_left,
                 )
-                if (reason := self._stop.reason) is not None and reason.cause is Cause.HALTED:
-                    # Told a moment after the provisioner had ended with an error.
-                    outcome = self._stopped(reason)
             except StopRequested as stopped:
                 outcome = self._stopped(stopped.reason)
             except LeaseLost as error:
@@ -247,8 +244,13 @@ class _Attempt:
             except InterlockError as error:
                 log_event(_log, "run_failed", level=logging.WARNING, run=self._claimed.run.id, error=error)
                 outcome = blame.of_error(error, began=self._began)
+            if (halt := self._halted()) is not None and outcome.status is not RunStatus.HALTED:
+                # Told a moment after the provisioner had ended, or before something else failed.
+                outcome = self._stopped(halt)
             # Looked at anew: a worker that was stopped learns here at the latest that it lost.
             if (lost := self._renewal.lost_because) is not None:
+                if outcome.status is RunStatus.HALTED:
+                    return outcome
                 return self._stopped(StopReason(cause=Cause.LEASE_LOST, detail=lost))
             # Reported while the lease is still held: a released one without a report would count as lost after a
             # while, and a run that ended well would be done again, should the API be away just now.
@@ -442,6 +444,10 @@ class _Attempt:
         """The proxy refused a call that the safety plan does not cover, and refuses all that follow: one SIGINT."""
         why = at_the_wire(latched.service, latched.operation, latched.resource, latched.reason)
         self._stop.request(Cause.HALTED, why)
+
+    def _halted(self) -> StopReason | None:
+        reason = self._stop.reason
+        return reason if reason is not None and reason.cause is Cause.HALTED else None
 
     def _stopped(self, reason: StopReason) -> Outcome:
         """What a run is worth that had to stop."""

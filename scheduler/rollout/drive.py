@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -31,6 +32,7 @@ from scheduler.rollout.events import (
     RunLost,
     RunUnserved,
     record,
+    with_targets,
 )
 from scheduler.rollout.safety_gate import gate
 from scheduler.settlement import new_run_id
@@ -106,6 +108,7 @@ def change(
             ) from None
         after = gate(context, session, before=before, recorded=recorded, after=after)
         advanced = advance(after, now=context.unstepped_wall(), wall=context.clock.wall(), new_run_id=new_run_id)
+        advanced = _standing(session, before, advanced)
         _write(context, session, row, before, advanced)
     _count(context, before, advanced.rollout)
     _carry_out(context, advanced)
@@ -189,6 +192,17 @@ def _write(context: SchedulerContext, session: Session, row: RolloutRow, before:
         notifications.record(session, wanted)
     if after.status is not before.status:
         log_event(log, "rollout_moved", rollout=after.id, status=after.status, reason=after.reason)
+
+
+def _standing(session: Session, before: Rollout, advanced: Advanced) -> Advanced:
+    """Remember what the targets that have just failed deploy by themselves: another release later forbids a retry."""
+    pairs = zip(before.targets, advanced.rollout.targets, strict=True)
+    fresh = {new.id: new for old, new in pairs if new.stage.failed and not old.stage.failed}
+    if not fresh:
+        return advanced
+    rows = session.execute(select(TargetRow.id, TargetRow.release_digest).where(TargetRow.id.in_(fresh)))
+    changes = {row[0]: fresh[row[0]].model_copy(update={"failed_with": row[1] or ""}) for row in rows}
+    return replace(advanced, rollout=with_targets(advanced.rollout, changes))
 
 
 def _lock_targets(session: Session, before: Rollout, advanced: Advanced) -> None:

@@ -168,12 +168,13 @@ def approve(rollout: Rollout, plans: Mapping[str, str], *, actor: str) -> Rollou
     for name, digest in plans.items():
         target = _with_plan(rollout, name, digest, done=(Stage.CONFIRMED, Stage.APPLYING, Stage.APPLIED))
         if target.stage is Stage.PLANNED:
-            changes[name] = _to(target, Stage.CONFIRMED, confirmed_by=actor or "somebody")
+            changes[name] = _to(target, Stage.CONFIRMED, confirmed_by=actor)
     return with_targets(rollout, changes)
 
 
 def discard(rollout: Rollout, plans: Mapping[str, str], *, actor: str) -> Rollout:
-    """Turn plans down. A target without its change counts against its phase's failure tolerance.
+    """Turn plans down, which takes back what approved them (`safety_gate`). A target without its change counts against
+    its phase's failure tolerance.
 
     Raises `IllegalTransition` when a plan is not the one in hand any more; then none is discarded.
     """
@@ -188,7 +189,8 @@ def discard(rollout: Rollout, plans: Mapping[str, str], *, actor: str) -> Rollou
 def retry(rollout: Rollout, names: Collection[str]) -> Rollout:
     """Give targets that failed another try, from a new plan on: these, or all where none is named.
 
-    Their phases are opened again, and so are those that were frozen. Raises `IllegalTransition` for a roll-out that
+    Their phases are opened again, and so are those that were frozen. Whatever was approved before counts for them no
+    more, and neither does what is approved for other targets. Raises `IllegalTransition` for a roll-out that
     stops or was stopped, for a target that did not fail, where a phase would still have too many that did, and for one
     whose phase is done while later ones may be at work: the order of phases would be broken.
     """
@@ -205,7 +207,10 @@ def retry(rollout: Rollout, names: Collection[str]) -> Rollout:
         raise IllegalTransition(f"no target of {rollout.id} has failed")
     left = [target for name, target in failed.items() if name not in wanted]
     changes = {
-        name: _anew(failed[name], "", losses=0).model_copy(update={"halted": False, "run_id": None}) for name in wanted
+        name: _anew(failed[name], "", losses=0).model_copy(
+            update={"halted": False, "run_id": None, "retried_after": failed[name].run_id}
+        )
+        for name in wanted
     }
     return with_targets(rollout, changes).model_copy(
         update={

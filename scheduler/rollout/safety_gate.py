@@ -2,20 +2,24 @@
 
 a plan that nobody may approve      its target is halted, and with it the roll-out
 a plan that waits for persons       stays planned, and says what is new
-a plan that is covered              by an approval of this release: confirmed, by those who gave that approval
+a plan that is covered              by an approval of this release: confirmed, by those who gave that approval; in a
+                                    phase with approval only by one that was given for this target
+a person discards a plan            whatever approved it is taken back
 a person approves a plan            that is written down for the release; it is confirmed once enough persons did
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy.orm import Session
 
-from scheduler import halts, safety_plans
+from scheduler import halts, safety_approvals, safety_plans
 from scheduler.context import SchedulerContext
 from scheduler.rollout.events import with_targets
 from scheduler.rows import find_run
 from shared.rollouts import MAX_REASON, Rollout, RolloutStatus, RolloutTarget, Stage
-from shared.safety.verdict import Approval, Decision, Verdict
+from shared.safety.verdict import Decision, Verdict
 
 MAX_NAMES = 256
 
@@ -35,36 +39,44 @@ def gate(context: SchedulerContext, session: Session, *, before: Rollout, record
     if after.status not in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
         return after
     changes: dict[str, RolloutTarget] = {}
-    approvals: list[Approval] | None = None
     waiting = []
+    retried = {target.id: target.retried_after for target in after.targets if target.retried_after is not None}
     for stored, said, target in zip(before.targets, recorded.targets, after.targets, strict=True):
         if target.plan_run_id is None:
             continue
         if said.stage is Stage.PLANNED and target.stage is Stage.CONFIRMED:
-            changes[target.id] = _approved(context, session, target)
+            changes[target.id] = _approved(context, session, target, retried)
+        elif said.stage.has_plan and target.stage is Stage.DISCARDED:
+            safety_approvals.withdraw(session, target.plan_run_id)
         elif target.stage is Stage.PLANNED:
             waiting.append((target, stored.stage is not Stage.PLANNED))
     if waiting:
-        approvals = safety_plans.approvals_of(session, after.release_digest)
+        given = safety_approvals.given_of(session, after.release_digest)
         for target, is_new in waiting:
             # What was looked at before is looked at again only where an approval could have changed the answer.
-            if is_new or approvals:
-                changes[target.id] = _judged(context, session, target, approvals)
+            if is_new or given:
+                changes[target.id] = _judged(context, session, target, given, retried)
     return with_targets(after, {name: new for name, new in changes.items() if new != after.target(name)})
 
 
-def _approved(context: SchedulerContext, session: Session, target: RolloutTarget) -> RolloutTarget:
+def _approved(
+    context: SchedulerContext, session: Session, target: RolloutTarget, retried: Mapping[str, str]
+) -> RolloutTarget:
     run = find_run(session, str(target.plan_run_id))
-    verdict = safety_plans.approve_within(context, session, run, actor=target.confirmed_by)
+    verdict = safety_plans.approve_within(context, session, run, actor=target.confirmed_by, retried=retried)
     # A run that delivered none: what was looked at is its plan file, by its digest.
     return target.model_copy(update={"held": False}) if verdict is None else _decided(target, verdict)
 
 
 def _judged(
-    context: SchedulerContext, session: Session, target: RolloutTarget, approvals: list[Approval]
+    context: SchedulerContext,
+    session: Session,
+    target: RolloutTarget,
+    given: list[safety_approvals.Given],
+    retried: Mapping[str, str],
 ) -> RolloutTarget:
     run = find_run(session, str(target.plan_run_id))
-    verdict = safety_plans.judge_run(session, run, approvals)
+    verdict = safety_plans.judge_run(session, run, given, retried=retried)
     if verdict.decision is Decision.FORBIDDEN:
         halts.tell(session, run, at=context.clock.wall(), reason=verdict.why, verdict=verdict)
     return _decided(target, verdict)

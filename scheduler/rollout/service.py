@@ -6,19 +6,20 @@ import logging
 import secrets
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from scheduler import persons
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, not_found
 from scheduler.releases import get_release
 from scheduler.rollout import events
 from scheduler.rollout.drive import UNFINISHED, change, wake
-from scheduler.tables import RolloutRow, TargetRow
+from scheduler.tables import RolloutRow, RunRow, TargetRow
 from shared.errors import ApiError
 from shared.log import log_event
-from shared.models import Release
+from shared.models import Release, RunKind, RunStatus
 from shared.rollouts import Rollout, RolloutPhase, RolloutSummary, RolloutTarget
 
 log = logging.getLogger(__name__)
@@ -120,14 +121,16 @@ def cancel(context: SchedulerContext, rollout_id: str, *, actor: str) -> Rollout
 def retry(context: SchedulerContext, rollout_id: str, targets: Collection[str], *, actor: str) -> Rollout:
     """Try failed targets again: those that are named, or all.
 
-    Raises `ApiError` 409 `rollout_superseded` where the flock had another roll-out since: that would be undone.
+    Raises `ApiError` 409 `rollout_superseded` where the flock had another roll-out since, or one of the targets another
+    release or an apply or destroy of its own: that would be undone.
     """
     with context.database.read() as session:
         mine, other = aliased(RolloutRow), aliased(RolloutRow)
         query = select(other.id).join(mine, (mine.flock == other.flock) & (mine.sequence < other.sequence))
         later = session.scalars(query.where(mine.id == rollout_id).limit(1)).one_or_none()
-    if later is not None:
-        raise _superseded(rollout_id, later)
+        if later is not None:
+            raise _superseded(rollout_id, later)
+        _require_as_it_failed(session, rollout_id, targets)
     try:
         rollout = change(context, rollout_id, lambda rollout: events.retry(rollout, targets))
     except IntegrityError:
@@ -137,8 +140,12 @@ def retry(context: SchedulerContext, rollout_id: str, targets: Collection[str], 
 
 
 def approve(context: SchedulerContext, rollout_id: str, plans: Mapping[str, str], *, actor: str) -> Rollout:
-    """Confirm plans, each by target and digest."""
-    return change(context, rollout_id, lambda rollout: events.approve(rollout, plans, actor=actor))
+    """Confirm plans, each by target and digest. Raises `ApiError` 400 where no name is given."""
+
+    def confirm(rollout: Rollout) -> Rollout:
+        return events.approve(rollout, plans, actor=persons.named(actor))
+
+    return change(context, rollout_id, confirm)
 
 
 def discard(context: SchedulerContext, rollout_id: str, plans: Mapping[str, str], *, actor: str) -> Rollout:
@@ -164,6 +171,45 @@ def _superseded(rollout_id: str, later: str) -> ApiError:
         "rollout_superseded",
         f"{rollout_id} is not the flock's last roll-out any more: {later} came later",
         "start a new one of the release that you want",
+    )
+
+
+def _require_as_it_failed(session: Session, rollout_id: str, names: Collection[str]) -> None:
+    document = session.scalar(select(RolloutRow.document).where(RolloutRow.id == rollout_id))
+    if document is None:
+        return
+    rollout = Rollout.model_validate(document)
+    wanted = {one.id: one for one in rollout.targets if (one.id in names if names else one.stage.failed)}
+    last, later = aliased(RunRow), aliased(RunRow)
+    # Epochs order what was at work. What never began has none, and is as old as it looks by its number or its end.
+    since = or_(
+        later.epoch > last.epoch,
+        last.epoch.is_(None) & or_(later.sequence > last.sequence, later.finished_at > last.finished_at),
+    )
+    query = (
+        select(later)
+        .join(last, (last.target == later.target) & since)
+        .where(
+            last.id.in_([one.run_id for one in wanted.values()]),
+            later.kind.in_((RunKind.APPLY, RunKind.DESTROY)),
+            later.status == RunStatus.APPLIED,
+        )
+        .limit(1)
+    )
+    if (run := session.scalars(query).one_or_none()) is not None:
+        raise _undone(run.target, f"the {run.kind} {run.id} since it failed")
+    stand = session.execute(select(TargetRow.id, TargetRow.release_digest).where(TargetRow.id.in_(wanted)))
+    for name, release in stand:
+        failed_with = wanted[name].failed_with
+        if failed_with is not None and (release or "") not in (failed_with, rollout.release_digest):
+            raise _undone(name, f"the release {release} since it failed")
+
+
+def _undone(target: str, what: str) -> ApiError:
+    return conflict(
+        "rollout_superseded",
+        f"{target} had {what}, which another try would undo",
+        "start a new roll-out of the release that you want",
     )
 
 

@@ -106,11 +106,6 @@ def demand(rules: SafetyRules | None, entry: Entry) -> Demand:
     return Demand.NEVER if entry.operation in _CLOSED else Demand.NOBODY
 
 
-def demands(rules: SafetyRules | None, entries: Iterable[Entry], *, at_least: Demand) -> dict[Entry, Demand]:
-    """The demand of every entry, and no less than `at_least`, which a phase with approval asks for."""
-    return {entry: max(demand(rules, entry), at_least) for entry in entries}
-
-
 def matches(name: str, patterns: Iterable[str]) -> bool:
     """Whether a type is one of those."""
     # The patterns hold no other special character than the star.

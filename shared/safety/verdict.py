@@ -3,11 +3,14 @@
 A plan is approved when one approved plan of the same release holds everything in it that a person has to approve, and
 enough persons approved that one. So a plan that is the same needs no second approval, a smaller one needs none, and a
 plan for another target needs none where it does no more. Parts of several approvals never make up one.
+
+That is what the rules ask for. A phase with approval asks for something else, which no other target's approval meets:
+that a person approved this target's plan, all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.safety.comparison import named, outside
 from shared.safety.entries import MAX_ENTRIES, Entry, Place, SafetyPlan, in_order
-from shared.safety.rules import Demand, SafetyRules, demands
+from shared.safety.rules import Demand, SafetyRules, demand
 
 _SHOWN = 1000
 
@@ -62,7 +65,7 @@ def judge(
     rules: SafetyRules | None,
     approvals: Iterable[Approval],
     *,
-    at_least: Demand = Demand.NOBODY,
+    gate: Iterable[Approval] | None = None,
 ) -> Verdict:
     """Decide about the plan of one target.
 
@@ -71,17 +74,41 @@ def judge(
         place: the target's.
         rules: of its flock; None: it has none.
         approvals: of its release.
-        at_least: what is demanded for every entry, whatever the rules say.
+        gate: in a phase with approval: those that were given for this target; None: in any other.
     """
-    asked = demands(rules, plan.entries, at_least=at_least)
-    forbidden = [entry for entry, demand in asked.items() if demand is Demand.NEVER]
+    by_rules = _by_rules(plan, place, rules, approvals)
+    if gate is None or by_rules.decision is not Decision.ACCEPTED:
+        return by_rules
+    whole = plan.normalised(place)
+    given = tuple(gate)
+    for approval in given:
+        if approval.approvers and not outside(whole, approval.plan):
+            approvers = tuple(dict.fromkeys((*by_rules.approvers, *approval.approvers)))
+            return Verdict(
+                decision=Decision.ACCEPTED,
+                approvers=approvers,
+                needed=max(by_rules.needed, 1),
+                why=f"approved by {', '.join(approvers)}"[:1024],
+            )
+    known = max((approval.plan.entries & whole.entries for approval in given), key=len, default=frozenset())
+    fresh = [
+        entry
+        for entry in plan.entries
+        if entry.model_copy(update={"address": place.normalised(entry.address)}) not in known
+    ]
+    return _held(fresh, 1)
+
+
+def _by_rules(plan: SafetyPlan, place: Place, rules: SafetyRules | None, approvals: Iterable[Approval]) -> Verdict:
+    asked = {entry: demand(rules, entry) for entry in plan.entries}
+    forbidden = [entry for entry, wish in asked.items() if wish is Demand.NEVER]
     if forbidden:
         return Verdict(
             decision=Decision.FORBIDDEN,
             entries=_some(forbidden),
             why=f"never allowed, or named by no rule: {named(forbidden)}"[:1024],
         )
-    needy = {entry: place.normalised(entry.address) for entry, demand in asked.items() if demand > Demand.NOBODY}
+    needy = {entry: place.normalised(entry.address) for entry, wish in asked.items() if wish > Demand.NOBODY}
     if not needy:
         return Verdict(decision=Decision.ACCEPTED, why="nobody has to approve it")
     wanted = SafetyPlan(entries=frozenset(entry.model_copy(update={"address": at}) for entry, at in needy.items()))
@@ -107,12 +134,16 @@ def judge(
             needed=persons,
             why=f"approved by {', '.join(approvers)}; {persons} persons have to"[:1024],
         )
-    fresh = [entry for entry, at in needy.items() if entry.model_copy(update={"address": at}) in new]
+    return _held([entry for entry, at in needy.items() if entry.model_copy(update={"address": at}) in new], persons)
+
+
+def _held(fresh: Collection[Entry], persons: int) -> Verdict:
+    who = "1 person has" if persons == 1 else f"{persons} persons have"
     return Verdict(
         decision=Decision.HELD,
         entries=_some(fresh),
         needed=persons,
-        why=f"{persons} {'person has' if persons == 1 else 'persons have'} to approve: {named(fresh)}"[:1024],
+        why=f"{who} to approve: {named(fresh) or 'what it does'}"[:1024],
     )
 
 

@@ -9,7 +9,7 @@ from mitmproxy import http
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.calls import Call, Check, call_of, undecided
 from signing_proxy.catalog import ServiceCatalog
-from signing_proxy.classify import Operation, classify, holds_secrets
+from signing_proxy.classify import Operation, classify
 from signing_proxy.denial import Denial, Reason
 from signing_proxy.destination import Kind, scope_problem
 from signing_proxy.service_index import service_index
@@ -53,7 +53,7 @@ class AwsRequestHead:
 
 
 class AwsRequest:
-    """Refuses what the run did not sign with its own key, what can't be signed anew, and what would answer secrets."""
+    """Refuses what the run did not sign with its own key, and what can't be signed anew."""
 
     name = "interlock-aws-request"
 
@@ -116,9 +116,6 @@ class AwsRequest:
         if problem_text is not None or authorization.service == "s3express":
             return Denial(reason=Reason.SCOPE_MISMATCH, message=problem_text or "S3 Express is not supported")
         call.operation = await _name_operation(flow.request, call, authorization, self._catalog, body)
-        if holds_secrets(call.operation):
-            message = f"{call.operation.operation} would, or could, hand real credentials to the sandbox"
-            return Denial(reason=Reason.SECRET_ANSWER, message=message)
         return None
 
 

@@ -1,11 +1,15 @@
-"""Is this call within what the run was approved for? The first that changes something and is not latches the run."""
+"""Is this call within what the run was approved for? The first that changes something and is not latches the run.
+
+What would answer credentials is refused whatever the run may do; but where it also changes something outside of the
+bounds, that comes first: `iam:CreateAccessKey` in a plan halts it.
+"""
 
 from mitmproxy import http
 
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.allowance import Bounds, objection
 from signing_proxy.calls import Call, Check, undecided
-from signing_proxy.classify import Operation
+from signing_proxy.classify import Operation, holds_secrets
 from signing_proxy.denial import Denial, Reason
 from signing_proxy.destination import Kind
 from signing_proxy.identifiers import request_identifiers
@@ -13,7 +17,7 @@ from signing_proxy.permissions import Permissions
 
 
 class Permission:
-    """Holds every verified call against the run's bounds. What changes nothing passes."""
+    """Holds every verified call against the run's bounds. What changes nothing passes, unless it answers secrets."""
 
     name = "interlock-permission"
 
@@ -34,12 +38,12 @@ class Permission:
             return
         if Check.VERIFIED not in call.passed or call.operation is None:
             return
-        if not call.mutating:
-            call.passed.add(Check.PERMITTED)
-            return
-        bounds = await self._permissions.ensure(call.run)
-        # No await from here on: the decision and the latch are one step.
-        denial = latch_objection(call) or _bounds_objection(call, call.operation, bounds)
+        denial: Denial | None = None
+        if call.mutating:
+            bounds = await self._permissions.ensure(call.run)
+            # No await from here on: the decision and the latch are one step.
+            denial = latch_objection(call) or _bounds_objection(call, call.operation, bounds)
+        denial = denial or _secret_objection(call.operation)
         if denial is None:
             call.passed.add(Check.PERMITTED)
             return
@@ -64,6 +68,13 @@ def _bounds_objection(call: Call, operation: Operation, bounds: Bounds | None) -
         return Denial(reason=Reason.ALLOWANCE_UNKNOWN, message=message)
     why = objection(operation, bounds)
     return Denial(reason=Reason.NOT_ALLOWED, message=f"{run_id}: {why}") if why is not None else None
+
+
+def _secret_objection(operation: Operation) -> Denial | None:
+    if not holds_secrets(operation):
+        return None
+    message = f"{operation.operation} would, or could, hand real credentials to the sandbox"
+    return Denial(reason=Reason.SECRET_ANSWER, message=message)
 
 
 def _resource(flow: http.HTTPFlow, call: Call) -> dict[str, str]:

@@ -150,7 +150,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_a_resource_that_was_altered_in_the_cloud_after_the_approval_halts_the_deployment(world: World) -> None:
-    # The first release makes two queues in each region. What is approved for one region holds for the other.
+    # The first release makes two queues in each region. Each phase asks for an approval of its own.
     first = world.start(world.publish(30))
     planned = world.until(first, lambda one: one.targets[0].stage.value == "planned", "the canary is planned")
     plan_run = str(planned.targets[0].plan_run_id)
@@ -160,6 +160,9 @@ def test_a_resource_that_was_altered_in_the_cloud_after_the_approval_halts_the_d
         "create aws_sqs_queue.jobs",
     ]
     world.interlock("plan", "approve", plan_run, "--yes")
+    planned = world.until(first, lambda one: one.targets[1].stage.value == "planned", "the other region is planned")
+    assert planned.targets[1].held
+    world.interlock("rollout", "approve", first.id, "--phase", "wide", "--yes")
     over = world.until(first, lambda one: one.status.over, "it is rolled out")
     assert (over.status.value, over.reason) == ("succeeded", "")
     assert over.targets[1].confirmed_by == over.targets[0].confirmed_by != ""

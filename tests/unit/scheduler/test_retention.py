@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from scheduler import releases, retention, runs
+from scheduler import releases, retention, runs, safety_plans
 from scheduler.retention import prune, prune_by_settings
 from scheduler.rollout import service
 from scheduler.tables import BlobRow, ReleaseRow
 from shared.errors import ApiError
-from shared.models import RunStatus
+from shared.models import RunKind, RunStatus
 from shared.release_manifest import digest_of
 from tests.unit.scheduler.rollout.support import phase, publish
 from tests.unit.scheduler.support import TARGET, World
+from tests.unit.shared.safety.support import entry, plan
 
 
 def release(world: World, word: str, target: str = TARGET) -> str:
@@ -97,6 +98,75 @@ def test_what_the_last_two_applies_deployed_stays(world: World) -> None:
         )
     prune(world.context, keep=1)
     assert stored(world) & set(made) == set(made[1:])
+
+
+def ended(world: World, release_digest: str, kind: RunKind, status: RunStatus) -> str:
+    """A run that was at work and is over."""
+    assignment = world.claim(world.submit(TARGET, kind, release_digest=release_digest))
+    world.store.release(TARGET, world.acquire(assignment))
+    runs.finish(
+        world.context,
+        assignment.run.id,
+        holder=assignment.holder,
+        epoch=assignment.epoch,
+        exit_code=0,
+        status=status,
+        reason="it is so",
+    )
+    return assignment.run.id
+
+
+@pytest.mark.parametrize("status", [RunStatus.PLANNED, RunStatus.ERRORED, RunStatus.APPLIED])
+@pytest.mark.parametrize("kind", [RunKind.APPLY, RunKind.DESTROY])
+def test_what_the_newest_apply_or_destroy_had_stays_however_it_ended(
+    world: World, kind: RunKind, status: RunStatus
+) -> None:
+    old, newer, _ = (release(world, word) for word in ("1", "2", "3"))
+    ended(world, old, RunKind.APPLY, RunStatus.ERRORED)
+    ended(world, newer, kind, status)
+    if status is not RunStatus.APPLIED:
+        ended(world, release(world, "4"), RunKind.PLAN, RunStatus.ERRORED)
+    prune(world.context, keep=1)
+    assert newer in stored(world)
+    assert (old in stored(world)) == (kind is RunKind.DESTROY), "the newest of each kind"
+
+
+def test_what_the_last_two_plans_were_made_of_stays_and_an_older_one_is_shown_as_it_was_judged(world: World) -> None:
+    made = [release(world, word) for word in ("1", "2", "3", "4")]
+    shown = {}
+    for digest in made[:3]:
+        assignment = world.claim(world.submit(TARGET, RunKind.PLAN, release_digest=digest))
+        lease = world.acquire(assignment)
+        deed = plan(entry("create", "aws_sqs_queue.a"))
+        shown[digest] = safety_plans.deliver(world.context, assignment.run.id, holder=assignment.holder, plan=deed)
+        world.store.release(TARGET, lease)
+        runs.finish(
+            world.context,
+            assignment.run.id,
+            holder=assignment.holder,
+            epoch=assignment.epoch,
+            exit_code=0,
+            status=RunStatus.PLANNED,
+            reason="",
+        )
+    prune(world.context, keep=1)
+    assert stored(world) & set(made) == set(made[1:])
+    for one in shown.values():
+        assert safety_plans.get(world.context, one.run_id) == one
+
+
+def test_a_run_that_ends_while_its_release_is_looked_for_does_not_lose_it() -> None:
+    """What a run becomes is read after what it was."""
+    read: list[str] = []
+
+    class Looked:
+        def scalars(self, query: object) -> list[str]:
+            read.append(str(query))
+            return []
+
+    retention._referred(Looked())  # type: ignore[arg-type]  # all that is asked of it
+    assert "FROM targets" in read[-1]
+    assert "runs.status IN" in read[0]
 
 
 def test_what_a_roll_out_took_stays(world: World) -> None:

@@ -277,3 +277,46 @@ def test_a_run_that_delivered_nothing_is_judged_by_its_flock_alone(world: World)
     end(world, plain, RunStatus.PLANNED)
     ruled(world)
     assert judged(begin(world, RunKind.PLAN)) is Decision.FORBIDDEN
+
+
+def approved_by(world: World, run: Assignment, actor: str) -> tuple[str, ...]:
+    """Who has approved the plan of the run after this one has, too."""
+    digest = safety_plans.get(world.context, run.run.id).digest
+    return safety_plans.approve(world.context, run.run.id, digest=digest, actor=actor).verdict.approvers
+
+
+def test_one_person_in_two_spellings_is_one_person(world: World) -> None:
+    ruled(world, SafetyRules.model_validate({"two_persons": [{"operations": ["delete"]}]}))
+    run = begin(world)
+    assert deliver(world, run, plan(GONE)) is Decision.HELD
+    for spelling in ("anna@host", "Anna@Host", " anna@host "):
+        assert approved_by(world, run, spelling) == ("anna@host",)
+        assert safety_plans.get(world.context, run.run.id).verdict.decision is Decision.HELD
+    assert approved_by(world, run, "bert@host") == ("anna@host", "bert@host")
+    assert safety_plans.get(world.context, run.run.id).verdict.decision is Decision.ACCEPTED
+
+
+@pytest.mark.parametrize("nobody", ["", "  "])
+def test_nobody_approves_nothing(world: World, nobody: str) -> None:
+    ruled(world)
+    run = begin(world)
+    deliver(world, run, plan(DELETE))
+    with pytest.raises(ApiError) as refused:
+        approved_by(world, run, nobody)
+    assert refused.value.status == 400
+    assert safety_plans.get(world.context, run.run.id).approvals == ()
+
+
+@pytest.mark.parametrize(("kind", "live"), [(RunKind.APPLY, "entries"), (RunKind.EXEC, "unbounded")])
+def test_a_run_that_is_not_live_may_read_and_no_more(world: World, kind: RunKind, live: str) -> None:
+    run = begin(world, kind)
+    if kind is RunKind.APPLY:
+        deliver(world, run, plan(CREATE))
+    assert mode(world, run)[0] == live
+    for status in (RunStatus.SETTLING, RunStatus.LOST, RunStatus.APPLIED, RunStatus.PENDING):
+        with world.context.database.write() as session:
+            session.execute(update(RunRow).where(RunRow.id == run.run.id).values(status=status))
+        assert mode(world, run) == ("reads", [])
+    with world.context.database.write() as session:
+        session.execute(update(RunRow).where(RunRow.id == run.run.id).values(status=RunStatus.APPLYING, epoch=99))
+    assert mode(world, run) == ("reads", []), "an epoch that is not its target's last"

@@ -8,7 +8,7 @@ from scheduler import runs, terraform_state
 from scheduler.settlement import end_run
 from scheduler.terraform_state import StateCaller, StateLockedError
 from shared.errors import ApiError, Unavailable
-from shared.models import Assignment, RunStatus
+from shared.models import Assignment, RunKind, RunStatus
 from tests.unit.scheduler.support import TARGET, World, metric, state
 
 
@@ -45,6 +45,26 @@ def test_the_live_holder_reads_what_it_wrote(world: World) -> None:
     assert terraform_state.operator_read(world.context, "web.nowhere") is None
     terraform_state.delete_state(world.context, who)
     assert terraform_state.read_state(world.context, who) is None
+
+
+def test_a_plan_reads_and_locks_the_state_and_can_neither_write_nor_delete_it(world: World) -> None:
+    applied, lease = world.begin()
+    write(world, caller(world, applied), state(1))
+    world.sever(TARGET, lease)
+    end_run(world.context, applied.run.id, epoch=1, reason="severed")
+    for pending in runs.listed(world.context, target=TARGET, status=RunStatus.PENDING, limit=10):
+        runs.cancel(world.context, pending.id)
+    planning, _ = world.begin(kind=RunKind.PLAN)
+    who = caller(world, planning)
+    terraform_state.lock_state(world.context, who, lock("one"))
+    with pytest.raises(ApiError) as written:
+        write(world, who, state(2), "one")
+    with pytest.raises(ApiError) as deleted:
+        terraform_state.delete_state(world.context, who)
+    for refused in (written.value, deleted.value):
+        assert (refused.status, refused.code) == (403, "plan_writes_no_state")
+    assert terraform_state.read_state(world.context, who) == state(1)
+    terraform_state.unlock_state(world.context, who, "one")
 
 
 @pytest.mark.parametrize("wrong", ["username", "password", "target"])

@@ -124,6 +124,12 @@ def test_a_proxy_that_could_not_ask_is_no_permission(tmp_path: Path) -> None:
         Asked(tmp_path, mode="unknown").ask()
 
 
+@pytest.mark.parametrize("mode", ["reads", "unbounded", "anything"])
+def test_a_proxy_that_holds_the_run_to_anything_but_its_entries_is_no_permission(tmp_path: Path, mode: str) -> None:
+    with pytest.raises(LeaseRefused, match=f"holds the run to '{mode}' instead of its entries"):
+        Asked(tmp_path, mode=mode).ask()
+
+
 @pytest.mark.parametrize(
     "shown",
     [document(format_version="2.0"), document()[:50], document(change("a.b", "create"), errored=True)],

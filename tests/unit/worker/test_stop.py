@@ -46,14 +46,21 @@ def test_a_lost_lease_overrides_a_users_wish_and_nothing_overrides_it(stop: Stop
     assert stop.reason.detail == "lost"
 
 
-def test_a_halt_overrides_a_users_wish_and_a_lost_lease_overrides_the_halt(stop: Stop) -> None:
+def test_a_halt_overrides_a_users_wish_and_outlives_a_lost_lease(stop: Stop) -> None:
     stop.request(Cause.CANCELED, "wish")
     stop.request(Cause.HALTED, "halt")
     stop.request(Cause.CANCELED, "wish")
     assert stop.reason is not None
-    assert stop.reason.detail == "halt"
+    assert (stop.reason.detail, stop.lost) == ("halt", False)
     stop.request(Cause.LEASE_LOST, "lost")
-    assert stop.reason.detail == "lost"
+    assert (stop.reason.detail, stop.lost) == ("halt", True)
+
+
+def test_a_halt_is_the_reason_also_when_the_lease_was_lost_before(stop: Stop) -> None:
+    stop.request(Cause.REVOKED, "revoked")
+    stop.request(Cause.HALTED, "halt")
+    assert stop.reason is not None
+    assert (stop.reason.detail, stop.lost) == ("halt", True)
 
 
 def test_asking_a_closed_one_is_recorded() -> None:

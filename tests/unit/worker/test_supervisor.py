@@ -32,6 +32,7 @@ from worker.renewal_group import Alone
 from worker.run_directory import RunDirectory
 from worker.sandbox import Sandbox, Undead
 from worker.sandbox_setup import CA_NAME, Confinement
+from worker.stop import Cause, Stop
 
 TIMING = LeaseTiming(ttl_ms=60_000, renew_ms=1_000, poll_ms=100, delta_ms=1_000)
 
@@ -340,6 +341,17 @@ def test_one_that_ends_well_all_the_same_is_halted(world: World) -> None:
     assert world.api.reports[0][0] is RunStatus.HALTED
 
 
+def test_a_halt_outlives_a_cut_that_comes_after_it(world: World) -> None:
+    world.command(*SLOW)
+
+    def halt_then_cut() -> None:
+        world.proxy.say(LATCHED)
+        world.proxy.say(Cut(reason="the proxy ends", in_flight=0))
+
+    world.in_the_middle(halt_then_cut)
+    assert world.api.reports[0][:2] == (RunStatus.HALTED, 77)
+
+
 def test_a_cut_run_keeps_its_errored_state_before_the_lease_is_given_up(world: World) -> None:
     world.command(*SLOW)
     world.in_the_middle(lambda: world.proxy.say(Cut(reason="deadline passed", in_flight=2)))
@@ -389,10 +401,8 @@ def test_a_lease_taken_by_an_operator_ends_the_run_as_refused(world: World) -> N
     assert world.state is State.SEVERED
 
 
-def test_a_worker_that_was_stopped_too_long_reports_a_loss_whatever_its_command_said(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As after SIGCONT: the command has ended well in the meantime, and the deadline has passed."""
+def pass_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None] = lambda: None) -> None:
+    """Have the holder's deadline pass just when the command has ended, and do something more."""
 
     class Leaping(SystemClock):
         leap_ms = 0
@@ -407,15 +417,42 @@ def test_a_worker_that_was_stopped_too_long_reports_a_loss_whatever_its_command_
     def run_and_leap(*arguments: Any) -> Any:
         outcome = original(*arguments)
         clock.leap_ms = TIMING.ttl_ms
+        then()
         return outcome
 
     monkeypatch.setattr(supervisor, "run_command", run_and_leap)
+
+
+def test_a_worker_that_was_stopped_too_long_reports_a_loss_whatever_its_command_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after SIGCONT: the command has ended well in the meantime, and the deadline has passed."""
+    pass_the_deadline(world, monkeypatch)
     world.api.finish_refusal = ApiError("lost", status=409, code="lease_lost")
     world.attempt()
     assert world.api.reports == []
     assert "lease_lost" in world.api.log
     assert not any(isinstance(message, Done) for message in world.proxy.received)
     assert world.state is State.HELD, "it releases nothing that may be another's by now"
+
+
+def test_a_halt_outlives_a_deadline_that_passed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def latched() -> None:
+        world.proxy.say(LATCHED)
+        assert heard.wait(10)
+
+    heard = threading.Event()
+    request = Stop.request
+
+    def listen(stop: Stop, cause: Cause, detail: str) -> None:
+        request(stop, cause, detail)
+        if cause is Cause.HALTED:
+            heard.set()
+
+    monkeypatch.setattr(Stop, "request", listen)
+    pass_the_deadline(world, monkeypatch, latched)
+    world.attempt()
+    assert world.api.reports[0][:2] == (RunStatus.HALTED, 77)
 
 
 def test_without_a_proxy_nothing_starts_and_the_lease_is_given_back(world: World) -> None:

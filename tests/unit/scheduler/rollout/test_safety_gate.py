@@ -22,6 +22,7 @@ from tests.unit.scheduler.support import World
 from tests.unit.shared.safety.support import entry, plan
 
 ONE, TWO, LAST = "web.r1", "web.r2", "web.r3"
+UNBEGUN = {"status", "bake_until"}
 CREATE, DELETE = entry("create", "aws_sqs_queue.a"), entry("delete", "aws_sqs_queue.a")
 RULES = SafetyRules.model_validate(
     {
@@ -36,7 +37,7 @@ def begin(world: World, rules: SafetyRules | None = RULES, **options: Any) -> Ro
     """Two targets in a first phase that tolerates both failing, one in a second."""
     options = {"max_concurrent": 2, "failure_tolerance": 2, **options}
     phases = [
-        ReleasePhase(targets=targets, **one.model_dump(exclude={"status", "bake_until"}))
+        ReleasePhase(targets=targets, **one.model_dump(exclude=UNBEGUN))
         for one, targets in ((phase("first", **options), (ONE, TWO)), (phase("second", after=("first",)), (LAST,)))
     ]
     digest = world.publish(ONE, TWO, LAST, safety=rules, phases=phases)
@@ -105,6 +106,101 @@ def test_an_approval_that_was_given_before_the_plan_was_made_counts(world: World
     value = approve(world, change(world.context, value.id), ONE, "bert")
     planned(world, TWO, plan(DELETE))
     assert stages(change(world.context, value.id)) == ["applying", "applying", "pending"]
+
+
+def discard(world: World, value: Rollout, target: str) -> Rollout:
+    digest = str(value.target(target).plan_digest)  # type: ignore[union-attr]  # it is there
+    return service.discard(world.context, value.id, {target: digest}, actor="bert")
+
+
+@pytest.mark.parametrize("options", [{"rules": None, "approval": True}, {}], ids=["by the phase", "by the rules"])
+def test_what_was_approved_and_then_discarded_is_approved_anew_when_it_is_tried_again(
+    world: World, options: dict[str, Any]
+) -> None:
+    value = begin(world, **options)
+    planned(world, ONE, plan(DELETE))
+    planned(world, TWO, plan(DELETE, entry("delete", "aws_sqs_queue.b")))
+    value = change(world.context, value.id)
+    service.pause(world.context, value.id)
+    value = approve(world, approve(world, value, ONE, "bert"), TWO, "bert")
+    assert stages(value)[:2] == ["confirmed", "confirmed"]
+    discarded = str(value.targets[0].plan_run_id)
+    discard(world, value, ONE)
+    assert safety_plans.get(world.context, discarded).approvals == ()
+    service.resume(world.context, value.id)
+    service.retry(world.context, value.id, [ONE], actor="anna")
+    planned(world, ONE, plan(DELETE))
+    value = change(world.context, value.id)
+    # That of the other target holds all that this plan does, and was given before.
+    assert (stages(value)[0], value.targets[0].held) == ("planned", True)
+    shown = safety_plans.get(world.context, str(value.targets[0].plan_run_id))
+    assert shown.verdict.decision.value == "held"
+    old = safety_plans.get(world.context, discarded)
+    safety_plans.approve(world.context, discarded, digest=old.digest, actor="carl")
+    assert stages(change(world.context, value.id))[0] == "planned", "an approval of the plan before the retry"
+    value = approve(world, value, ONE, "dora")
+    assert (stages(value)[0], value.targets[0].confirmed_by) == ("applying", "dora")
+
+
+def test_what_a_person_turned_down_approves_no_other_target(world: World) -> None:
+    value = begin(world)
+    planned(world, ONE, plan(DELETE))
+    value = change(world.context, value.id)
+    service.pause(world.context, value.id)
+    discard(world, approve(world, value, ONE, "bert"), ONE)
+    service.resume(world.context, value.id)
+    planned(world, TWO, plan(DELETE))
+    assert stages(change(world.context, value.id)) == ["discarded", "planned", "pending"]
+
+
+def test_in_a_phase_with_approval_each_target_waits_for_its_own(world: World) -> None:
+    value = begin(world, None, approval=True)
+    planned(world, ONE, plan(CREATE))
+    planned(world, TWO, plan(CREATE))
+    value = approve(world, change(world.context, value.id), ONE, "bert")
+    assert stages(value) == ["applying", "planned", "pending"]
+    assert (value.targets[1].held, value.targets[1].reason) == (True, "1 person has to approve: create aws_sqs_queue.a")
+    # The same person, the same plan, another target: it counts by either command.
+    run_id = str(value.targets[1].plan_run_id)
+    digest = safety_plans.get(world.context, run_id).digest
+    safety_plans.approve(world.context, run_id, digest=digest, actor="bert")
+    value = change(world.context, value.id)
+    assert (stages(value), value.targets[1].confirmed_by) == (["applying", "applying", "pending"], "bert")
+
+
+def test_what_was_approved_in_one_phase_or_roll_out_passes_the_gate_of_no_other(world: World) -> None:
+    digest = world.publish(
+        ONE,
+        TWO,
+        safety=None,
+        phases=[
+            ReleasePhase(targets=(target,), **phase(name, after=after, approval=True).model_dump(exclude=UNBEGUN))
+            for name, after, target in (("first", (), ONE), ("second", ("first",), TWO))
+        ],
+    )
+    value = service.start(world.context, digest, actor="anna")
+    planned(world, ONE, plan(CREATE))
+    value = approve(world, change(world.context, value.id), ONE, "bert")
+    work(world, ONE)
+    change(world.context, value.id)
+    planned(world, TWO, plan(CREATE))
+    value = change(world.context, value.id)
+    assert stages(value) == ["applied", "planned"]
+    service.cancel(world.context, value.id, actor="anna")
+    again = service.start(world.context, digest, actor="anna")
+    planned(world, ONE, plan(CREATE))
+    assert stages(change(world.context, again.id)) == ["planned", "pending"]
+
+
+def test_in_a_phase_with_approval_the_same_target_s_same_plan_made_again_needs_no_second_one(world: World) -> None:
+    value = begin(world, None, approval=True)
+    planned(world, ONE, plan(CREATE))
+    value = approve(world, change(world.context, value.id), ONE, "bert")
+    work(world, ONE, RunStatus.LOST)
+    change(world.context, value.id)
+    planned(world, ONE, plan(CREATE))
+    value = change(world.context, value.id)
+    assert (stages(value)[0], value.targets[0].confirmed_by) == ("applying", "bert")
 
 
 def test_an_approval_by_the_safety_plan_moves_the_roll_out_too(world: World) -> None:

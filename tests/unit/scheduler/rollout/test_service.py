@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import delete
 
-from scheduler import runs
+from scheduler import releases, runs
 from scheduler.rollout import service
 from scheduler.rollout.drive import change, drive_all
 from scheduler.tables import TargetRow
 from shared.errors import ApiError
-from shared.models import RunStatus
+from shared.models import RunKind, RunStatus
 from shared.rollouts import Rollout, RolloutStatus
 from tests.unit.scheduler.rollout.support import phase, publish, queued, stages, statuses, work
 from tests.unit.scheduler.support import World
@@ -162,6 +162,64 @@ def test_a_failed_one_is_tried_again_to_its_end(world: World) -> None:
     change(world.context, value.id)
     work(world, "web.r1", writes=1)
     assert change(world.context, value.id).status is RolloutStatus.SUCCEEDED
+
+
+def by_hand(world: World, kind: RunKind, release: str) -> str:
+    """Somebody's own run, which succeeds."""
+    assignment = world.claim(world.submit("web.r1", kind, release_digest=release))
+    world.store.release("web.r1", world.acquire(assignment))
+    runs.finish(
+        world.context,
+        assignment.run.id,
+        holder=assignment.holder,
+        epoch=assignment.epoch,
+        exit_code=0,
+        status=RunStatus.APPLIED,
+        reason="",
+    )
+    return assignment.run.id
+
+
+@pytest.mark.parametrize("kind", [RunKind.APPLY, RunKind.DESTROY])
+def test_a_target_that_somebody_applied_or_destroyed_since_is_not_tried_again(world: World, kind: RunKind) -> None:
+    value = failed(world)
+    run_id = by_hand(world, kind, value.release_digest)
+    with pytest.raises(ApiError, match=rf"web\.r1 .*{run_id}") as refused:
+        service.retry(world.context, value.id, [], actor="bert")
+    assert refused.value.code == "rollout_superseded"
+    assert service.get(world.context, value.id) == value
+
+
+def test_what_was_applied_before_it_failed_hinders_no_retry(world: World) -> None:
+    digest = publish(world, phase("one"), targets={"one": ["web.r1"]})
+    value = service.start(world.context, digest, actor="anna")
+    # Submitted after the roll-out's plan run, and over before that began.
+    plan_run = queued(world, "web.r1")
+    by_hand(world, RunKind.APPLY, digest)
+    assert queued(world, "web.r1").id == plan_run.id
+    work(world, "web.r1", RunStatus.ERRORED)
+    change(world.context, value.id)
+    assert service.retry(world.context, value.id, ["web.r1"], actor="bert").targets[0].stage.value == "planning"
+
+
+def test_a_target_that_deploys_another_release_since_is_not_tried_again(world: World) -> None:
+    first = world.publish("web.r1", rendered={"a.json": b"1"})
+    second = world.publish("web.r1", rendered={"a.json": b"2"})
+    releases.register(world.context, "web", release_digest=first)
+    value = failed(world)
+    releases.register(world.context, "web", release_digest=value.release_digest)
+    releases.register(world.context, "web", release_digest=second)
+    with pytest.raises(ApiError, match=rf"web\.r1 .*{second}") as refused:
+        service.retry(world.context, value.id, [], actor="bert")
+    assert refused.value.code == "rollout_superseded"
+    releases.register(world.context, "web", release_digest=value.release_digest)
+    assert service.retry(world.context, value.id, [], actor="bert").status is RolloutStatus.RUNNING
+
+
+def test_the_release_that_it_deployed_when_it_failed_hinders_no_retry(world: World) -> None:
+    releases.register(world.context, "web", release_digest=world.publish("web.r1", rendered={"a.json": b"1"}))
+    value = failed(world)
+    assert service.retry(world.context, value.id, [], actor="bert").status is RolloutStatus.RUNNING
 
 
 def test_one_that_another_followed_is_not_tried_again(world: World) -> None:

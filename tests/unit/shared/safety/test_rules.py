@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from shared.safety.entries import Operation
-from shared.safety.rules import Demand, Rule, SafetyRules, demand, demands, matches
+from shared.safety.rules import Demand, Rule, SafetyRules, demand, matches
 from tests.unit.shared.safety.support import entry
 
 RULES = SafetyRules.model_validate(
@@ -69,11 +69,6 @@ def test_empty_rules_approve_nothing_by_themselves(operation: Operation) -> None
 def test_without_rules_the_world_is_closed_all_the_same(operation: Operation) -> None:
     closed = operation in (Operation.PROVISIONER, Operation.ACTION, Operation.DEFERRED, Operation.UNKNOWN)
     assert demand(None, entry(operation, "a.b")) is (Demand.NEVER if closed else Demand.NOBODY)
-
-
-def test_a_phase_with_approval_asks_for_a_person_whatever_the_rules_say() -> None:
-    both = [entry("create", "a.b", "aws_sqs_queue"), entry("delete", "a.b", "aws_db_instance")]
-    assert list(demands(RULES, both, at_least=Demand.ONE).values()) == [Demand.ONE, Demand.TWO]
 
 
 def test_a_pattern_stands_for_the_whole_type_and_only_the_star_is_special() -> None:

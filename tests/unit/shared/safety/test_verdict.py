@@ -100,21 +100,37 @@ def test_a_provisioner_that_no_rule_names_is_forbidden() -> None:
 
 
 def test_a_phase_with_approval_holds_what_the_rules_would_let_pass() -> None:
-    held = judge(plan(CREATE), EUROPE, None, [], at_least=Demand.ONE)
-    assert held.decision is Decision.HELD
-    assert judge(plan(CREATE), EUROPE, None, [approved(plan(CREATE))], at_least=Demand.ONE).approvers == ("anna",)
+    held = judge(plan(CREATE), EUROPE, None, [], gate=[])
+    assert (held.decision, held.entries, held.needed) == (Decision.HELD, (CREATE,), 1)
+    assert judge(plan(CREATE), EUROPE, None, [], gate=[approved(plan(CREATE))]).approvers == ("anna",)
 
 
-@given(plans, st.lists(plans, max_size=4), st.sampled_from([Demand.NOBODY, Demand.ONE]))
+def test_a_phase_with_approval_is_not_passed_by_an_approval_of_another_targets_plan() -> None:
+    others = [approved(plan(CREATE, DELETE))]
+    assert judge(plan(DELETE), EUROPE, RULES, others).decision is Decision.ACCEPTED
+    assert judge(plan(DELETE), EUROPE, RULES, others, gate=[]).decision is Decision.HELD
+    passed = judge(plan(DELETE), EUROPE, RULES, others, gate=[approved(plan(DELETE), "bert")])
+    assert (passed.decision, passed.approvers) == (Decision.ACCEPTED, ("anna", "bert"))
+
+
+def test_whoever_passes_the_gate_has_not_met_what_the_rules_ask_for() -> None:
+    one = plan(entry("forget", "aws_x.a"))
+    assert judge(one, EUROPE, RULES, [approved(one)], gate=[approved(one)]).needed == 2
+
+
+@given(plans, st.lists(plans, max_size=4), st.lists(plans, max_size=2) | st.none())
 def test_accepted_means_that_nothing_needs_anybody_or_one_approval_holds_all_of_it(
-    one: SafetyPlan, others: list[SafetyPlan], at_least: Demand
+    one: SafetyPlan, others: list[SafetyPlan], own: list[SafetyPlan] | None
 ) -> None:
     approvals = [Approval(plan=other.normalised(EUROPE), approvers=("anna", "bert")) for other in others]
-    verdict = judge(one, EUROPE, RULES, approvals, at_least=at_least)
-    needy = {item for item in one.entries if max(RULES.demand(item), at_least) > Demand.NOBODY}
+    gate = None if own is None else [approved(other) for other in own]
+    verdict = judge(one, EUROPE, RULES, approvals, gate=gate)
+    needy = {item for item in one.entries if RULES.demand(item) > Demand.NOBODY}
     never = any(RULES.demand(item) is Demand.NEVER for item in one.entries)
     wanted = SafetyPlan(entries=frozenset(needy)).normalised(EUROPE).entries
     covered = not needy or any(wanted <= approval.plan.entries for approval in approvals)
+    whole = one.normalised(EUROPE).entries
+    covered = covered and (gate is None or any(whole <= approval.plan.entries for approval in gate))
     assert (verdict.decision is Decision.FORBIDDEN) == never
     assert (verdict.decision is Decision.ACCEPTED) == (covered and not never)
     assert set(verdict.entries) <= one.entries
