@@ -269,7 +269,12 @@ def _named(
     *,
     prefix: str | None = None,
 ) -> Operation:
-    speaking = [model for model in models if protocol in model.protocols and prefix in (None, model.target_prefix)]
+    # botocore sends a prefix with its Java package (three services have one), the SDK for Go the shape's name alone.
+    speaking = [
+        model
+        for model in models
+        if protocol in model.protocols and prefix in (None, model.target_prefix, model.target_prefix.rpartition(".")[2])
+    ]
     shown, kind = UNKNOWN_OPERATION, OperationClass.UNKNOWN
     if speaking and re.fullmatch(rf"\w{{1,{MAX_NAME}}}", name):
         shown = name

@@ -88,6 +88,21 @@ def test_json_services_say_it_in_the_target(service: str, target: str, access: s
     assert operation.protocol is Protocol.JSON
 
 
+@pytest.mark.parametrize(
+    ("prefix", "known"),
+    [
+        ("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", True),
+        ("CloudTrail_20131101", True),
+        ("v20131101.CloudTrail_20131101", False),
+        ("CloudTrail_20111111", False),
+    ],
+)
+def test_a_target_is_named_with_its_package_or_without(prefix: str, known: bool) -> None:
+    """As botocore and as the SDK for Go name it, and no other way."""
+    found = classified("cloudtrail", x_amz_target=f"{prefix}.CreateTrail", content_type="application/x-amz-json-1.1")
+    assert (found.operation == "CreateTrail") is known
+
+
 def test_a_cbor_service_says_it_in_the_path() -> None:
     operation = classified("monitoring", path=ALARM, smithy_protocol="rpc-v2-cbor", content_type="application/cbor")
     assert (operation.operation, operation.access, operation.protocol) == ("PutMetricAlarm", "write", Protocol.CBOR)
