@@ -23,7 +23,7 @@ HERE = Path()
 INSPECT_EXAMPLES = examples("interlock flock inspect examples/shop", "interlock flock inspect --json | jq .")
 RENDER_EXAMPLES = examples(
     "interlock flock render examples/shop --explain",
-    "interlock flock render examples/shop --target shop.eu-west-1.api --out build/rendered",
+    "interlock flock render examples/shop --target shop.eu-west-1.edge --out build/rendered",
 )
 VALIDATE_EXAMPLES = examples(
     "interlock flock validate examples/shop",

@@ -6,6 +6,7 @@ import hmac
 
 from mitmproxy import http
 
+from signing_proxy.addons.by_head import DecidedByHead
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.calls import Call, Check, call_of, undecided
 from signing_proxy.catalog import ServiceCatalog
@@ -52,20 +53,17 @@ class AwsRequestHead:
         call.operation = await _name_operation(flow.request, call, call.authorization, self._catalog, b"")
 
 
-class AwsRequest:
-    """Refuses what the run did not sign with its own key, and what can't be signed anew."""
+class AwsRequest(DecidedByHead):
+    """Refuses what the run did not sign with its own key, and what can't be signed anew.
+
+    What the head of a streamed request says of its body is verified before the last byte leaves.
+    """
 
     name = "interlock-aws-request"
 
     def __init__(self, catalog: ServiceCatalog, refuser: Refuser) -> None:
         self._catalog = catalog
         self._refuser = refuser
-
-    async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Verify the head of a streamed request; what it says of the body is verified before the last byte leaves."""
-        call = undecided(flow)
-        if call is not None and call.streamed:
-            await self.request(flow)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Verify the whole request."""

@@ -5,6 +5,7 @@ import re
 from mitmproxy import http
 
 from shared.errors import InterlockError
+from signing_proxy.addons.by_head import DecidedByHead
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.calls import Check, call_of, undecided
 from signing_proxy.denial import Denial, Reason
@@ -16,7 +17,7 @@ _ERROR_CODE = re.compile(rb'<Code>([\w.:-]{1,128})</Code>|"__type"\s*:\s*"([\w.#
 _SEARCHED_BYTES = 16 * 1024
 
 
-class JournalCalls:
+class JournalCalls(DecidedByHead):
     """Makes the intent of a mutating call durable before it is signed, its outcome before the client learns it.
 
     Calls that change nothing are journaled too, but nobody waits for that. What ends without an answer is settled by
@@ -28,12 +29,6 @@ class JournalCalls:
     def __init__(self, recorder: CallRecorder, refuser: Refuser) -> None:
         self._recorder = recorder
         self._refuser = refuser
-
-    async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """A streamed call leaves with its head."""
-        call = undecided(flow)
-        if call is not None and call.streamed:
-            await self.request(flow)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Record the intent."""

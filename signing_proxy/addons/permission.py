@@ -6,6 +6,7 @@ bounds, that comes first: `iam:CreateAccessKey` in a plan halts it.
 
 from mitmproxy import http
 
+from signing_proxy.addons.by_head import DecidedByHead
 from signing_proxy.addons.refusing import Refuser
 from signing_proxy.allowance import Bounds, objection
 from signing_proxy.calls import Call, Check, undecided
@@ -16,7 +17,7 @@ from signing_proxy.identifiers import request_identifiers
 from signing_proxy.permissions import Permissions
 
 
-class Permission:
+class Permission(DecidedByHead):
     """Holds every verified call against the run's bounds. What changes nothing passes, unless it answers secrets."""
 
     name = "interlock-permission"
@@ -24,12 +25,6 @@ class Permission:
     def __init__(self, permissions: Permissions, refuser: Refuser) -> None:
         self._permissions = permissions
         self._refuser = refuser
-
-    async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """A streamed call leaves with its head."""
-        call = undecided(flow)
-        if call is not None and call.streamed:
-            await self.request(flow)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Decide."""

@@ -1,4 +1,4 @@
-"""Calls to the cloud: one botocore client a service, and helpers for what comes back."""
+"""Calls to the cloud: one botocore client a service and thread, and helpers for what comes back."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +12,12 @@ MAX_ATTEMPTS = 3
 
 
 class Aws:
-    """Clients of one region, made on first use. Thread-safe, as Terraform calls from many threads."""
+    """Clients of one region, made on first use.
+
+    Terraform calls from many threads, and each has clients of its own: those of a client share one TLS context, into
+    which each new connection loads the certificates again, and OpenSSL crashes when another connection of the context is
+    in its handshake meanwhile (openssl/openssl#24480, boto/botocore#3164).
+    """
 
     def __init__(self, region: str) -> None:
         """
@@ -26,17 +31,16 @@ class Aws:
             read_timeout=60,
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
         )
-        self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._own = threading.local()
+        self._making = threading.Lock()  # a session is for one thread at a time
 
     def client(self, service: str) -> Any:
-        """The service's client."""
-        with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self._session.create_client(
-                    service, region_name=self.region, config=self._config
-                )
-            return self._clients[service]
+        """The service's client for the calling thread."""
+        clients: dict[str, Any] = self._own.__dict__
+        if service not in clients:
+            with self._making:
+                clients[service] = self._session.create_client(service, region_name=self.region, config=self._config)
+        return clients[service]
 
 
 def unless_absent(call: Callable[..., Any], *absent: str, **arguments: Any) -> dict[str, Any] | None:

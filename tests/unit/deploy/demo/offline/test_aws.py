@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -48,3 +49,13 @@ def test_no_tags_are_null() -> None:
 def test_a_client_is_made_once_and_for_the_region(aws: Aws) -> None:
     assert aws.client("sqs") is aws.client("sqs")
     assert aws.client("sqs").meta.region_name == "eu-west-1"
+
+
+def test_no_two_threads_share_a_client(aws: Aws) -> None:
+    """Nor the TLS context in it."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(aws.client("sqs")))
+    thread.start()
+    thread.join()
+    assert len(found) == 1
+    assert found[0] is not aws.client("sqs")
