@@ -14,9 +14,9 @@ MAX_ATTEMPTS = 3
 class Aws:
     """Clients of one region, made on first use.
 
-    Terraform calls from many threads, and each has clients of its own. A client's connections share one TLS context, and
-    each new one loads the certificates into it again; should another be in its handshake meanwhile, OpenSSL may crash
-    (openssl/openssl#24480, boto/botocore#3164).
+    Terraform calls from many threads, and each has clients of its own. Connections of one client share a TLS context,
+    and each new one loads the certificates into it again; should another be in its handshake meanwhile, OpenSSL may
+    crash (openssl/openssl#24480, boto/botocore#3164).
     """
 
     def __init__(self, region: str) -> None:
