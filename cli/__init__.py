@@ -8,6 +8,7 @@ Reading order:
 - `runs`, `leases`, `journal`, `notify`, `flocks`, `deployments`: commands that talk to the API; `follow` streams a run
   and `outcome` turns how it ended into an exit code.
 - `plans`: what a plan does, approving and comparing it; `plan_usage` looks for its traces in a journal.
+- `rollouts`: a release through its phases; `rollout_progress` says what changed.
 - `releases`: from a flock to a release and back; `release_build` puts one together with `artifact_digests`
   (signing in by `registry_credentials`) and `provider_lock`, `release_diff` compares two.
 - `flock_configuration`, `terraform_check`, `regions`, `atlantis_import`: what can be known of a flock without the API.

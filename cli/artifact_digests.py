@@ -108,7 +108,8 @@ def look_up(http: httpx.Client, source: str, version: str, config: DockerConfig)
         digest = str(answer.headers.get("Docker-Content-Digest", ""))
         if not _DIGEST.fullmatch(digest):
             digest = _digest_of_content(http, url, headers)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        # The last two: an address that is none, the registry's own or the one it sends us to.
         why = str(error) or type(error).__name__
         raise LookupError(f"{source}:{version}: the registry did not answer: {why}") from error
     return digest

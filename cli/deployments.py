@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import JsonFlag, Output, examples
+from cli.output import JsonFlag, Output, YesOption, examples
 
 if TYPE_CHECKING:
     from shared.api_client import ApiClient
@@ -68,9 +68,7 @@ def apply(
 def destroy(
     target: TargetArgument = None,
     file: FileOption = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
-    ] = False,
+    yes: YesOption = False,
     release: ReleaseOption = None,
     detach: DetachOption = False,
     json_output: JsonFlag = False,

@@ -25,7 +25,7 @@ def exit_code_of(run: Run) -> int:
         return exit_codes.OK
     if run.status is RunStatus.HALTED or _held(run):
         return exit_codes.REFUSED
-    if run.status in (RunStatus.PLANNED, RunStatus.CONFIRMED):
+    if run.status in (RunStatus.PLANNED, RunStatus.CONFIRMED, RunStatus.CHECKED):
         return exit_codes.CHANGES if run.exit_code == exit_codes.CHANGES else exit_codes.OK
     if run.revoke_requested:
         return exit_codes.REFUSED

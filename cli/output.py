@@ -23,6 +23,9 @@ PIPE_WIDTH_COLUMNS = 200
 json_wanted: ContextVar[bool] = ContextVar("json_wanted", default=False)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON, and only JSON, to stdout.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
+]
 
 
 def wants_json(argv: Sequence[str]) -> bool:

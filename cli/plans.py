@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import deployments
-from cli.output import JsonFlag, Output, examples
+from cli.output import JsonFlag, Output, YesOption, examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,27 +96,25 @@ def show(
 )
 def approve(
     run_id: RunArgument,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
-    ] = False,
+    yes: YesOption = False,
     json_output: JsonFlag = False,
 ) -> None:
     """Approve what a plan does: for its target, and as far as safety rules ask for every one whose plan does no more.
 
-    A roll-out's phase with approval asks for one of each target's own.
+    A phase with approval asks for one of each target's own plan in its roll-out.
     """
     from cli.context import actor, api
 
     out = Output(as_json=json_output)
     with api() as client:
         record = client.safety_plan(run_id)
-        for entry in record.plan.model_dump(mode="json")["entries"]:
-            out.note(f"{entry['operation']:<22}{entry['address']}")
+        for operation, _, address in _rows(record.plan.entries):
+            out.note(f"{operation:<22}{address}")
         if not yes and sys.stdin.isatty():
             typer.confirm(f"Approve these {len(record.plan.entries)} entries?", abort=True, err=True)
         approved = client.approve_safety_plan(run_id, record.digest, actor=actor())
     out.data(approved)
-    out.say(f"{approved.digest} is {approved.verdict.decision}: {approved.verdict.why}")
+    out.say(f"{approved.digest} is {approved.verdict}")
 
 
 @app.command(
@@ -169,12 +167,11 @@ def _content(file: Path) -> bytes:
 
 
 def _show(out: Output, record: SafetyRecord) -> None:
-    verdict = record.verdict
     names = ("run_id", "target", "release_digest", "digest")
     out.fields((name, getattr(record, name)) for name in names)
     out.fields(
         [
-            ("verdict", f"{verdict.decision}" + (f": {verdict.why}" if verdict.why else "")),
+            ("verdict", record.verdict),
             ("approved", ", ".join(f"{one.approver} at {one.approved_at:%F %T}" for one in record.approvals)),
         ]
     )

@@ -114,6 +114,8 @@ def build_release(checked: Checked, settings: Settings, note: Callable[[str], No
             phases=_phases(checked),
             targets={name: ManifestTarget.model_validate(one) for name, one in targets.items()},
             safety=flock.safety,
+            rollback=flock.rollback,
+            drift=flock.drift,
         )
     except ValidationError as error:
         raise ConfigurationError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import JsonFlag, Output, examples
+from cli.output import JsonFlag, Output, YesOption, examples
 
 if TYPE_CHECKING:
     from shared.api_client import ApiClient
@@ -20,9 +20,6 @@ app = typer.Typer(help="Publish releases and look at them: immutable, named by t
 FlockArgument = Annotated[Path, typer.Argument(help="flock.yaml, or the folder that holds it.", metavar="[FLOCK]")]
 ReleaseArgument = Annotated[
     str, typer.Argument(help="Its digest, `sha256:…`, or as much of it as makes it unique.", metavar="RELEASE")
-]
-YesOption = Annotated[
-    bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
 ]
 HERE = Path()
 COLUMNS = ("RELEASE", "FLOCK", "TARGETS", "ACTOR", "PUBLISHED")

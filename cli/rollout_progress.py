@@ -88,9 +88,13 @@ def changes(before: Rollout | None, after: Rollout) -> Iterator[str]:
 
 
 def waiting_for_approval(rollout: Rollout) -> list[str]:
-    """The phases in which a plan waits for a person."""
-    waiting = {target.phase for target in rollout.targets if target.stage is Stage.PLANNED}
-    return [phase.name for phase in rollout.phases if phase.approval and phase.name in waiting]
+    """The phases in which a plan waits for a person: the phase asks for one, or the safety rules do."""
+    planned = [target for target in rollout.targets if target.stage is Stage.PLANNED]
+    return [
+        phase.name
+        for phase in rollout.phases
+        if any(target.phase == phase.name and (phase.approval or target.held) for target in planned)
+    ]
 
 
 def plans_that_wait(rollout: Rollout, *, phase: str | None, targets: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cli.output import JsonFlag, Output, examples
+from cli.output import JsonFlag, Output, YesOption, examples
 from cli.releases import ReleaseArgument
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ RolloutId = Annotated[str, typer.Argument(help="Roll-out id, as printed when it 
 PhaseOption = Annotated[str | None, typer.Option("--phase", help="Only plans of this phase.")]
 TargetOption = Annotated[
     list[str] | None, typer.Option("--target", help="Only the plan of this target; may be given several times.")
-]
-YesOption = Annotated[
-    bool, typer.Option("--yes", "-y", help="Do not ask (nobody is asked where stdin is no terminal).")
 ]
 COLUMNS = ("ROLLOUT", "FLOCK", "RELEASE", "STATUS", "ACTOR", "CREATED", "REASON")
 PHASE_COLUMNS = ("PHASE", "STATUS", "TARGETS", "AT ONCE", "TOLERATES", "BAKES", "APPROVAL")
@@ -184,7 +181,7 @@ def discard(
     yes: YesOption = False,
     json_output: JsonFlag = False,
 ) -> None:
-    """Turn down plans that wait for approval, and take back what approved them or others that do the same.
+    """Turn down plans that wait, and take back the approvals of them and of plans that do the same.
 
     Their targets count against the phase's failure tolerance.
     """

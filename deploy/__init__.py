@@ -1,1 +1,1 @@
-"""What ships Interlock to where it runs: for now the demo (`deploy.demo`)."""
+"""Plays Interlock on one machine: the demo (`deploy.demo`), and examples/shop on the same stage (`deploy.shop`)."""

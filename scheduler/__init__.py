@@ -4,17 +4,19 @@ Map, from the bottom up:
 
     tables, database, migrations/   what the database holds, and transactions that serialize on one target
     cipher, tokens                  states encrypted at rest; bearer tokens of which only hashes are kept
-    releases                        what is deployed: immutable, named by its content
+    configuration/                  files -> checked and rendered targets, before there is anything to run
+    releases, retention             what is deployed: immutable, named by its content; which of it is let go
     flocks, runs, run_logs          what there is to do, and what was said while doing it
     turns                           which of the waiting runs is claimed next, in SQL
     plans                           plan files between a plan and its apply, and when one is void
-    safety_plans, halts             what plans do, who approved it, what may be signed; telling people what was stopped
+    safety_plans, halts             what plans do, what may be applied and signed; telling people what was stopped
+    safety_approvals, persons       who approved which plan of which run, and when two names are one person
     claims                          the one transaction that turns a pending run into an epoch
     settlement                      when a run is over: the rules, pure, and the transaction that writes them down
     leases                          lease views and revocations
     journal, recovery               every signed call, and what a cut left behind
     terraform_state, quarantine     Terraform's HTTP backend, fenced by epoch, lease, serial and lineage
-    publisher, celery_app           wake-up hints on the broker
+    publisher, dispatch, celery_app wake-up hints on the broker, and when they are sent again
     rollout/                        a release through its phases: a pure core, and the transaction that drives it
     notifications/                  what people are told: an outbox, and the loop that delivers it
     observer_loop                   the resident loop that expires leases, ends embargoes and settles runs

@@ -19,7 +19,7 @@ from scheduler.recovery import run_to_recover
 from scheduler.releases import get_manifest
 from scheduler.rows import find_run, find_target, lock_run, lock_target, require_holder, run_record, target_record
 from scheduler.settlement import FENCE_HOLDER
-from scheduler.tables import ACTIVE_STATUSES, RolloutRow, RunRow, TargetRow
+from scheduler.tables import ACTIVE_STATUSES, LIVE_STATUSES, RolloutRow, RunRow, TargetRow
 from shared.errors import ApiError, ConfigurationError, PeerError, Unavailable
 from shared.log import log_event
 from shared.models import Assignment, RunKind, RunStatus
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 
 #: Looks at a region that changes under one's eyes before the hint is dropped; the reconciler sends it again.
 MAX_TRIES = 8
-#: The statuses in which a repeated claim is still answered: the holder may be at work, but has not reported.
-_REPEATABLE = ("claimed", "planning", "applying")
 
 
 def claim(
@@ -85,17 +83,20 @@ def _candidate(context: SchedulerContext, run_id: str) -> str:
 
 
 def _repeated(context: SchedulerContext, session: Session, run_id: str, holder: str) -> Assignment | None:
-    """The answer that this execution got to the same question, if it was answered: it may have been lost on the way."""
+    """The answer that this execution got to the same question, if it was answered: it may have been lost on the way.
+
+    Once the holder has reported it is answered no more.
+    """
     query = select(RunRow.id).where(
         RunRow.holder == holder,
-        RunRow.status.in_(_REPEATABLE),
+        RunRow.status.in_(LIVE_STATUSES),
         or_(RunRow.id == run_id, RunRow.hint == run_id),
     )
     answered = session.scalars(query).first()
     if answered is None:
         return None
     run, target = lock_run(context.database, session, answered)
-    if run.holder != holder or run.status not in _REPEATABLE:
+    if run.holder != holder or run.status not in LIVE_STATUSES:
         return None
     return _assignment(context, session, run, target)
 
@@ -108,7 +109,7 @@ def _claim_next(
     No row of a run is loaded before its target is locked: what the session has read once it would not read again.
     """
     region = session.scalars(select(RunRow.region).where(RunRow.id == run_id)).one()
-    count = turns.lock_region(context.database, session, region)
+    count = turns.lock_region(session, region)
     best = turns.next_run(session, context.settings, region)
     if best is None:
         raise _refusal(context, session, run_id)
@@ -135,7 +136,7 @@ def _claim_next(
     run.claimed_at = context.clock.wall()
     run.recovers = run_to_recover(session, run.target, before_epoch=target.epoch)
     session.flush()
-    turns.served(context.database, session, run, target, count + 1)
+    turns.served(session, run, target, count + 1)
     return _assignment(context, session, run, target)
 
 

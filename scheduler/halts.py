@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from scheduler import notifications
+from scheduler.rows import told_of
 from scheduler.tables import JournalRow, RunRow, SafetyPlanRow, TargetRow
 from shared.safety.halts import at_the_wire, call_in
 from shared.safety.verdict import Decision, Verdict
@@ -63,24 +64,16 @@ def tell(session: Session, run: RunRow, *, at: datetime, reason: str, verdict: V
             first = verdict.entries[0]
             resource, operation = first.address, first.operation.value
             items = tuple(str(entry) for entry in verdict.entries)
-    target = session.get_one(TargetRow, run.target)
     notifications.record(
         session,
         notifications.Event(
             kind=notifications.Kind.HALT,
-            key=run.id,
             at=at,
-            flock=target.flock,
-            target=run.target,
-            run_id=run.id,
-            run_kind=run.kind,
-            epoch=run.epoch,
-            rollout_id=run.rollout_id,
-            release_digest=run.release_digest,
             resource=resource,
             operation=operation,
             reason=reason,
             items=items,
+            **told_of(run, session.get_one(TargetRow, run.target)),
         ),
     )
 

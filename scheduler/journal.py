@@ -10,12 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, lease_lost, not_found
 from scheduler.rows import find_run, find_target
-from scheduler.tables import JournalRow
+from scheduler.tables import LIVE_STATUSES, JournalRow
 from shared.models import JournalIntent, JournalOutcome, JournalRecord
 
 MAX_LISTED = 10_000
-#: A settling run has reported: whatever still calls for it is not its provisioner.
-_LIVE = ("claimed", "planning", "applying")
 
 
 def record_intent(context: SchedulerContext, intent: JournalIntent) -> bool:
@@ -28,7 +26,7 @@ def record_intent(context: SchedulerContext, intent: JournalIntent) -> bool:
     try:
         with context.database.write() as session:
             run = find_run(session, intent.run_id)
-            if run.target != intent.target or run.epoch != intent.epoch or run.status not in _LIVE:
+            if run.target != intent.target or run.epoch != intent.epoch or run.status not in LIVE_STATUSES:
                 raise lease_lost(run.id, f"it is {run.status} and not live on {intent.target} under {intent.epoch}")
             if find_target(session, run.target).epoch != intent.epoch:
                 raise lease_lost(run.id, f"epoch {intent.epoch} of {run.target} is over")

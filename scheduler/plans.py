@@ -100,7 +100,7 @@ def why_stale(session: Session, run: RunRow) -> str | None:
         select(func.max(RunRow.id)).where(
             RunRow.target == run.target,
             RunRow.epoch > epoch,
-            RunRow.kind != RunKind.PLAN,
+            RunRow.kind.not_in((RunKind.PLAN, RunKind.DRIFT)),
             func.coalesce(unserved, false()).is_(False),
             RunRow.id != run.id,
         )

@@ -112,16 +112,18 @@ def releases(context: SchedulerContext, *, flock: str | None, limit: int) -> lis
     if flock is not None:
         query = query.where(ReleaseRow.flock == flock)
     with context.database.read() as session:
-        return [
-            ReleaseSummary(
-                digest=row.digest,
-                flock=row.flock,
-                target_count=row.target_count,
-                actor=row.actor,
-                created_at=row.created_at,
-            )
-            for row in session.scalars(query)
-        ]
+        return [summary(row) for row in session.scalars(query)]
+
+
+def summary(row: ReleaseRow) -> ReleaseSummary:
+    """The release without what is in it."""
+    return ReleaseSummary(
+        digest=row.digest,
+        flock=row.flock,
+        target_count=row.target_count,
+        actor=row.actor,
+        created_at=row.created_at,
+    )
 
 
 def _publish(

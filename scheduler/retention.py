@@ -23,9 +23,10 @@ from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
+from scheduler.releases import summary
 from scheduler.tables import ACTIVE_STATUSES, BlobRow, ReleaseRow, RolloutRow, RunRow, TargetRow
 from shared.log import log_event
-from shared.models import Pruned, ReleaseSummary, RunKind, RunStatus
+from shared.models import Pruned, RunKind, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +62,7 @@ def prune(context: SchedulerContext, *, keep: int, flock: str | None = None, dry
             for part in batched(chosen_files, _BATCH, strict=False):
                 session.execute(delete(BlobRow).where(BlobRow.digest.in_(part)))
         found = Pruned(
-            releases=tuple(
-                ReleaseSummary(
-                    digest=row.digest,
-                    flock=row.flock,
-                    target_count=row.target_count,
-                    actor=row.actor,
-                    created_at=row.created_at,
-                )
-                for row in chosen
-            ),
+            releases=tuple(summary(row) for row in chosen),
             files=len(chosen_files),
             size=sum(chosen_files.values()),
             more=len(victims) > len(chosen) or len(unused) > len(chosen_files),

@@ -4,6 +4,8 @@ Every transition of a run happens while its target's row is locked. One lock per
 claims, reports, state writes and settlements of a target are serial and cannot deadlock.
 """
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -50,6 +52,20 @@ def target_record(row: TargetRow) -> Target:
         release_digest=row.release_digest,
         epoch=row.epoch,
     )
+
+
+def told_of(run: RunRow, target: TargetRow) -> dict[str, Any]:
+    """The part of a notification that says which run it is about; of one kind there is one for each run."""
+    return {
+        "key": run.id,
+        "flock": target.flock,
+        "target": run.target,
+        "run_id": run.id,
+        "run_kind": run.kind,
+        "epoch": run.epoch,
+        "rollout_id": run.rollout_id,
+        "release_digest": run.release_digest,
+    }
 
 
 def find_run(session: Session, run_id: str) -> RunRow:

@@ -10,13 +10,13 @@ from scheduler.dispatch import publish
 from scheduler.problems import conflict, invalid, lease_lost
 from scheduler.releases import get_manifest
 from scheduler.rows import find_run, find_target, lock_run, require_holder, run_record
-from scheduler.settlement import MAX_REASON, ActiveRun, Step, Waited, decide, effective_report, end_run, new_run_id
+from scheduler.settlement import ActiveRun, Step, Waited, decide, effective_report, end_run, new_run_id
 from scheduler.tables import ACTIVE_STATUSES, RunRow
 from shared.errors import Unavailable
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
 from shared.log import log_event
-from shared.models import Priority, Run, RunKind, RunStatus
+from shared.models import MAX_REASON, Priority, Run, RunKind, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,21 @@ MAX_LISTED = 1000
 MAX_ARGV = 1024
 
 #: How a run may go on, and how each kind may end by its holder's report.
-_PROGRESS = {RunStatus.CLAIMED: 0, RunStatus.PLANNING: 1, RunStatus.APPLYING: 2}
+_PROGRESS = {
+    RunStatus.CLAIMED: 0,
+    RunStatus.PLANNING: 1,
+    RunStatus.APPLYING: 2,
+    RunStatus.BAKING: 3,
+    RunStatus.ROLLING_BACK: 4,
+}
 _REPORTS = {
     RunKind.PLAN: {RunStatus.PLANNED},
     # Planned: the plan waits for its approval, nothing was applied.
-    RunKind.APPLY: {RunStatus.APPLIED, RunStatus.PLANNED},
+    RunKind.APPLY: {RunStatus.APPLIED, RunStatus.PLANNED, RunStatus.ROLLED_BACK},
     RunKind.DESTROY: {RunStatus.APPLIED, RunStatus.PLANNED},
     RunKind.EXEC: {RunStatus.SUCCEEDED},
+    RunKind.DRIFT: {RunStatus.CHECKED},
+    RunKind.ROLLBACK: {RunStatus.ROLLED_BACK},
 }
 _FAILURES = {RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.LOST, RunStatus.HALTED}
 
@@ -140,8 +148,8 @@ def _cancel_pending(context: SchedulerContext, run: RunRow) -> None:
 
 def progress(context: SchedulerContext, run_id: str, *, holder: str, status: RunStatus) -> Run:
     """The holder says how far it is. Raises 409 `lease_lost` for anybody else, and for a step back."""
-    if status not in (RunStatus.PLANNING, RunStatus.APPLYING):
-        raise invalid(f"a run does not progress to {status}", "send planning or applying")
+    if status not in _PROGRESS or status is RunStatus.CLAIMED:
+        raise invalid(f"a run does not progress to {status}", "send planning, applying, baking or rolling_back")
     with context.database.write() as session:
         run, _ = lock_run(context.database, session, run_id)
         require_holder(run, holder)

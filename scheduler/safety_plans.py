@@ -12,16 +12,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert as insert_on_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 from sqlalchemy.orm import Session
 
 from scheduler import persons, safety_approvals
 from scheduler.context import SchedulerContext
+from scheduler.database import insert_into
 from scheduler.problems import conflict, invalid, not_found
 from scheduler.releases import get_manifest
 from scheduler.rows import find_run, find_target, lock_run, require_holder
-from scheduler.tables import JournalRow, ReleaseRow, RolloutRow, RunRow, SafetyApprovalRow, SafetyPlanRow
+from scheduler.tables import (
+    LIVE_STATUSES,
+    JournalRow,
+    ReleaseRow,
+    RolloutRow,
+    RunRow,
+    SafetyApprovalRow,
+    SafetyPlanRow,
+)
 from shared.models import RunKind, RunStatus
 from shared.release_manifest import Manifest
 from shared.safety.allowance import Allowance, AllowedEntry
@@ -32,7 +39,6 @@ from shared.safety.unused import unused as unused_entries
 from shared.safety.verdict import Decision, Verdict, judge
 
 _SHOWN = 1000
-_LIVE = ("claimed", "planning", "applying")
 
 
 def deliver(context: SchedulerContext, run_id: str, *, holder: str, plan: SafetyPlan) -> SafetyRecord:
@@ -106,9 +112,8 @@ def approve_within(
     if before.decision in (Decision.FORBIDDEN, Decision.OUTSIDE):
         raise conflict("forbidden", f"nobody can approve the safety plan of {run.id}: {before.why}", "change the plan")
     place = _place(_manifest(session, run), run.target)
-    insert = insert_on_sqlite if context.database.dialect == "sqlite" else insert_on_postgresql
     session.execute(
-        insert(SafetyApprovalRow)
+        insert_into(session, SafetyApprovalRow)
         .values(
             release_digest=row.release_digest,
             digest=row.digest,
@@ -150,15 +155,15 @@ def allowance(context: SchedulerContext, run_id: str) -> Allowance:
     """What may be signed for a run now: nothing that changes anything before it began or once it is over. A 404."""
     with context.database.read() as session:
         run = find_run(session, run_id)
-        if run.status not in _LIVE or run.epoch != find_target(session, run.target).epoch:
+        if run.status not in LIVE_STATUSES or run.epoch != find_target(session, run.target).epoch:
             return Allowance.reads(f"run {run_id} is {run.status} and not live")
         if run.kind == RunKind.EXEC:
             rules = _manifest(session, run).safety if run.release_digest is not None else None
             if rules is not None and not rules.exec:
                 return Allowance.reads(f"the safety rules of its flock let a command change nothing (run {run_id})")
             return Allowance.unbounded("a command cannot be looked into")
-        if run.kind == RunKind.PLAN:
-            return Allowance.reads("a plan changes nothing")
+        if run.kind in (RunKind.PLAN, RunKind.DRIFT):
+            return Allowance.reads(f"a {run.kind} run changes nothing")
         row = session.get(SafetyPlanRow, run_id)
         if row is None or Verdict.model_validate(row.verdict).decision is not Decision.ACCEPTED:
             return Allowance.reads("its safety plan is not accepted")
@@ -235,7 +240,8 @@ def _decide(
     if given is None:
         given = safety_approvals.given_of(session, run.release_digest or "")
     last = (_retried(session, run) if retried is None else retried).get(run.target)
-    since = 0 if last is None else session.scalar(select(RunRow.sequence).where(RunRow.id == last)) or 0
+    # A run that is not there must not count as one from before every approval.
+    since = 0 if last is None else session.scalars(select(RunRow.sequence).where(RunRow.id == last)).one()
     own = [
         one for one in given if one.rollout_id == run.rollout_id and one.target == run.target and one.sequence > since
     ]

@@ -18,25 +18,22 @@ To fence off an epoch the scheduler acquires and releases it itself: from then o
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from scheduler import halts, notifications, turns
 from scheduler.context import SchedulerContext
-from scheduler.rows import lock_run
-from scheduler.tables import ACTIVE_STATUSES, RunRow, TargetRow
+from scheduler.rows import lock_run, told_of
+from scheduler.tables import ACTIVE_STATUSES, RunRow
 from shared import exit_codes
 from shared.lease.commands import Refused
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
-from shared.models import RunKind, RunStatus
+from shared.models import MAX_REASON, RunKind, RunStatus
 
 #: The holder's name under which the scheduler takes an epoch in order to fence it off.
 FENCE_HOLDER = "interlock-scheduler"
-#: Longest reason that is kept, in characters.
-MAX_REASON = 4096
 #: Kinds that are tried again after a loss: they converge. An exec's command may not be repeated unasked.
 _RETRIED = (RunKind.APPLY, RunKind.DESTROY)
 
@@ -202,7 +199,14 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
         if run.status == RunStatus.HALTED:
             halts.tell(session, run, at=run.finished_at, reason=run.reason)
         if run.status == RunStatus.LOST:
-            notifications.record(session, _loss(run, target, successor, at=run.finished_at))
+            loss = notifications.Event(
+                kind=notifications.Kind.LOST_LEASE,
+                at=run.finished_at,
+                next_run_id=successor.id if successor else None,
+                reason=run.reason,
+                **told_of(run, target),
+            )
+            notifications.record(session, loss)
         if successor is not None:
             session.add(successor)
             session.flush()
@@ -244,23 +248,6 @@ def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:
         retry_of=run.id,
         priority=run.priority,
         created_at=context.clock.wall(),
-    )
-
-
-def _loss(run: RunRow, target: TargetRow, successor: RunRow | None, *, at: datetime) -> notifications.Event:
-    return notifications.Event(
-        kind=notifications.Kind.LOST_LEASE,
-        key=run.id,
-        at=at,
-        flock=target.flock,
-        target=run.target,
-        run_id=run.id,
-        run_kind=run.kind,
-        epoch=run.epoch,
-        rollout_id=run.rollout_id,
-        release_digest=run.release_digest,
-        next_run_id=successor.id if successor else None,
-        reason=run.reason,
     )
 
 

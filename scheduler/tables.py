@@ -19,10 +19,13 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+#: The statuses in which a run's provisioner may be at work. A settling run has reported: whatever still calls for it is
+#: not its provisioner.
+LIVE_STATUSES = ("claimed", "planning", "applying", "baking", "rolling_back")
 #: The statuses in which a run occupies its target.
-ACTIVE_STATUSES = ("claimed", "planning", "applying", "settling")
+ACTIVE_STATUSES = (*LIVE_STATUSES, "settling")
 
-_ACTIVE = text("status IN ('claimed', 'planning', 'applying', 'settling')")
+_ACTIVE = text("status IN ('claimed', 'planning', 'applying', 'baking', 'rolling_back', 'settling')")
 _UNFINISHED = text("status IN ('running', 'paused', 'halting', 'canceling')")
 
 #: SQLite numbers rows by itself only for a column declared exactly INTEGER PRIMARY KEY.

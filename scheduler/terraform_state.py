@@ -24,12 +24,10 @@ from scheduler.problems import lease_lost
 from scheduler.rows import find_run, lock_target
 from scheduler.state_documents import parse_state, refusal_to_follow
 from scheduler.state_versions import add_deletion, add_version, current_body, current_identity
-from scheduler.tables import RunRow, StateLockRow, TargetRow
+from scheduler.tables import LIVE_STATUSES, RunRow, StateLockRow, TargetRow
 from shared.errors import ApiError
 from shared.lease.machine import State
 from shared.models import RunKind
-
-_LIVE = ("claimed", "planning", "applying")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +118,8 @@ def lock_state(context: SchedulerContext, caller: StateCaller, info: dict[str, A
     with context.database.write() as session:
         target = lock_target(context.database, session, caller.target)
         holder = active_run(session, caller.target)
-        if holder is None or holder.id != caller.run_id or target.epoch != caller.epoch or holder.status not in _LIVE:
+        ours = holder is not None and holder.id == caller.run_id and holder.status in LIVE_STATUSES
+        if not ours or target.epoch != caller.epoch:
             raise StateLockedError(f"{caller.target} is not held by {caller.run_id}", _lease_info(caller, holder))
         lock = _live_lock(session, caller)
         if lock is not None and lock.lock_id != lock_id:
@@ -150,13 +149,13 @@ def unlock_state(context: SchedulerContext, caller: StateCaller, lock_id: str | 
 def _require_live(context: SchedulerContext, session: Session, caller: StateCaller) -> None:
     target = lock_target(context.database, session, caller.target)
     run = find_run(session, caller.run_id)
-    if run.status not in _LIVE or run.epoch != target.epoch or run.epoch != caller.epoch:
+    if run.status not in LIVE_STATUSES or run.epoch != target.epoch or run.epoch != caller.epoch:
         context.metrics.state_refusals.inc()
         raise lease_lost(caller.run_id, f"it is {run.status} under epoch {run.epoch}; the last is {target.epoch}")
 
 
 def _require_writer(context: SchedulerContext, session: Session, caller: StateCaller) -> None:
-    if find_run(session, caller.run_id).kind == RunKind.PLAN:
+    if find_run(session, caller.run_id).kind in (RunKind.PLAN, RunKind.DRIFT):
         context.metrics.state_refusals.inc()
         raise ApiError(
             f"{caller.run_id} is a plan: it changes nothing, and no state either",

@@ -22,11 +22,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Select, String, bindparam, case, exists, func, literal, or_, select
-from sqlalchemy.dialects.postgresql import insert as insert_on_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 from sqlalchemy.orm import Session, aliased
 
-from scheduler.database import Database
+from scheduler.database import insert_into
 from scheduler.tables import ACTIVE_STATUSES, FlockRow, RolloutRow, RunRow, TargetRow, TurnRow
 from shared.models import Priority, RunKind, RunStatus
 from shared.settings import Settings
@@ -39,7 +37,8 @@ _COUNT = ""
 
 def rank_of(kind: RunKind) -> int:
     """The rank of a run that says nothing else about its priority."""
-    return (Priority.PLAN if kind is RunKind.PLAN else Priority.APPLY).rank
+    own = {RunKind.PLAN: Priority.PLAN, RunKind.DRIFT: Priority.DRIFT, RunKind.ROLLBACK: Priority.ROLLBACK}
+    return own.get(kind, Priority.APPLY).rank
 
 
 def may_begin() -> ColumnElement[bool]:
@@ -48,9 +47,10 @@ def may_begin() -> ColumnElement[bool]:
     return or_(RunRow.rollout_id.is_(None), running)
 
 
-def lock_region(database: Database, session: Session, region: str) -> int:
+def lock_region(session: Session, region: str) -> int:
     """Lock the region's count until the transaction ends, and return how many claims it has seen."""
-    _insert_if_missing(database, session, region, _COUNT)
+    missing = insert_into(session, TurnRow).values(region=region, name=_COUNT, served=0)
+    session.execute(missing.on_conflict_do_nothing())
     query = select(TurnRow.served).where(TurnRow.region == region, TurnRow.name == _COUNT).with_for_update()
     return session.scalars(query).one()
 
@@ -95,11 +95,11 @@ def to_wake(session: Session, settings: Settings, ended: RunRow) -> list[tuple[s
     return list(found.items())
 
 
-def served(database: Database, session: Session, run: RunRow, target: TargetRow, count: int) -> None:
+def served(session: Session, run: RunRow, target: TargetRow, count: int) -> None:
     """Note that the run was claimed, as number `count` of its region, whose lock the caller holds."""
-    insert = insert_on_sqlite if database.dialect == "sqlite" else insert_on_postgresql
     names = (_COUNT, target.flock, target.id)
-    query = insert(TurnRow).values([{"region": run.region, "name": name, "served": count} for name in names])
+    rows = [{"region": run.region, "name": name, "served": count} for name in names]
+    query = insert_into(session, TurnRow).values(rows)
     changed = {"served": query.excluded.served}
     session.execute(query.on_conflict_do_update(index_elements=("region", "name"), set_=changed))
 
@@ -166,8 +166,3 @@ def _limit_in_sql(limits: Mapping[str, int]) -> ColumnElement[int]:
     named = {name: number for name, number in limits.items() if name != "*"}
     default = literal(limits.get("*", 2**31 - 1))
     return case(named, value=TargetRow.flock, else_=default) if named else default
-
-
-def _insert_if_missing(database: Database, session: Session, region: str, name: str) -> None:
-    insert = insert_on_sqlite if database.dialect == "sqlite" else insert_on_postgresql
-    session.execute(insert(TurnRow).values(region=region, name=name, served=0).on_conflict_do_nothing())

@@ -3,9 +3,10 @@
 - `settings`       every option, read from INTERLOCK_* and a TOML file
 - `errors`, `exit_codes`  the few exceptions, and what a command exits with
 - `clock`          the only place that reads time for safety
-- `models`         frozen records that travel between the parts
+- `models`, `rollouts`, `notifications`  frozen records that travel between the parts
 - `release_manifest`, `release_pack`, `versions`  what a release is, how it travels, which Terraform may deploy it
 - `constants`      names that more than one part must agree on
+- `safety/`        what a plan does, who has to approve it, what that lets be signed: pure
 - `lease/`         the lease protocol: pure rules, and a thin store on Redis or Valkey
 - `judge`          did two epochs of one target act at once: what the demo, the fault suite and chaos days share
 - `control`        messages between a worker and the signing proxy on its host

@@ -15,6 +15,8 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from shared.drift.records import ChecksQueued, DriftCheck, DriftDetail, DriftStanding, RuleUse
+from shared.drift.report import DriftReport, RollUp
 from shared.errors import ApiError, PeerError, Unavailable
 from shared.lease.view import LeaseView
 from shared.models import (
@@ -253,6 +255,35 @@ class ApiClient:
     def allowance(self, run_id: str) -> Allowance:
         """Return what may be signed for a run now."""
         return self._call(Allowance, "GET", f"/v1/runs/{_part(run_id)}/allowance")
+
+    # Drift
+
+    def deliver_drift_report(self, run_id: str, *, holder: str, report: DriftReport) -> DriftCheck:
+        """Deliver what a drift run found; the answer has what it comes to by the flock's rules. Again is harmless."""
+        body = {"holder": holder, "report": report.model_dump(mode="json")}
+        path = f"/v1/runs/{_part(run_id)}/drift-report"
+        return self._call(DriftCheck, "POST", path, json=body, timeout=TRANSFER_TIMEOUT_S)
+
+    def drift(
+        self, *, flock: str | None = None, roll_up: RollUp | None = None, limit: int = 1000
+    ) -> list[DriftStanding]:
+        """Return where targets stand, by target."""
+        params = _params(flock=flock, roll_up=roll_up, limit=limit)
+        return self._call(list[DriftStanding], "GET", "/v1/drift", params=params)
+
+    def drift_of(self, target: str) -> DriftDetail:
+        """Return where a target stands, and what its newest check found."""
+        return self._call(DriftDetail, "GET", f"/v1/drift/{_part(target)}")
+
+    def check_drift(self, targets: Sequence[str], *, actor: str = "") -> ChecksQueued:
+        """Check targets now. Where a check is queued or at work already, that one is the answer."""
+        return self._call(
+            ChecksQueued, "POST", "/v1/drift/checks", json={"targets": list(targets), "actor": actor}
+        )
+
+    def drift_rules(self, *, flock: str | None = None) -> list[RuleUse]:
+        """Return the ignore rules of flocks and how often each was used."""
+        return self._call(list[RuleUse], "GET", "/v1/drift/rules", params=_params(flock=flock))
 
     # Leases
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import ConfigurationError
 from shared.lease.keys import TARGET_PATTERN
 from shared.lease.timing import LeaseTiming
+from shared.names import LABEL as LABEL
+from shared.names import Digest as Digest
+from shared.names import Label as Label
+from shared.names import RunId as RunId
+from shared.names import TargetId as TargetId
+from shared.rollback.records import RollbackOrder
 
-LABEL: Final = r"^[a-z0-9][a-z0-9-]{0,62}$"
-Label = Annotated[str, StringConstraints(pattern=LABEL)]
-TargetId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62}){1,2}$")]
-RunId = Annotated[str, StringConstraints(pattern=r"^run-[0-9a-f]{16}$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+#: Longest reason of a run, in characters.
+MAX_REASON: Final = 4096
 Identifiers = Annotated[dict[str, str], Field(max_length=20)]
 
 
@@ -33,6 +36,10 @@ class RunKind(StrEnum):
     APPLY = "apply"
     DESTROY = "destroy"
     EXEC = "exec"
+    DRIFT = "drift"
+    """Compare the cloud with the state, and the state with the configuration; change nothing."""
+    ROLLBACK = "rollback"
+    """Bring back what a target was before a deployment, where the run that deployed could not do it itself."""
 
 
 class Priority(StrEnum):
@@ -56,6 +63,10 @@ class RunStatus(StrEnum):
     CLAIMED = "claimed"
     PLANNING = "planning"
     APPLYING = "applying"
+    BAKING = "baking"
+    """Applied, and watched under the same lease."""
+    ROLLING_BACK = "rolling_back"
+    """The deployment did not hold: the first state is being brought back, under the same lease."""
     SETTLING = "settling"
     APPLIED = "applied"
     PLANNED = "planned"
@@ -67,6 +78,10 @@ class RunStatus(StrEnum):
     LOST = "lost"
     HALTED = "halted"
     """It would have done, or tried to do, what nobody approved."""
+    CHECKED = "checked"
+    """A drift run that said what it found."""
+    ROLLED_BACK = "rolled_back"
+    """The first state is there again: a plan of the first configuration had no changes."""
 
     @property
     def terminal(self) -> bool:
@@ -76,7 +91,7 @@ class RunStatus(StrEnum):
     def shown(self, kind: RunKind) -> str:
         """The name that users of Terraform Cloud know; where ours says more, ours follows in brackets."""
         if self is RunStatus.SETTLING:
-            known = RunStatus.PLANNING if kind is RunKind.PLAN else RunStatus.APPLYING
+            known = RunStatus.PLANNING if kind in (RunKind.PLAN, RunKind.DRIFT) else RunStatus.APPLYING
         else:
             known = _KNOWN.get(self, self)
         return known.value if known is self else f"{known.value} ({self.value})"
@@ -88,6 +103,10 @@ _KNOWN: Final = {
     RunStatus.SUCCEEDED: RunStatus.APPLIED,
     RunStatus.LOST: RunStatus.ERRORED,
     RunStatus.HALTED: RunStatus.ERRORED,
+    RunStatus.BAKING: RunStatus.APPLYING,
+    RunStatus.ROLLING_BACK: RunStatus.APPLYING,
+    RunStatus.CHECKED: RunStatus.PLANNED,
+    RunStatus.ROLLED_BACK: RunStatus.ERRORED,
 }
 
 _TERMINAL: Final = frozenset(
@@ -101,6 +120,8 @@ _TERMINAL: Final = frozenset(
         RunStatus.CANCELED,
         RunStatus.LOST,
         RunStatus.HALTED,
+        RunStatus.CHECKED,
+        RunStatus.ROLLED_BACK,
     }
 )
 
@@ -158,7 +179,7 @@ class ReleasePhase(_Record):
     max_concurrent: int = Field(ge=1, le=1000, description="targets deployed at the same time")
     failure_tolerance: int = Field(ge=0, le=1000, description="failed targets with which it still counts as done")
     bake_s: int = Field(ge=0, le=86_400, description="seconds to wait and watch after its last target")
-    approval: bool = Field(description="a person lets it begin")
+    approval: bool = Field(description="a person approves each of its plans")
 
 
 class ReleaseTarget(_Record):
@@ -215,7 +236,7 @@ class Run(_Record):
     actor: str = Field(default="", max_length=256, description="who asked for it")
     argv: tuple[str, ...] = Field(default=(), max_length=1024, description="command of an exec run")
     release_digest: Digest | None = Field(default=None, description="what it deploys")
-    reason: str = Field(default="", max_length=4096, description="why it ended as it did")
+    reason: str = Field(default="", max_length=MAX_REASON, description="why it ended as it did")
     exit_code: int | None = Field(default=None, description="exit code of the provisioner")
     attempt: int = Field(default=1, ge=1, description="1 for the first try, +1 for each follow-up of a lost run")
     retry_of: str | None = Field(default=None, description="the lost run that this one follows")
@@ -226,6 +247,7 @@ class Run(_Record):
     finished_at: AwareDatetime | None = Field(default=None, description="when it was over")
     cancel_requested: bool = Field(default=False, description="whether someone asked to cancel it")
     revoke_requested: bool = Field(default=False, description="whether an operator revoked its lease")
+    rollback_requested: bool = Field(default=False, description="whether an operator wants it taken back")
 
 
 class SavedPlan(_Record):
@@ -248,6 +270,9 @@ class Assignment(_Record):
     recovers: str | None = Field(default=None, description="run whose cut this one follows")
     plan: SavedPlan | None = Field(default=None, description="an apply: the plan to apply; None: make one")
     keep_plan: bool = Field(default=False, description="a plan: whether its plan file is delivered, for a later apply")
+    rollback: RollbackOrder | None = Field(
+        default=None, description="where to go back to, and when; None: the release has no `rollback`"
+    )
 
 
 class JournalIntent(_Record):

@@ -13,8 +13,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from shared.drift.settings import DriftSettings
 from shared.errors import PeerError
 from shared.models import Digest, Label, ReleasePhase, ReleaseTarget, TargetId, describe
+from shared.rollback.settings import RollbackSettings
 from shared.safety.rules import SafetyRules
 
 FORMAT: Final = 1
@@ -25,6 +27,8 @@ MAX_TARGETS: Final = 1000
 #: The phase of a flock that declares none.
 ONLY_PHASE: Final = "all"
 LOCK_FILE: Final = ".terraform.lock.hcl"
+#: Sections of a flock that came later than releases: who has none has the manifest, and the name, that it always had.
+_SECTIONS: Final = ("safety", "rollback", "drift")
 
 
 def _plain_path(path: str) -> str:
@@ -78,6 +82,10 @@ class Manifest(_Part):
     phases: tuple[ReleasePhase, ...] = Field(min_length=1, max_length=256, description="in the order of a roll-out")
     targets: dict[TargetId, ManifestTarget] = Field(min_length=1, max_length=MAX_TARGETS, description="by id")
     safety: SafetyRules | None = Field(default=None, description="who has to approve what; None: no rules")
+    rollback: RollbackSettings | None = Field(
+        default=None, description="when a deployment is taken back; None: never by itself"
+    )
+    drift: DriftSettings | None = Field(default=None, description="how targets are checked; None: on demand")
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
@@ -128,8 +136,9 @@ class Manifest(_Part):
 
 
 def canonical(manifest: Manifest) -> bytes:
-    """The manifest's one spelling. A flock without safety rules has none, as in releases from before there were any."""
-    return _packed(manifest.model_dump(mode="json", exclude={"safety"} if manifest.safety is None else None))
+    """The manifest's one spelling. A section that the flock does not have is not in it."""
+    absent = {one for one in _SECTIONS if getattr(manifest, one) is None}
+    return _packed(manifest.model_dump(mode="json", exclude=absent))
 
 
 def digest_of(content: bytes) -> str:

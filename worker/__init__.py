@@ -6,7 +6,7 @@ A newcomer reads in this order:
 - `celery_app`      the Celery app; a message is only a hint with a run id
 - `node`            the bootstep that says: this host is alive and attempts these runs
 - `supervisor`      the life of one run, from the claim to the report
-- `release_files`   fetches what a run deploys and verifies every byte, or refuses it
+- `release_files`   fetches what a run deploys and verifies every byte, or refuses it; `release_cache` keeps that
 - `acquisition`     claim and ACQUIRE; `watcher` sees a cancel, `stop` is the decision to end
 - `renewal`         keeps the lease; `renewal_group` sends the renewals of all runs of the worker in one call
 - `proxy_client`    the control socket of this host's proxy
@@ -14,7 +14,9 @@ A newcomer reads in this order:
                     `sandbox_remains` removes what it left
 - `sandbox_setup`   puts sandbox and `environment` together; `cli_config`, `terraform_binary` find Terraform's parts
 - `commands`        runs one command, with one SIGINT at its end;  `provisioners/` what to run
+- `safety_gate`     shows the scheduler what a plan does, before anything of it is applied
 - `take_over`       what an earlier, cut run left; `recovery`, `recovery_rules`, `cloud_queries` are its rules
 - `saved_plans`     hands a plan file over to be applied later, and fetches the approved one
-- `run_directory`, `log_shipper`, `metrics`   files, log, counts
+- `blame`           whose doing a failure was: the work's, or that of a part of Interlock which did not answer
+- `run_directory`, `log_shipper`, `metrics`   files, log, counts;  `errored_state` what Terraform could not store
 """

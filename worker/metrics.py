@@ -32,8 +32,8 @@ class WorkerMetrics:
         self.events = Counter(
             "interlock_worker_events",
             "duplicate (a message for a run that was not to be had), lease_lost, interrupt (SIGINT to a provisioner), "
-            "kill (it did not end in time), state_kept (errored.tfstate), import (created by a cut run), refused, "
-            "halted (a call outside its safety plan)",
+            "kill (it did not end in time), state_kept (errored.tfstate), import (created by a cut run), "
+            "refused (no lease), release_refused, halted (a call outside its safety plan)",
             ["event"],
             registry=self.registry,
         )

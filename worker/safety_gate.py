@@ -64,7 +64,7 @@ class SafetyGate:
         plan = safety_plan(read(terraform.show_plan()))
         run = self._assignment.run
         record = self._api.deliver_safety_plan(run.id, holder=self._assignment.holder, plan=plan)
-        self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {_said(record.verdict)}")
+        self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {record.verdict}")
         for entry in record.verdict.entries[:_LISTED]:
             self._note(f"  {entry}")
         if run.kind is RunKind.PLAN:
@@ -86,10 +86,6 @@ class SafetyGate:
         return None
 
 
-def _said(verdict: Verdict) -> str:
-    return f"{verdict.decision}" + (f": {verdict.why}" if verdict.why else "")
-
-
 def _ended(verdict: Verdict, run_id: str) -> Outcome:
     """Why nothing was applied."""
     match verdict.decision:
@@ -100,4 +96,4 @@ def _ended(verdict: Verdict, run_id: str) -> Outcome:
         case _:
             reason = f"halted before the apply: {verdict.why}"
     status = RunStatus.PLANNED if verdict.decision is Decision.HELD else RunStatus.HALTED
-    return Outcome(status=status, exit_code=exit_codes.REFUSED, reason=reason[:4096])
+    return Outcome(status=status, exit_code=exit_codes.REFUSED, reason=reason)

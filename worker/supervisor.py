@@ -26,13 +26,14 @@ from shared.control import Attach, Latched, Open
 from shared.errors import ApiError, InterlockError, LeaseLost, LeaseRefused, Unavailable
 from shared.lease.store import LeaseStore
 from shared.log import log_event
-from shared.models import Assignment, RunKind, RunStatus
+from shared.models import MAX_REASON, Assignment, RunKind, RunStatus
 from shared.safety.halts import at_the_wire, with_address
 from shared.settings import Settings
 from worker import acquisition, blame, release_files, sandbox_setup, saved_plans
 from worker.acquisition import Hold
 from worker.commands import SandboxCommands
 from worker.environment import make_placeholders
+from worker.errored_state import ErroredState
 from worker.log_shipper import LogShipper
 from worker.metrics import WorkerMetrics
 from worker.provisioners.command import run_command
@@ -56,7 +57,6 @@ RELEASE_LIMIT_MS = 60_000
 REPORT_LIMIT_MS = 60_000
 #: An API that is away is the usual reason why there is a state to deliver.
 DELIVERY_LIMIT_MS = 60_000
-MAX_REASON = 4096
 _POLL_MS = 50
 _PAUSE_MS = 500
 
@@ -127,9 +127,14 @@ class _Attempt:
         self._versions: str | None = None
         self._renewal: Renewal | None = None
         self._concluded = False
-        self._state_at_risk = False
-        self._state_left = False
         self._began = False
+        self._errored_state = ErroredState(
+            self._directory,
+            run_id=assignment.run.id,
+            node=parts.settings.node,
+            note=self._note,
+            count=parts.metrics.event,
+        )
         self._shipper = LogShipper(
             self._directory.log,
             lambda offset, text: parts.api.append_log(
@@ -155,7 +160,7 @@ class _Attempt:
             # Also when this process is being shut down: the threads must not outlive the attempt.
             self._end_threads()
         self._report(outcome)
-        if not self._state_at_risk:
+        if not self._errored_state.at_risk:
             self._directory.remove()
 
     def _conclude(self, outcome: Outcome) -> None:
@@ -231,7 +236,7 @@ class _Attempt:
                     self._work(hold, proxy),
                     began=self._began,
                     api_was_away=self._watcher.api_was_away,
-                    state_left=self._state_left,
+                    state_left=self._errored_state.left,
                 )
             except StopRequested as stopped:
                 outcome = self._stopped(stopped.reason)
@@ -286,7 +291,7 @@ class _Attempt:
                         parts.metrics.event("interrupt")
         finally:
             # Before the lease is given up: the next holder may need it.
-            self._keep_errored_state(hold)
+            self._errored_state.save(lambda state: self._deliver_state(hold, state))
 
     def _attach(self, hold: Hold, proxy: ProxyClient, sandbox: Sandbox) -> int | None:
         assignment = hold.assignment
@@ -356,46 +361,15 @@ class _Attempt:
             gate=SafetyGate(parts.api, assignment, refresh=lambda: proxy.refresh_allowance().mode, note=self._note),
         )
 
-    def _keep_errored_state(self, hold: Hold) -> None:
-        """Keep errored.tfstate on disk and offer it to the quarantine of its epoch. Never fails the run.
-
-        The two do not depend on each other: a full disk must not cost the delivery. Where both fail, the run's
-        directory stays.
-        """
-        run_id, target = hold.assignment.run.id, hold.assignment.target.id
-        self._state_at_risk = True
-        try:
-            state = self._directory.errored_state()
-        except (InterlockError, OSError) as error:
-            log_event(_log, "state_unreadable", level=logging.ERROR, run=run_id, error=error)
-            self._note(f"errored.tfstate cannot be read and stays in {self._directory.work}: {error}")
-            return
-        if state is None:
-            self._state_at_risk = False
-            return
-        self._state_left = True
-        try:
-            self._directory.keep_errored_state(state)
-            self._state_at_risk = False
-            self._parts.metrics.event("state_kept")
-            self._note(f"errored.tfstate is kept in {self._directory.kept} on {self._parts.settings.node}")
-        except OSError as error:
-            log_event(_log, "state_not_kept", level=logging.ERROR, run=run_id, error=error)
-            self._note(f"errored.tfstate was not kept: {error}")
-        epoch, give_up_at_ms = hold.assignment.epoch, self._parts.clock.boot_ms()
-        if self._stop.reason is None:
-            give_up_at_ms += DELIVERY_LIMIT_MS
-        try:
-            _until(
-                lambda: self._parts.api.quarantine_state(target, epoch=epoch, run=run_id, state=state),
-                give_up_at_ms,
-                self._parts.clock,
-            )
-            self._state_at_risk = False
-            self._note("errored.tfstate was delivered to the quarantine of its epoch")
-        except InterlockError as error:
-            log_event(_log, "state_not_delivered", level=logging.WARNING, run=run_id, error=error)
-            self._note(f"errored.tfstate was not delivered: {error}")
+    def _deliver_state(self, hold: Hold, state: bytes) -> None:
+        """Give what Terraform could not store to the scheduler; a run that has to stop tries it once."""
+        run_id, target, epoch = hold.assignment.run.id, hold.assignment.target.id, hold.assignment.epoch
+        patience_ms = DELIVERY_LIMIT_MS if self._stop.reason is None else 0
+        _until(
+            lambda: self._parts.api.quarantine_state(target, epoch=epoch, run=run_id, state=state),
+            self._parts.clock.boot_ms() + patience_ms,
+            self._parts.clock,
+        )
 
     def _hand_back(self, hold: Hold, proxy: ProxyClient | None) -> None:
         """RELEASE, let the proxy acknowledge, wait until Redis shows it. Failing here costs time, never safety."""
@@ -430,7 +404,7 @@ class _Attempt:
                     epoch=self._claimed.epoch,
                     exit_code=outcome.exit_code,
                     status=outcome.status,
-                    reason=outcome.reason,
+                    reason=outcome.reason[:MAX_REASON],
                 ),
                 clock.boot_ms() + REPORT_LIMIT_MS,
                 clock,
@@ -454,7 +428,7 @@ class _Attempt:
         if reason.cause is Cause.HALTED:
             self._parts.metrics.event("halted")
             why = with_address(reason.detail, self._directory.log_tail())
-            return Outcome(status=RunStatus.HALTED, exit_code=exit_codes.REFUSED, reason=why[:MAX_REASON])
+            return Outcome(status=RunStatus.HALTED, exit_code=exit_codes.REFUSED, reason=why)
         if reason.cause is Cause.CANCELED:
             return Outcome(status=RunStatus.CANCELED, exit_code=exit_codes.CANCELED, reason=reason.detail)
         if reason.cause is Cause.TIME_LIMIT:

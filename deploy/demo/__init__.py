@@ -3,6 +3,8 @@
     story.py       the acts; `run_demo` is what the command calls
     stage.py       what they are played on: cloud, Valkey, scheduler, two logical hosts
     fleet.py       processes: start, strike, end
+    home.py        the folder of it all, removed or kept afterwards
+    home.py        the folder that it is played in
     ear.py         follows the cloud's log while it grows
     leases.py      follows grants and cuts on the boot clock
     timeline.py    what a person sees

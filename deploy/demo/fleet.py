@@ -10,11 +10,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from shared.errors import ConfigurationError, Unavailable
 
@@ -183,23 +181,6 @@ class Fleet:
             if since is not None and began(pid) == since and is_alive(pid):
                 _signal(pid, signal.SIGKILL)
         self.parts.clear()
-
-
-@contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does: with everything it started ended first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def environment_of(base: Mapping[str, str], **settings: str) -> dict[str, str]:

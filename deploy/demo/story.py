@@ -11,9 +11,7 @@ Act 3  A fresh plan of both must be empty; the cloud's log, its inventory and th
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +20,8 @@ from rich.console import Console
 
 from deploy.demo.arrivals import Arrived, read_calls
 from deploy.demo.ear import CloudEar
-from deploy.demo.fleet import Fleet, boot_ms, interrupted_by_sigterm
+from deploy.demo.fleet import Fleet, boot_ms
+from deploy.demo.home import home_of
 from deploy.demo.inventory import identities_in_state, resources_in_state
 from deploy.demo.leases import Change, LeaseWatch
 from deploy.demo.provider import ChosenProvider, choose_provider, terraform_of
@@ -77,20 +76,9 @@ def run_demo(
         InterlockError: the demo could not be played.
     """
     shown = None if json_output else console or _stdout_console()
-    home = Path(tempfile.mkdtemp(prefix="interlock-demo-"))
-    finished = False
-    try:
-        with interrupted_by_sigterm():
-            verdict = _play(home, shown, unfenced=unfenced, plugin_dir=plugin_dir)
-        finished = verdict.passed or unfenced
-    except KeyboardInterrupt:
-        finished = True  # Nobody who ends it wants to read its logs.
-        raise
-    finally:
-        if finished:
-            shutil.rmtree(home, ignore_errors=True)
-        else:
-            print(f"interlock demo: its logs are in {home / 'logs'}", file=sys.stderr)
+    with home_of("demo") as home:
+        verdict = _play(home.path, shown, unfenced=unfenced, plugin_dir=plugin_dir)
+        home.finished = verdict.passed or unfenced
     if json_output:
         print(json.dumps(verdict.as_json()), flush=True)
     return exit_codes.OK if verdict.passed else exit_codes.ERROR

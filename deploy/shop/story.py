@@ -11,14 +11,13 @@ import os
 import re
 import shlex
 import shutil
-import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from deploy.demo.arrivals import Call, read_calls
-from deploy.demo.fleet import ROOT, Fleet, boot_ms, interrupted_by_sigterm
+from deploy.demo.fleet import ROOT, Fleet, boot_ms
+from deploy.demo.home import home_of
 from deploy.demo.inventory import identities_in_state
 from deploy.demo.provider import choose_provider, terraform_of
 from deploy.demo.stage import Stage
@@ -68,20 +67,9 @@ def run_shop(*, json_output: bool, plugin_dir: Path | None = None) -> int:
     if not EXAMPLE.is_dir():
         raise ConfigurationError(f"{EXAMPLE} does not exist", hint="start it in a checkout of Interlock")
     say: Say = (lambda text: None) if json_output else (lambda text: print(text, flush=True))
-    home = Path(tempfile.mkdtemp(prefix="interlock-shop-"))
-    finished = False
-    try:
-        with interrupted_by_sigterm():
-            verdict = _play(home, say, plugin_dir)
-        finished = verdict.passed
-    except KeyboardInterrupt:
-        finished = True  # Nobody who ends it wants to read its logs.
-        raise
-    finally:
-        if finished:
-            shutil.rmtree(home, ignore_errors=True)
-        else:
-            print(f"its logs are in {home / 'logs'}", file=sys.stderr)
+    with home_of("shop") as home:
+        verdict = _play(home.path, say, plugin_dir)
+        home.finished = verdict.passed
     print(json.dumps(verdict.as_json()) if json_output else "\n".join(shown(verdict)), flush=True)
     return exit_codes.OK if verdict.passed else exit_codes.ERROR
 

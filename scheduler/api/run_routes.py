@@ -8,8 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from scheduler import claims, run_logs, runs
 from scheduler.api.access import Context, allow
 from scheduler.rollout.drive import drive_of_run
-from scheduler.settlement import MAX_REASON
-from shared.models import Assignment, Digest, Label, LogChunk, Priority, Run, RunKind, RunStatus, TargetId
+from shared.models import (
+    MAX_REASON,
+    Assignment,
+    Digest,
+    Label,
+    LogChunk,
+    Priority,
+    Run,
+    RunKind,
+    RunStatus,
+    TargetId,
+)
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 

@@ -46,7 +46,7 @@ def get(context: Context, run_id: str) -> SafetyRecord:
 
 @router.post("/safety-plan/approve", dependencies=[allow()])
 def approve(context: Context, run_id: str, decision: SafetyDecision) -> SafetyRecord:
-    """Approve what a run's plan does, for its release: for this target and any other whose plan does no more."""
+    """Approve what a run's plan does: for its target, and as far as the rules ask for any other that does no more."""
     record = safety_plans.approve(context, run_id, digest=decision.digest, actor=decision.actor)
     drive_of_run(context, run_id)
     return record

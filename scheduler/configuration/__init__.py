@@ -21,7 +21,7 @@ The map, in the order in which a value travels:
 - `report`       findings, each with its place and the way out.
 - `diff`         two rendered flocks -> the targets that change, value by value.
 - `preview`      a region file that is not there yet -> what would be deployed where, in which order, what is missing.
-- `atlantis`, `atlantis_values`, `json_values`, `yaml_text`
+- `atlantis`, `atlantis_projects`, `atlantis_values`, `atlantis_losses`, `json_values`, `yaml_text`
                  an atlantis.yaml -> a flock.yaml, and what is not carried over.
 - `views`, `uploads`
                  the JSON of the commands and of the API; files that came with a request.

@@ -8,66 +8,29 @@ applies when a person says so, and so every phase waits for an approval. Nothing
 from __future__ import annotations
 
 import json
-import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
-from scheduler.configuration.atlantis_values import ProjectValues
+from scheduler.configuration.atlantis_losses import Losses
+from scheduler.configuration.atlantis_projects import Project, read_projects, setting
 from scheduler.configuration.documents import read_document
 from scheduler.configuration.files import read_bounded
 from scheduler.configuration.fleet import FLOCK_FILE
 from scheduler.configuration.models import MAX_TARGETS, FlockFile
-from scheduler.configuration.nodes import ListNode, MapNode, Node, Origin, Scalar, plain
+from scheduler.configuration.nodes import ListNode, MapNode, Origin
 from scheduler.configuration.report import Finding, Kind, ManyRefused, Refused, Severity, did_you_mean
-from scheduler.configuration.suspects import REGION_IN_NAME
 from scheduler.configuration.yaml_source import MAX_FILE_BYTES, parse_yaml
 from scheduler.configuration.yaml_text import yaml_text
 from shared.errors import ConfigurationError
 from shared.models import LABEL
 
 VERSIONS: Final = (2, 3)
-MAX_NAME_CHARS: Final = 63
+#: After so many findings nobody is told any more what was probably meant: looking for it takes long.
 MAX_MEANT: Final = 100
-MAX_PATH_CHARS: Final = 1024
-_NO_NAME: Final = re.compile(r"[^a-z0-9]+")
-#: Settings of a project that a flock expresses, or that say nothing about what is deployed.
-_CARRIED: Final = frozenset(
-    {"name", "dir", "workspace", "workflow", "terraform_version", "execution_order_group", "depends_on"}
-    | {"autoplan", "delete_source_branch_on_merge", "repo_locking", "repo_locks", "silence_pr_comments"}
-)
-#: Lists of what must be true before something happens. Of these a flock has only the approval.
-_REQUIREMENTS: Final = frozenset({"apply_requirements", "plan_requirements", "import_requirements"})
-_POLICIES: Final = frozenset({"custom_policy_check", "policy_check"})
-_APPROVED: Final = "approved"
-_KNOWN: Final = _CARRIED | _REQUIREMENTS | _POLICIES | {"branch", "terraform_distribution"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """One project of an atlantis.yaml."""
-
-    name: str
-    """Its target's own name."""
-    called: str
-    """Its name in atlantis.yaml; empty: it has none."""
-    folder: str
-    """Its `dir`."""
-    region: str
-    """Whose workers will take its runs."""
-    group: int
-    """Its execution_order_group."""
-    depends_on: tuple[str, ...]
-    """Projects that come first, by their names."""
-    version: str | None
-    """Its Terraform."""
-    variables: Mapping[str, Any]
-    """Values from its var files."""
-    origin: Origin
-    """Where it stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,25 +43,6 @@ class Imported:
     """The same as YAML; it can be read again."""
     findings: tuple[Finding, ...]
     """What is not carried over."""
-
-
-@dataclass
-class _Reader:
-    file: Path
-    region: str | None
-    findings: list[Finding] = field(default_factory=list)
-
-    def tell(
-        self,
-        origin: Origin,
-        message: str,
-        hint: str,
-        severity: Severity = Severity.WARNING,
-        *,
-        kind: Kind | None = None,
-    ) -> None:
-        kind = kind or (Kind.UNUSED if severity is not Severity.ERROR else Kind.UNRESOLVED)
-        self.findings.append(Finding(kind=kind, origin=origin, message=message, hint=hint, severity=severity))
 
 
 def import_atlantis(file: Path, *, name: str, region: str | None = None) -> Imported:
@@ -122,7 +66,7 @@ def import_atlantis(file: Path, *, name: str, region: str | None = None) -> Impo
     tree = parse_yaml(read_bounded(file, str(file)), str(file))
     if not isinstance(tree, MapNode):
         raise Refused(Kind.SCHEMA, tree.origin, "must be a mapping", hint="with at least version and projects")
-    version = _plain(tree, "version")
+    version = setting(tree, "version")
     if version not in VERSIONS:
         origin = tree.key_origin("version")
         raise Refused(Kind.SCHEMA, origin, f"version {version} of atlantis.yaml is not known", hint="version: 3")
@@ -137,16 +81,16 @@ def import_atlantis(file: Path, *, name: str, region: str | None = None) -> Impo
     if len(listed.items) > MAX_TARGETS:
         origin, message = listed.items[MAX_TARGETS].origin, f"more than {MAX_TARGETS} projects; a flock has no more"
         raise Refused(Kind.SCHEMA, origin, message, hint="split atlantis.yaml, and import each part")
-    reader = _Reader(file=file, region=region)
-    projects = list(_projects(reader, tree, listed))
-    levels = _levels(reader, projects)
-    _not_carried(reader, tree)
-    wrong = [one for one in reader.findings if one.severity is Severity.ERROR]
+    losses = Losses()
+    projects = list(read_projects(tree, listed, losses, root=file.parent, region=region))
+    levels = _levels(losses, projects)
+    _not_carried(losses, tree)
+    wrong = [one for one in losses.findings if one.severity is Severity.ERROR]
     if wrong:
         raise ManyRefused(wrong)
-    parallel = _plain(tree, "parallel_apply") is True
-    flock = _flock(reader, name, projects, levels, parallel=parallel)
-    return Imported(flock=flock, text=_usable(flock, file), findings=tuple(reader.findings))
+    parallel = setting(tree, "parallel_apply") is True
+    flock = _flock(losses, name, projects, levels, parallel=parallel)
+    return Imported(flock=flock, text=_usable(flock, file), findings=tuple(losses.findings))
 
 
 def _usable(flock: Mapping[str, Any], file: Path) -> str:
@@ -162,101 +106,14 @@ def _usable(flock: Mapping[str, Any], file: Path) -> str:
     return text
 
 
-def _projects(reader: _Reader, tree: MapNode, listed: ListNode) -> Iterator[Project]:
-    taken: set[tuple[str, str]] = set()
-    states: dict[tuple[str, str], Origin] = {}
-    values = ProjectValues(root=reader.file.parent, tree=tree, findings=reader.findings)
-    for item in listed.items:
-        folder = _plain(item, "dir")
-        if not isinstance(item, MapNode) or not isinstance(folder, str) or not folder:
-            reader.tell(item.origin, "a project without `dir`", "name the folder of its *.tf files", Severity.ERROR)
-            continue
-        if len(folder) > MAX_PATH_CHARS or not folder.isprintable():
-            message = f"`dir` is longer than {MAX_PATH_CHARS} characters, or holds what cannot be shown"
-            reader.tell(item.key_origin("dir"), message, "a flock takes no such path; shorten it", Severity.ERROR)
-            continue
-        called, workspace = str(_plain(item, "name") or ""), str(_plain(item, "workspace") or "default")
-        first = states.setdefault((_folder(folder), workspace), item.origin)
-        if first is not item.origin:
-            # By Atlantis both have one state; two targets would each begin with an empty one.
-            message = f"{folder} in the workspace {workspace} is deployed by the project in {first} as well"
-            hint = "keep one of them: a target has a state of its own"
-            reader.tell(item.origin, message, hint, Severity.ERROR, kind=Kind.CONFLICT)
-        region = next((one for one in map(_region_in, (called, workspace, folder)) if one), reader.region)
-        if region is None:
-            reader.tell(
-                item.origin,
-                f"nothing says which region {called or folder} is deployed to",
-                "say it for all such projects with --region",
-                Severity.ERROR,
-            )
-            continue
-        name = _label(called or f"{folder}-{workspace}".removesuffix("-default"), taken, region)
-        for key in item.entries:
-            _about_key(reader, item, key)
-        yield Project(
-            name=name,
-            called=called,
-            folder=folder,
-            region=region,
-            group=_group(reader, item),
-            depends_on=tuple(str(plain(one)) for one in _list(item, "depends_on")),
-            version=str(_plain(item, "terraform_version") or "").removeprefix("v") or None,
-            variables=values.of(item, folder=folder, workspace=workspace, name=called),
-            origin=item.origin,
-        )
-
-
-def _about_key(reader: _Reader, project: MapNode, key: str) -> None:
-    origin = project.key_origin(key)
-    if key not in _KNOWN:
-        reader.tell(origin, f"{key}: not known, ignored", did_you_mean(key, _KNOWN, otherwise="remove it"))
-    elif key == "workspace" and _plain(project, key) != "default":
-        reader.tell(
-            origin,
-            "the target has a state of its own, in Interlock, and runs in Terraform's workspace `default`",
-            "where the configuration says terraform.workspace, let it say a variable; bring the state over yourself",
-            Severity.NOTE,
-        )
-    elif key in _REQUIREMENTS:
-        _about_requirements(reader, key, project.entries[key], origin)
-    elif key in _POLICIES:
-        if _plain(project, key) is not False:
-            reader.tell(origin, f"{key}: is not carried over: no policy is checked before a deployment", _INSTEAD)
-    elif key not in _CARRIED:
-        reader.tell(origin, f"{key}: is not carried over", "a flock has nothing like it")
-
-
-_INSTEAD: Final = "`safety` in flock.yaml says what needs whose approval; what the repository requires, it still does"
-
-
-def _about_requirements(reader: _Reader, key: str, wanted: Node, origin: Origin) -> None:
-    for item in wanted.items if isinstance(wanted, ListNode) else (wanted,):
-        if key == "apply_requirements" and plain(item) == _APPROVED:
-            continue
-        where = item.origin if isinstance(wanted, ListNode) else origin
-        reader.tell(where, f"{key}: {plain(item)} is not carried over: nothing asks for it before a run", _INSTEAD)
-
-
-def _group(reader: _Reader, project: MapNode) -> int:
-    value = _plain(project, "execution_order_group")
-    if value is None:
-        return 0
-    if not isinstance(value, int) or isinstance(value, bool):
-        origin = project.key_origin("execution_order_group")
-        reader.tell(origin, "execution_order_group must be a number", "write a whole number", Severity.ERROR)
-        return 0
-    return value
-
-
-def _levels(reader: _Reader, projects: Sequence[Project]) -> dict[str, int]:
+def _levels(losses: Losses, projects: Sequence[Project]) -> dict[str, int]:
     """For each project, by its target's name and region, the phase that it belongs to: from 0."""
     by_name = {one.called: one for one in projects if one.called}
     levels: dict[str, int] = {}
     floor = 0
     for group in sorted({one.group for one in projects}):
-        members = {_key(one): one for one in projects if one.group == group}
-        waits = {key: _waits(reader, one, by_name) for key, one in members.items()}
+        members = {one.key: one for one in projects if one.group == group}
+        waits = {key: _waits(losses, one, by_name) for key, one in members.items()}
         reachable = levels.keys() | members.keys()
         stuck = {key for key, before in waits.items() if not before <= reachable}
         try:
@@ -267,7 +124,7 @@ def _levels(reader: _Reader, projects: Sequence[Project]) -> dict[str, int]:
             first = next(one for key, one in members.items() if key in stuck)
             message = f"{first.called or first.folder} waits for itself, or for a later group"
             hint = "correct depends_on and execution_order_group"
-            reader.tell(first.origin, message, hint, Severity.ERROR)
+            losses.tell(first.origin, message, hint, Severity.ERROR)
             return levels
         for key in order:
             levels[key] = max([floor, *(levels[one] + 1 for one in waits[key])])
@@ -275,21 +132,20 @@ def _levels(reader: _Reader, projects: Sequence[Project]) -> dict[str, int]:
     return levels
 
 
-def _waits(reader: _Reader, project: Project, by_name: Mapping[str, Project]) -> set[str]:
+def _waits(losses: Losses, project: Project, by_name: Mapping[str, Project]) -> set[str]:
     """The keys of the projects that come first; names of none are told."""
     wanted_all = set(project.depends_on)
     for wanted in sorted(wanted_all - by_name.keys()):
-        # Looking for what was meant takes long; after this many somebody has to look for themselves.
-        names = by_name if len(reader.findings) < MAX_MEANT else ()
+        names = by_name if len(losses.findings) < MAX_MEANT else ()
         hint = did_you_mean(wanted, names, otherwise="`depends_on` lists the names of projects")
-        reader.tell(project.origin, f"depends on {wanted!r}, which is no project", hint, Severity.ERROR)
-    return {_key(by_name[wanted]) for wanted in wanted_all & by_name.keys()}
+        losses.tell(project.origin, f"depends on {wanted!r}, which is no project", hint, Severity.ERROR)
+    return {by_name[wanted].key for wanted in wanted_all & by_name.keys()}
 
 
 def _flock(
-    reader: _Reader, name: str, projects: Sequence[Project], levels: Mapping[str, int], *, parallel: bool
+    losses: Losses, name: str, projects: Sequence[Project], levels: Mapping[str, int], *, parallel: bool
 ) -> dict[str, Any]:
-    folders = [_folder(one.folder) for one in projects]
+    folders = [one.place for one in projects]
     main = max(sorted(set(folders)), key=folders.count)
     shared = _shared([one.variables for one in projects]) if len(projects) > 1 else {}
     flock: dict[str, Any] = {"name": name, "configuration": main}
@@ -300,7 +156,7 @@ def _flock(
         for one in projects:
             if one.version is not None:
                 message = f"terraform_version {one.version} is not carried over: not all projects have the same"
-                reader.tell(one.origin, message, "`terraform` in flock.yaml says which versions may deploy the flock")
+                losses.tell(one.origin, message, "`terraform` in flock.yaml says which versions may deploy the flock")
     if shared:
         flock["variables"] = shared
     flock["phases"] = [
@@ -312,55 +168,22 @@ def _flock(
         for level in sorted(set(levels.values()))
     ]
     flock["targets"] = []
-    for one in sorted(projects, key=lambda one: levels[_key(one)]):
+    for one in sorted(projects, key=lambda one: levels[one.key]):
         own = {key: value for key, value in one.variables.items() if key not in shared}
-        target: dict[str, Any] = {"region": one.region, "name": one.name, "phase": f"step-{levels[_key(one)] + 1}"}
-        if _folder(one.folder) != main:
-            target["configuration"] = _folder(one.folder)
+        target: dict[str, Any] = {"region": one.region, "name": one.name, "phase": f"step-{levels[one.key] + 1}"}
+        if one.place != main:
+            target["configuration"] = one.place
         flock["targets"].append({**target, **({"variables": own} if own else {})})
     return flock
 
 
-def _not_carried(reader: _Reader, tree: MapNode) -> None:
+def _not_carried(losses: Losses, tree: MapNode) -> None:
     autodiscover = tree.entries.get("autodiscover")
-    if autodiscover is not None and _plain(autodiscover, "mode") != "disabled":
+    if autodiscover is not None and setting(autodiscover, "mode") != "disabled":
         origin = tree.key_origin("autodiscover")
-        reader.tell(origin, "projects that Atlantis discovers by itself are not carried over", "list them as targets")
+        losses.tell(origin, "projects that Atlantis discovers by itself are not carried over", "list them as targets")
 
 
 def _shared(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     first = values[0]
     return {key: one for key, one in first.items() if all(key in other and other[key] == one for other in values)}
-
-
-def _key(project: Project) -> str:
-    return f"{project.region}.{project.name}"
-
-
-def _folder(name: str) -> str:
-    return posixpath.normpath(name.strip("/") or ".")
-
-
-def _region_in(name: str) -> str | None:
-    found = REGION_IN_NAME.search(name)
-    return found[0] if found else None
-
-
-def _label(name: str, taken: set[tuple[str, str]], region: str) -> str:
-    short = _NO_NAME.sub("-", name.lower()).strip("-")[:MAX_NAME_CHARS].strip("-") or "main"
-    label, number = short, 1
-    while (region, label) in taken:
-        number += 1
-        label = f"{short[: MAX_NAME_CHARS - 1 - len(str(number))]}-{number}"
-    taken.add((region, label))
-    return label
-
-
-def _plain(node: Node | None, key: str) -> Any:
-    found = node.entries.get(key) if isinstance(node, MapNode) else None
-    return found.value if isinstance(found, Scalar) else None
-
-
-def _list(node: MapNode, key: str) -> Iterable[Node]:
-    found = node.entries.get(key)
-    return found.items if isinstance(found, ListNode) else ()

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from scheduler.configuration.atlantis_losses import Losses
 from scheduler.configuration.constraints import ANY
 from scheduler.configuration.files import read_bounded
 from scheduler.configuration.hcl import parse_values
 from scheduler.configuration.json_values import parse_json_values
 from scheduler.configuration.nodes import ListNode, MapNode, Node, Origin, Scalar, plain
-from scheduler.configuration.report import Finding, Kind, Refused, Severity
+from scheduler.configuration.report import Kind, Refused, Severity
 from scheduler.configuration.terraform import AUTOMATIC_SUFFIXES, AUTOMATIC_VALUES, Generic, Variable, read_generic
 
 #: Of all projects together, as they are written; a flock file holds less.
@@ -37,13 +38,12 @@ class ProjectValues:
     """Its folder."""
     tree: MapNode
     """What it says."""
-    findings: list[Finding]
-    """Told what is not carried over, each once."""
+    losses: Losses
+    """Told what is not carried over."""
     _places: dict[Path, Path] = field(default_factory=dict)
     _generics: dict[Path, tuple[Generic, tuple[Path, ...]]] = field(default_factory=dict)
     _files: dict[Path, tuple[int, Mapping[str, Node] | Refused]] = field(default_factory=dict)
     _workflows: dict[str, tuple[tuple[str, str, Origin], ...]] = field(default_factory=dict)
-    _told: set[tuple[Origin, str]] = field(default_factory=set)
     _used: int = 0
 
     def of(self, project: MapNode, *, folder: str, workspace: str, name: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class ProjectValues:
         """
         place = self.root / folder
         if not self._holds(place) or not place.is_dir():
-            self._tell(
+            self.losses.tell(
                 project.key_origin("dir"),
                 f"there is no folder {folder!r} in the repository",
                 "correct `dir`",
@@ -70,7 +70,7 @@ class ProjectValues:
             if option == _VAR_FILE and not self._holds(place / filled):
                 # Not where it leads: a server that was sent these files has its own around them.
                 message = f"the var file {filled!r} leads out of the repository; its values are not carried over"
-                self._tell(origin, message, "put the file itself into the repository")
+                self.losses.tell(origin, message, "put the file itself into the repository")
                 continue
             if option == _VAR_FILE:
                 values |= self._file(place / filled, generic, origin)
@@ -124,7 +124,7 @@ class ProjectValues:
             return self._kept(nodes, generic)
         fault = nodes.finding
         message = f"{fault.origin}: {fault.message}; its values are not carried over"
-        self._tell(named_at or fault.origin, message, fault.hint)
+        self.losses.tell(named_at or fault.origin, message, fault.hint)
         return {}
 
     def _read(self, path: Path) -> tuple[int, Mapping[str, Node] | Refused]:
@@ -139,7 +139,7 @@ class ProjectValues:
             for name, attribute in parse_values(content, str(path)).items():
                 literal = attribute.literal()
                 if literal is None:
-                    self._tell(attribute.origin, f"{name}: no literal, not carried over", "set it in flock.yaml")
+                    self.losses.tell(attribute.origin, f"{name}: no literal, not carried over", "set it in flock.yaml")
                 else:
                     nodes[name] = literal
         except Refused as error:
@@ -157,7 +157,7 @@ class ProjectValues:
         except (Refused, UnicodeEncodeError):
             node = None
         if node is None:
-            self._tell(origin, f"{name}: what -var gives is no literal, not carried over", hint)
+            self.losses.tell(origin, f"{name}: what -var gives is no literal, not carried over", hint)
             return None
         return _placed(node, origin)
 
@@ -166,13 +166,13 @@ class ProjectValues:
         for name, node in nodes.items():
             variable = generic.variables.get(name)
             if variable is None:
-                self._tell(
+                self.losses.tell(
                     node.origin, f"{name}: the configuration has no such variable; not carried over", "remove it"
                 )
             elif variable.secret:
                 message = f"{name}: the variable is sensitive and stands here in clear; not carried over"
                 hint = "let a data source read the secret by its name; then change the secret"
-                self._tell(node.origin, message, hint, kind=Kind.SECRET)
+                self.losses.tell(node.origin, message, hint, kind=Kind.SECRET)
             else:
                 kept[name] = _written(plain(node))
         return kept
@@ -192,7 +192,9 @@ class ProjectValues:
         workflow = workflows.entries.get(str(wanted.value)) if isinstance(workflows, MapNode) else None
         if workflow is None:
             hint = "what it passes to Terraform belongs into `variables`"
-            self._tell(wanted.origin, f"the workflow {wanted.value!r} is the server's and cannot be seen here", hint)
+            self.losses.tell(
+                wanted.origin, f"the workflow {wanted.value!r} is the server's and cannot be seen here", hint
+            )
             return
         if not isinstance(workflow, MapNode):
             return
@@ -203,16 +205,18 @@ class ProjectValues:
                         yield from self._options(arguments)
                     else:
                         hint = "let artifacts, values or the configuration itself say what it did"
-                        self._tell(step, f"the step {kind!r} is not carried over: runs execute Terraform only", hint)
+                        self.losses.tell(
+                            step, f"the step {kind!r} is not carried over: runs execute Terraform only", hint
+                        )
             elif stage == "apply":
                 for kind, step, arguments in _steps(workflow, stage):
                     if kind == "apply" and arguments is None:
                         continue
                     message = f"the step {kind!r} of `apply` is not carried over: runs apply the plan, and nothing else"
-                    self._tell(step, message, "what it checked, nothing checks now: say it in `safety`")
+                    self.losses.tell(step, message, "what it checked, nothing checks now: say it in `safety`")
             else:
                 hint = "what it checked, nothing checks now: say it in `safety`"
-                self._tell(workflow.key_origin(stage), f"the stage {stage!r} is not carried over", hint)
+                self.losses.tell(workflow.key_origin(stage), f"the stage {stage!r} is not carried over", hint)
 
     def _options(self, arguments: Node | None) -> Iterator[tuple[str, str, Origin]]:
         items = iter(arguments.items if isinstance(arguments, ListNode) else ())
@@ -225,22 +229,7 @@ class ProjectValues:
                     argument = str(plain(following))
                 yield option, argument, item.origin
             else:
-                self._tell(item.origin, f"{word} is not carried over", "Interlock says how Terraform is called")
-
-    def _tell(
-        self,
-        origin: Origin,
-        message: str,
-        hint: str,
-        severity: Severity = Severity.WARNING,
-        *,
-        kind: Kind | None = None,
-    ) -> None:
-        if (origin, message) in self._told:
-            return
-        self._told.add((origin, message))
-        kind = kind or (Kind.UNUSED if severity is not Severity.ERROR else Kind.UNRESOLVED)
-        self.findings.append(Finding(kind=kind, origin=origin, message=message, hint=hint, severity=severity))
+                self.losses.tell(item.origin, f"{word} is not carried over", "Interlock says how Terraform is called")
 
 
 def _steps(workflow: MapNode, stage: str) -> Iterator[tuple[str, Origin, Node | None]]:

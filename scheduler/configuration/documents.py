@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from scheduler.configuration.models import Layer
-from scheduler.configuration.nodes import MapNode, Node, Origin, dotted, find, origin_at, plain
+from scheduler.configuration.nodes import MapNode, Origin, dotted, find, origin_at, plain
 from scheduler.configuration.report import Finding, Kind, Refused, did_you_mean
 from scheduler.configuration.yaml_source import parse_yaml
 
@@ -56,7 +56,7 @@ def read_document[Model: BaseModel](
     try:
         return Document(model=model.model_validate(plain(tree)), tree=tree), []
     except ValidationError as error:
-        found = [_finding(tree, model, item) for item in error.errors(include_url=False, include_context=False)]
+        found = [_finding(tree, model, item) for item in error.errors(include_url=False)]
         # What only says that another field is wrong, which has an item of its own.
         return None, [one for one in found if one is not None]
 
@@ -65,17 +65,28 @@ def _finding(tree: MapNode, model: type[BaseModel], item: Mapping[str, Any]) -> 
     if item["type"] == "default_factory_not_called":
         return None
     # "[key]" marks a complaint about a key of a map.
-    path = tuple(step for step in item["loc"] if step != "[key]")
+    steps = tuple(step for step in item["loc"] if step != "[key]")
+    path = _without_tags(model, steps)
     origin = origin_at(tree, path)
     name = dotted(path)
     if item["type"] == "extra_forbidden":
-        known = _known_keys(model, find(tree, path[:-1]), path)
+        known = _known_keys(model, steps)
         return Finding(
             kind=Kind.SCHEMA,
             origin=origin,
             message=f"{name}: there is no such key here",
             hint=did_you_mean(str(path[-1]), known, otherwise=f"the keys are {', '.join(sorted(known))}"),
         )
+    if item["type"] == "union_tag_invalid":
+        wrong, kinds = item["ctx"]["tag"], item["ctx"]["expected_tags"].replace("'", "").split(", ")
+        return Finding(
+            kind=Kind.SCHEMA,
+            origin=origin,
+            message=f"{name}.type: there is no {wrong!r}",
+            hint=did_you_mean(wrong, kinds, otherwise=f"there are {', '.join(kinds)}"),
+        )
+    if item["type"] == "union_tag_not_found":
+        return Finding(kind=Kind.SCHEMA, origin=origin, message=f"{name}.type is missing", hint="add it")
     if item["type"] == "missing":
         return Finding(kind=Kind.SCHEMA, origin=origin, message=f"{name} is missing", hint="add it")
     message = str(item["msg"]).removeprefix("Value error, ")
@@ -98,24 +109,44 @@ def _hint(item: Mapping[str, Any]) -> str:
     return "correct it; docs/configuration.md shows what may stand here"
 
 
-def _known_keys(model: type[BaseModel], parent: Node | None, path: tuple[Any, ...]) -> list[str]:
-    """Keys of the model that stands at the parent of `path`, found by walking the annotations."""
-    here: Any = model
-    for step in path[:-1]:
-        here = _below(here, step)
-    fields = getattr(here, "model_fields", None)
-    return list(fields) if fields else list(Layer.model_fields) if parent else []
+def _without_tags(model: type[BaseModel], steps: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The path of what is complained about. Where maps are of several kinds, pydantic puts in the kind as a step."""
+    here: list[Any] = [model]
+    path: tuple[Any, ...] = ()
+    for step in steps:
+        kinds = _of_kind(here, step)
+        if not kinds:
+            path += (step,)
+        here = kinds or [below for one in here for below in _below(one, step)]
+    return path
 
 
-def _below(annotation: Any, step: Any) -> Any:
+def _known_keys(model: type[BaseModel], steps: tuple[Any, ...]) -> list[str]:
+    """Keys of the model that stands at the parent of `steps`, found by walking the annotations."""
+    here: list[Any] = [model]
+    for step in steps[:-1]:
+        here = _of_kind(here, step) or [below for one in here for below in _below(one, step)]
+    return [name for one in here for name in one.model_fields]
+
+
+def _of_kind(models: list[Any], tag: Any) -> list[Any]:
+    """Those of several models whose `type` is `tag`."""
+    return [one for one in models if len(models) > 1 and tag in get_args(one.model_fields["type"].annotation)]
+
+
+def _below(annotation: Any, step: Any) -> list[Any]:
+    """The models, and containers of such, that stand one step below."""
     fields = getattr(annotation, "model_fields", None)
     if fields is not None:
-        return fields[step].annotation if step in fields else None
-    for argument in getattr(annotation, "__args__", ()):
-        # dict[str, Model], tuple[Model, ...], Annotated[...], Model | None
-        if hasattr(argument, "model_fields"):
-            return argument
-        found = _below(argument, step) if hasattr(argument, "__args__") else None
-        if found is not None:
-            return found
-    return None
+        return _alternatives(fields[step].annotation) if step in fields else []
+    # tuple[Model, ...], dict[str, Model]
+    return [inner for argument in get_args(annotation) for inner in _alternatives(argument)]
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """`annotation` without the wrapping of Annotated and of unions; what holds no model at all is left out."""
+    if hasattr(annotation, "model_fields"):
+        return [annotation]
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return [inner for argument in get_args(annotation) for inner in _alternatives(argument)]
+    return [annotation] if any(map(_alternatives, get_args(annotation))) else []

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from shared.drift.settings import DriftSettings
 from shared.models import Label, TargetId
+from shared.rollback.settings import RollbackSettings
 from shared.safety.rules import SafetyRules
 from shared.versions import check_constraint
 
@@ -60,7 +62,7 @@ class Phase(_File):
         default=0, ge=0, le=MAX_TARGETS, description="failed targets after which the phase still counts as done"
     )
     bake_s: int = Field(default=0, ge=0, le=MAX_BAKE_S, description="seconds to wait and watch after its last target")
-    approval: bool = Field(default=False, description="a person lets it begin")
+    approval: bool = Field(default=False, description="a person approves each of its plans")
     after: Annotated[tuple[Label, ...], Field(strict=False, max_length=256)] | None = Field(
         default=None, description="phases that must be done first; left out: the phase listed before this one"
     )
@@ -123,6 +125,12 @@ class FlockFile(Layer):
     )
     safety: SafetyRules | None = Field(
         default=None, description="who has to approve what; left out: whoever may start its runs has approved them"
+    )
+    rollback: RollbackSettings | None = Field(
+        default=None, description="when a deployment is taken back, and what is watched; left out: never by itself"
+    )
+    drift: DriftSettings | None = Field(
+        default=None, description="how its targets are checked for drift; left out: on demand"
     )
 
 

@@ -15,13 +15,12 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from scheduler.database import Database
+from scheduler.database import Database, insert_into
 from scheduler.notifications.events import Event
 from scheduler.notifications.retries import MAX_AGE_S, MAX_RETRY_AFTER_S, Attempt, Verdict, judge
 from scheduler.notifications.templates import message_of
@@ -66,9 +65,8 @@ def record(session: Session, event: Event, *, destination: str | None = None) ->
     Recording the same event again changes nothing, whatever it says. With a `destination` it goes there and nowhere
     else.
     """
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.execute(
-        dialect.insert(NotificationRow)
+        insert_into(session, NotificationRow)
         .values(
             id=event.id,
             kind=event.kind.value,
@@ -86,8 +84,14 @@ def route(database: Database, names_for: Callable[[Event, str | None], Iterable[
     """Make the deliveries of events that have none yet. Returns how many events were routed; raises `Unavailable`.
 
     `names_for` says where an event goes; its second argument is the only destination, where the event has one.
+
+    Events of a kind that only a later version knows stay as they are: a beat of that version routes them.
     """
-    unrouted = select(NotificationRow).where(NotificationRow.routed_at.is_(None)).order_by(NotificationRow.sequence)
+    unrouted = (
+        select(NotificationRow)
+        .where(NotificationRow.routed_at.is_(None), NotificationRow.kind.in_(list(NotificationKind)))
+        .order_by(NotificationRow.sequence)
+    )
     with database.read() as session:
         if session.scalar(select(unrouted.limit(1).exists())) is not True:
             return 0
@@ -98,7 +102,7 @@ def route(database: Database, names_for: Callable[[Event, str | None], Iterable[
             try:
                 event = Event.stored(row.document)
             except ValueError as error:
-                # Recorded by a later version than ours: it must not hold up the others.
+                # Damaged: nobody will ever understand it, and it must not hold up the others.
                 log_event(log, "notification_not_understood", level=logging.ERROR, notification=row.id, error=error)
                 continue
             for name in names_for(event, row.destination):
@@ -183,7 +187,8 @@ def settle(database: Database, claimed: Claimed, attempt: Attempt, *, now: datet
 def clean(database: Database, *, now: datetime, routing: bool) -> int:
     """Give up what is too old, forget what is long over. Returns how many deliveries became dead; raises `Unavailable`.
 
-    Without `routing`, on a beat that has no destinations, events that nobody routed in a day are forgotten as well.
+    Without `routing`, on a beat that has no destinations, events that nobody routed are forgotten after a day; with it
+    only those of a kind that no beat has understood for as long as anything is kept.
     """
     kept = now - timedelta(seconds=KEPT_S)
     with database.write() as session:
@@ -205,13 +210,13 @@ def clean(database: Database, *, now: datetime, routing: bool) -> int:
         session.execute(delete(DeliveryRow).where(over))
         has_deliveries = exists().where(DeliveryRow.notification_id == NotificationRow.id)
         session.execute(delete(NotificationRow).where(NotificationRow.routed_at < kept, ~has_deliveries))
-        if not routing:
-            forgotten = now - timedelta(seconds=UNROUTED_KEPT_S)
-            session.execute(
-                delete(NotificationRow).where(
-                    NotificationRow.routed_at.is_(None), NotificationRow.created_at < forgotten
-                )
-            )
+        # What is merely late, after an outage however long, is still told by a beat that routes.
+        nobody_will = (
+            and_(NotificationRow.kind.not_in(list(NotificationKind)), NotificationRow.created_at < kept)
+            if routing
+            else NotificationRow.created_at < now - timedelta(seconds=UNROUTED_KEPT_S)
+        )
+        session.execute(delete(NotificationRow).where(NotificationRow.routed_at.is_(None), nobody_will))
     return int(getattr(died, "rowcount", 0))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scheduler.notifications.events import Event, Kind
@@ -29,12 +29,7 @@ class Message:
 def message_of(event: Event) -> Message:
     """The event in words."""
     message = _TEMPLATES[event.kind](event)
-    return Message(
-        title=one_line(message.title, MAX_TITLE),
-        happened=message.happened,
-        todo=message.todo,
-        commands=message.commands,
-    )
+    return replace(message, title=one_line(message.title, MAX_TITLE))
 
 
 def _halt(event: Event) -> Message:
@@ -100,7 +95,7 @@ def _approval_wanted(event: Event) -> Message:
         title=f"Approval wanted: {_where(event)}, {plans}{phase}",
         happened=f"{plans}{phase} of {event.rollout_id or 'a roll-out'} {'wait' if count > 1 else 'waits'} for a person"
         f"{_because(event)}.",
-        todo="Look at each plan, then approve or discard it. Nothing of that phase is applied until then.",
+        todo="Look at each plan, then approve or discard it. None that waits is applied before.",
         commands=(*_look_rollout(event), *_look_run(event, logs=True), *((decide,) if event.rollout_id else ())),
     )
 

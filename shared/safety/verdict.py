@@ -58,6 +58,10 @@ class Verdict(BaseModel):
     needed: int = Field(default=0, ge=0, description="how many persons it takes")
     why: str = Field(default="", max_length=1024, description="in one line, for people")
 
+    def __str__(self) -> str:
+        """`held: its phase asks for an approval`."""
+        return f"{self.decision}: {self.why}" if self.why else self.decision.value
+
 
 def judge(
     plan: SafetyPlan,

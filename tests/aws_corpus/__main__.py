@@ -22,7 +22,8 @@ from deploy.demo.arrivals import Arrived
 from shared.safety.allowance import Allowance
 from tests.aws_corpus.harness import CONFIGURATION, TIMING, Terraform, VerifyingCloud, verifying_cloud
 from tests.compile.traces import trace_of
-from tests.integration.proxy_support import REAL_KEY, REAL_SECRET, ProxyThread
+from tests.integration.proxy_cloud import REAL_KEY, REAL_SECRET
+from tests.integration.proxy_support import ProxyThread
 from tests.servers import ValkeyServer
 
 TRACES = Path(__file__).with_name("traces.json")

@@ -15,7 +15,8 @@ from shared.lease.timing import LeaseTiming
 from shared.safety.allowance import Allowance, AllowedEntry
 from shared.safety.making import safety_plan
 from shared.safety.plan_document import read
-from tests.integration.proxy_support import REAL_KEY, REAL_SECRET, ProxyThread, Worker
+from tests.integration.proxy_cloud import REAL_KEY, REAL_SECRET
+from tests.integration.proxy_support import ProxyThread, Worker
 
 CONFIGURATION = Path(__file__).with_name("configuration")
 COMMAND_LIMIT_S = 1800

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.proxy_support import verified_key
+from tests.integration.proxy_cloud import verified_key
 
 KINDS = ("idle", "upload", "download", "stream")
 EACH = 50

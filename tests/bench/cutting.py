@@ -22,7 +22,8 @@ from tests.bench.capture import Capture, Life
 from tests.bench.connections import EACH, KINDS, LiveClients, LiveCloud
 from tests.bench.per_request import PerRequestProxy
 from tests.bench.report import percentile, progress, record, spread_of
-from tests.integration.proxy_support import REAL_KEY, REAL_SECRET, Worker
+from tests.integration.proxy_cloud import REAL_KEY, REAL_SECRET
+from tests.integration.proxy_support import Worker
 from tests.integration.system import System, free_port, register_empty_flock, running
 from tests.servers import ValkeyServer
 

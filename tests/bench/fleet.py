@@ -17,7 +17,7 @@ import redis
 
 from shared.lease.keys import EVENTS_CHANNEL, target_keys
 from shared.models import Run, RunKind, RunStatus
-from tests.integration.proxy_support import REAL_KEY, REAL_SECRET, Arrival, Cloud
+from tests.integration.proxy_cloud import REAL_KEY, REAL_SECRET, Arrival, Cloud
 from tests.integration.system import System, eventually, free_port, register_empty_flock, running
 from tests.servers import ValkeyServer
 from worker.sandbox_layout import SIGNED_CALL, python_runtime

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from scheduler.database import Database
-from tests.integration.proxy_support import Cloud, ProxyThread, Worker
+from tests.integration.proxy_cloud import Cloud
+from tests.integration.proxy_support import ProxyThread, Worker
 from tests.postgres import PostgresServer
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from signing_proxy.connection import Limits
-from tests.integration.proxy_support import Cloud, ProxyThread, Tunnel, Worker, make_server_tls, sqs_call
+from tests.integration.proxy_cloud import Cloud, make_server_tls
+from tests.integration.proxy_support import ProxyThread, Worker, sqs_call
+from tests.integration.proxy_tunnel import Tunnel
 from tests.servers import wait_for
 
 BEFORE_SENDING = (

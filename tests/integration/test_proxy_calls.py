@@ -11,18 +11,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.integration.proxy_support import (
-    CLIENT_TIMEOUT_S,
-    REAL_KEY,
-    REGION,
-    Arrival,
-    Cloud,
-    ProxyThread,
-    Tunnel,
-    Worker,
-    make_server_tls,
-    sqs_call,
-)
+from tests.integration.proxy_cloud import CLIENT_TIMEOUT_S, REAL_KEY, REGION, Arrival, Cloud, make_server_tls
+from tests.integration.proxy_support import ProxyThread, Worker, sqs_call
+from tests.integration.proxy_tunnel import Tunnel
 from tests.servers import wait_for
 
 

@@ -11,17 +11,9 @@ from typing import Any
 import pytest
 
 from shared.lease.timing import LeaseTiming
-from tests.integration.proxy_support import (
-    CLIENT_TIMEOUT_S,
-    REAL_KEY,
-    Cloud,
-    ProxyThread,
-    Tunnel,
-    Worker,
-    make_server_tls,
-    operations,
-    sqs_call,
-)
+from tests.integration.proxy_cloud import CLIENT_TIMEOUT_S, REAL_KEY, Cloud, make_server_tls, operations
+from tests.integration.proxy_support import ProxyThread, Worker, sqs_call
+from tests.integration.proxy_tunnel import Tunnel
 from tests.servers import ValkeyServer, wait_for
 
 

@@ -19,7 +19,9 @@ import pytest
 from shared.clock import SystemClock
 from shared.lease.timing import LeaseTiming
 from signing_proxy.core import CA_CERTIFICATE
-from tests.integration.proxy_support import CLIENT_TIMEOUT_S, Cloud, Tunnel, Worker, sqs_call, within
+from tests.integration.proxy_cloud import CLIENT_TIMEOUT_S, Cloud, within
+from tests.integration.proxy_support import Worker, sqs_call
+from tests.integration.proxy_tunnel import Tunnel
 from tests.integration.test_proxy_process import PROGRAM, environment, scheduler_answer
 from tests.servers import wait_for
 

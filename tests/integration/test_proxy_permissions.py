@@ -17,18 +17,9 @@ from botocore.exceptions import ClientError
 from shared.control import AllowanceHolds, AskAllowance, Latched, send_message
 from shared.safety.allowance import Allowance, AllowedEntry
 from signing_proxy.testing import MemoryJournal
-from tests.integration.proxy_support import (
-    CLIENT_TIMEOUT_S,
-    REGION,
-    Arrival,
-    Cloud,
-    ProxyThread,
-    Tunnel,
-    Worker,
-    make_server_tls,
-    operations,
-    sqs_call,
-)
+from tests.integration.proxy_cloud import CLIENT_TIMEOUT_S, REGION, Arrival, Cloud, make_server_tls, operations
+from tests.integration.proxy_support import ProxyThread, Worker, sqs_call
+from tests.integration.proxy_tunnel import Tunnel
 from tests.servers import wait_for
 
 QUEUES = Allowance(mode="entries", entries=(AllowedEntry(type="aws_sqs_queue", operation="create"),))

@@ -17,17 +17,9 @@ import pytest
 
 from shared.safety.allowance import Allowance
 from signing_proxy.core import CA_CERTIFICATE
-from tests.integration.proxy_support import (
-    CLIENT_TIMEOUT_S,
-    REAL_KEY,
-    REAL_SECRET,
-    TIMING,
-    Arrival,
-    Cloud,
-    Tunnel,
-    Worker,
-    sqs_call,
-)
+from tests.integration.proxy_cloud import CLIENT_TIMEOUT_S, REAL_KEY, REAL_SECRET, Arrival, Cloud
+from tests.integration.proxy_support import TIMING, Worker, sqs_call
+from tests.integration.proxy_tunnel import Tunnel
 from tests.servers import wait_for
 
 PROGRAM = """

@@ -12,16 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.proxy_support import (
-    CLIENT_TIMEOUT_S,
-    REGION,
-    Cloud,
-    ProxyThread,
-    Tunnel,
-    Worker,
-    read_response,
-    sqs_call,
-)
+from tests.integration.proxy_cloud import CLIENT_TIMEOUT_S, REGION, Cloud
+from tests.integration.proxy_support import ProxyThread, Worker, sqs_call
+from tests.integration.proxy_tunnel import Tunnel, read_response
 from tests.servers import wait_for
 
 SQS = f"sqs.{REGION}.amazonaws.com"

@@ -10,7 +10,9 @@ import pytest
 
 from shared.constants import STATE_HOST
 from signing_proxy.connection import Limits
-from tests.integration.proxy_support import Cloud, ProxyThread, Tunnel, Worker
+from tests.integration.proxy_cloud import Cloud
+from tests.integration.proxy_support import ProxyThread, Worker
+from tests.integration.proxy_tunnel import Tunnel
 from tests.servers import wait_for
 
 

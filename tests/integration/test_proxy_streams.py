@@ -14,18 +14,9 @@ from typing import Any
 import pytest
 
 from signing_proxy.sockets import GatedSocket
-from tests.integration.proxy_support import (
-    CLIENT_TIMEOUT_S,
-    REAL_KEY,
-    REGION,
-    TIMING,
-    Cloud,
-    ProxyThread,
-    Tunnel,
-    Worker,
-    operations,
-    sqs_call,
-)
+from tests.integration.proxy_cloud import CLIENT_TIMEOUT_S, REAL_KEY, REGION, Cloud, operations
+from tests.integration.proxy_support import TIMING, ProxyThread, Worker, sqs_call
+from tests.integration.proxy_tunnel import Tunnel
 from tests.servers import wait_for
 
 S3 = f"bucket.s3.{REGION}.amazonaws.com"

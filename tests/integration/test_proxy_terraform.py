@@ -17,7 +17,8 @@ import pytest
 from shared.control import Latched
 from shared.safety.allowance import Allowance, AllowedEntry
 from tests import external_provider
-from tests.integration.proxy_support import Arrival, Cloud, ProxyThread, Worker, operations
+from tests.integration.proxy_cloud import Arrival, Cloud, operations
+from tests.integration.proxy_support import ProxyThread, Worker
 from tests.servers import wait_for
 from worker.terraform_binary import find_terraform
 

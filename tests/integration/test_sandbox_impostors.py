@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from shared.models import Run, RunKind, RunStatus
-from tests.integration.proxy_support import Cloud
+from tests.integration.proxy_cloud import Cloud
 from tests.integration.system import System, eventually, register_empty_flock, running
 from tests.servers import ValkeyServer
 from worker import signed_call

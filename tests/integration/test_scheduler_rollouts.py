@@ -81,10 +81,11 @@ def test_pausing_and_claiming_at_once_leaves_a_run_either_at_work_or_waiting(wor
     value = begin(world, count=1)
     for _ in range(5):
         (run,) = runs.listed(world.context, target="web.r0", status=RunStatus.PENDING, limit=1)
-        claimed, _ = at_once(
+        claimed, paused = at_once(
             lambda run=run: claims.claim(world.context, run.id, node="n", holder="h"),  # type: ignore[misc]  # bound now
             lambda: service.pause(world.context, value.id),
         )
+        assert failures([paused]) == []
         now = runs.get(world.context, run.id)
         if isinstance(claimed, Assignment):
             assert now.status is RunStatus.CLAIMED

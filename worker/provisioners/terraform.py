@@ -199,9 +199,9 @@ def run_terraform(
     *,
     take_over: Callable[[Terraform], bool | None],
     progress: Callable[[RunStatus], None],
+    gate: Callable[[Terraform], Outcome | None],
     saved: bytes | None = None,
     keep: Callable[[bytes, bool], None] | None = None,
-    gate: Callable[[Terraform], Outcome | None] = lambda _: None,
 ) -> Outcome:
     """Carry out one plan, apply or destroy.
 
@@ -211,10 +211,10 @@ def run_terraform(
         take_over: brings in what an earlier, cut run left; called after init. Returns whether the plan that it left in
             place has changes, or None when there is none.
         progress: told when planning and applying begin.
+        gate: is shown the plan that was made; returns how the run ends instead of applying, or None to go on.
         saved: an apply: the plan file to apply. Nothing else is then applied: the plan that is made now is only shown
             to the gate, so that what changed in the cloud since the approval is noticed before anything begins.
         keep: a plan: takes the plan file and whether it has changes.
-        gate: is shown the plan that was made; returns how the run ends instead of applying, or None to go on.
 
     Raises:
         StopRequested: the run had to stop.

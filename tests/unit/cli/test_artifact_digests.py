@@ -84,6 +84,10 @@ def odd(request: httpx.Request) -> httpx.Response:
     return httpx.Response(401, headers={"WWW-Authenticate": 'Bearer realm="http://auth.example.com/token"'})
 
 
+def nowhere(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(401, headers={"WWW-Authenticate": 'Bearer realm="https://[auth/token"'})
+
+
 @pytest.mark.parametrize(
     ("registry", "source", "version", "why"),
     [
@@ -95,6 +99,7 @@ def odd(request: httpx.Request) -> httpx.Response:
         (away, "r.example.com/team/shop", "4.2", "did not answer: no route"),
         (private, "r.example.com/team/shop", "4.2", "asks for user and password: `docker login r.example.com`"),
         (odd, "r.example.com/team/shop", "4.2", "credentials of a kind"),
+        (nowhere, "r.example.com/team/shop", "4.2", "did not answer: Invalid IPv6 URL"),
     ],
 )
 def test_what_cannot_be_looked_up_is_an_error_that_says_why(

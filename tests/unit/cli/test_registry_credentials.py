@@ -37,6 +37,11 @@ def test_both_may_be_written_out(tmp_path: Path) -> None:
     assert found == Credentials(username="anna", password="word", identity_token="")
 
 
+@pytest.mark.parametrize("half", [{"username": "anna"}, {"password": "word"}, {"auth": packed("anna:")}])
+def test_half_a_login_is_none(tmp_path: Path, half: dict[str, str]) -> None:
+    assert read(tmp_path, {"auths": {HOST: half}}).find(HOST, "shop") is None
+
+
 def test_an_identity_token_is_kept(tmp_path: Path) -> None:
     entry = {"auth": packed("00000000-0000-0000-0000-000000000000:"), "identitytoken": "refresh"}
     found = read(tmp_path, {"auths": {HOST: entry}}).find(HOST, "shop")

@@ -90,6 +90,15 @@ def test_phases_wait_for_approval_while_a_plan_of_theirs_does() -> None:
     assert waiting_for_approval(value(Stage.CONFIRMED, Stage.APPLIED)) == []
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_phase_that_asks_nobody_waits_while_the_safety_rules_hold_a_plan(held: bool) -> None:
+    one = value(Stage.PLANNED)
+    open_phase = one.phases[0].model_copy(update={"approval": False})
+    target = one.targets[0].model_copy(update={"held": held})
+    changed = one.model_copy(update={"phases": (open_phase, one.phases[1]), "targets": (target,)})
+    assert waiting_for_approval(changed) == (["canary"] if held else [])
+
+
 def test_plans_that_wait_are_chosen_by_phase_and_target() -> None:
     one = value(Stage.PLANNED, Stage.PLANNED, Stage.PLANNED)
     assert plans_that_wait(one, phase=None, targets=[]) == {"web.r0": DIGEST, "web.r1": OTHER, "web.r2": OTHER}

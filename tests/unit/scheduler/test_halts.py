@@ -39,7 +39,7 @@ def test_a_run_that_was_halted_at_the_wire_names_the_call_and_what_it_named(worl
     run = halted(world, at_the_wire("sqs", "DeleteQueue", {"QueueUrl": "https://sqs/1/a"}, "it holds no delete"))
     (event,) = told(world)
     assert event.kind is Kind.HALT
-    assert (event.operation, event.resource) == ("sqs:DeleteQueue", "QueueUrl=https://sqs/1/a")
+    assert (event.operation, event.resource, event.items) == ("sqs:DeleteQueue", "QueueUrl=https://sqs/1/a", ())
     assert (event.run_id, event.target, event.flock) == (run.run.id, "web.north", "web")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import NoResultFound
 
 from scheduler import releases, runs, safety_plans
 from scheduler.rows import find_run
@@ -320,3 +321,13 @@ def test_a_run_that_is_not_live_may_read_and_no_more(world: World, kind: RunKind
     with world.context.database.write() as session:
         session.execute(update(RunRow).where(RunRow.id == run.run.id).values(status=RunStatus.APPLYING, epoch=99))
     assert mode(world, run) == ("reads", []), "an epoch that is not its target's last"
+
+
+def test_an_approval_is_not_taken_for_a_later_one_where_the_run_before_it_is_unknown(world: World) -> None:
+    ruled(world)
+    run = begin(world)
+    assert deliver(world, run, plan(DELETE)) is Decision.HELD
+    digest = safety_plans.get(world.context, run.run.id).digest
+    safety_plans.approve(world.context, run.run.id, digest=digest, actor="anna")
+    with world.context.database.read() as session, pytest.raises(NoResultFound):
+        safety_plans.judge_run(session, find_run(session, run.run.id), retried={TARGET: "run-" + "0" * 16})

@@ -13,6 +13,8 @@ from signing_proxy import access
 from signing_proxy.access import OperationClass, access_table, class_of
 from signing_proxy.catalog import load_model
 from signing_proxy.service_index import service_index
+from tests.compile import access as compile_access
+from tests.compile.access import Known
 from tests.compile.reviewed import EXCEPTIONS
 
 
@@ -76,6 +78,34 @@ def test_every_exception_has_its_reason_and_is_in_the_table() -> None:
     for (service, operation), (kind, reason) in EXCEPTIONS.items():
         assert len(reason) > 10, (service, operation)
         assert class_of(service, operation, b"WithDecryption") == kind
+
+
+def compiled(
+    operation: str, reference: str | None, documented: str | None = None, *, put: bool = False
+) -> OperationClass:
+    """The class that an operation gets about which the sources say this."""
+    known = Known(service="sqs", operation=operation, marked_write=put, reference=reference, documented=documented)
+    return OperationClass(compile_access.class_of(known))
+
+
+@pytest.mark.parametrize(
+    ("operation", "reference", "documented", "put"),
+    [
+        ("GetThing", "Write", "Read", False),
+        ("GetThing", "Read", "Write", False),
+        ("ListThings", "Tagging", None, False),
+        ("DescribeThing", "Permissions management", None, False),
+        ("GetThing", None, "Read", False),
+        ("GetThing", "Read", "Read", True),
+        ("GetThingToken", "Read", "Read", False),
+        ("MakeThing", "Read", "Read", False),
+    ],
+)
+def test_one_source_that_calls_it_no_read_is_enough(
+    operation: str, reference: str | None, documented: str | None, put: bool
+) -> None:
+    assert not compiled(operation, reference, documented, put=put).reads
+    assert compiled("GetThing", "Read", "List") is OperationClass.READ
 
 
 def test_no_operation_that_iam_calls_a_write_is_a_read_except_the_reviewed_ones() -> None:

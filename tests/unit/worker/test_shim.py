@@ -142,4 +142,4 @@ def test_the_end_of_the_supervisor_is_the_end_of_the_command(tmp_path: Path) -> 
 def test_a_supervisor_that_leaves_with_an_event_unread_is_gone_all_the_same(started: Shim, tmp_path: Path) -> None:
     """The kernel then answers the shim's read with ECONNRESET instead of end of file."""
     started.run(["true"], tmp_path / "log")
-    select.select([started.socket], [], [], 60)
+    assert select.select([started.socket], [], [], 60)[0], "the event is there"

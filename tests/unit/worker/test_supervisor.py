@@ -2,186 +2,28 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.clock import SystemClock
-from shared.control import Acked, Attach, Attached, Cut, Done, Latched, Open, Poll, Refused, Shut
-from shared.errors import ApiError, Unavailable
+from shared.control import Attach, Done, Open, Poll, Refused, Shut
+from shared.errors import ApiError
 from shared.lease.machine import State
-from shared.lease.timing import LeaseTiming
-from shared.models import Assignment, Recovery, Run, RunKind, RunStatus
-from shared.release_manifest import canonical, digest_of
-from shared.release_pack import pack
-from shared.settings import Settings
-from shared.testing import FakeLeaseStore, fake_lease_store
-from tests.releases import make_release
-from tests.unit.worker.fake_proxy import FakeProxy
-from tests.unit.worker.support import RUN, TARGET, assignment, run
+from shared.models import MAX_REASON, Run, RunKind, RunStatus
+from shared.release_manifest import digest_of
+from tests.unit.worker.supervised import World, made
+from tests.unit.worker.support import RUN, TARGET
 from worker import supervisor
-from worker.metrics import WorkerMetrics
-from worker.release_cache import ReleaseCache
-from worker.renewal_group import Alone
-from worker.run_directory import RunDirectory
 from worker.sandbox import Sandbox, Undead
-from worker.sandbox_setup import CA_NAME, Confinement
-from worker.stop import Cause, Stop
-
-TIMING = LeaseTiming(ttl_ms=60_000, renew_ms=1_000, poll_ms=100, delta_ms=1_000)
-
-
-class FakeApi:
-    """The scheduler, as far as a worker sees it; writes down what it is told, in order with the lease's state."""
-
-    def __init__(self, world: World, argv: tuple[str, ...]) -> None:
-        self.world = world
-        self.manifest, self.blobs = make_release(TARGET, generic={"here": b""}, provider_region="eu-west-1")
-        self.assignment = self._assignment(argv)
-        self.refusal: ApiError | None = None
-        self.finish_refusal: ApiError | None = None
-        self.now: dict[str, Any] = {}
-        self.reports: list[tuple[RunStatus, int | None, str]] = []
-        self.quarantined: list[tuple[int, bytes, State | None]] = []
-        self.logs: dict[int, str] = {}
-        self.raised: list[int] = []
-        self.away = 0
-        self.finish_away = 0
-        self.reported_in: list[State | None] = []
-
-    def _assignment(self, argv: tuple[str, ...]) -> Assignment:
-        plain = assignment(kind=RunKind.EXEC, argv=argv)
-        named = plain.run.model_copy(update={"release_digest": self.manifest.digest})
-        return plain.model_copy(update={"timing": TIMING, "run": named})
-
-    def claim(self, run_id: str, *, node: str, holder: str, regions: tuple[str, ...]) -> Assignment:
-        assert regions == ("here",)
-        if self.away:
-            self.away -= 1
-            raise Unavailable("away", hint="")
-        if self.refusal is not None:
-            raise self.refusal
-        self.assignment = self.assignment.model_copy(update={"holder": holder})
-        return self.assignment
-
-    def raise_epoch(self, run_id: str, *, holder: str, above: int) -> Assignment:
-        self.raised.append(above)
-        self.assignment = self.assignment.model_copy(update={"epoch": above + 1})
-        return self.assignment
-
-    def run(self, run_id: str) -> Run:
-        return run(kind=RunKind.EXEC, **self.now)
-
-    def release_manifest(self, digest: str) -> bytes:
-        return canonical(self.manifest)
-
-    def release_files(self, digest: str, target: str) -> bytes:
-        return pack(self.blobs)
-
-    def progress(self, run_id: str, *, holder: str, status: RunStatus) -> None:
-        assert holder == self.assignment.holder
-
-    def append_log(self, run_id: str, *, holder: str, offset: int, text: str) -> None:
-        self.logs[offset] = text
-
-    def recovery(self, target: str, *, run: str, holder: str) -> Recovery:
-        return Recovery()
-
-    def quarantine_state(self, target: str, *, epoch: int, run: str, state: bytes) -> None:
-        self.quarantined.append((epoch, state, self.world.store.view(TARGET).state))
-
-    def finish(
-        self, run_id: str, *, holder: str, epoch: int, exit_code: int | None, status: RunStatus, reason: str = ""
-    ) -> Run:
-        if self.finish_refusal is not None:
-            raise self.finish_refusal
-        assert (holder, epoch) == (self.assignment.holder, self.assignment.epoch)
-        if self.finish_away:
-            self.finish_away -= 1
-            raise Unavailable("away", hint="")
-        self.reported_in.append(self.world.state)
-        if (status, exit_code, reason) not in self.reports:
-            self.reports.append((status, exit_code, reason))
-        return run()
-
-    @property
-    def log(self) -> str:
-        return "".join(text for _, text in sorted(self.logs.items()))
-
-
-class World:
-    """Everything around one attempt."""
-
-    def __init__(self, home: Path, sockets: Path, *argv: str) -> None:
-        self.store: FakeLeaseStore = fake_lease_store()
-        self.store.clear(TARGET, self.store.server.incarnation, 0)
-        self.proxy = FakeProxy(sockets)
-        self.proxy.answers = {
-            Attach: Attached(seq=1, port=3128),
-            Poll: Open(deadline_ms=0),
-            Done: Acked(in_flight=0),
-        }
-        self.api = FakeApi(self, argv)
-        self.settings = Settings(
-            home=home, sandbox="none", proxy_socket=self.proxy.path, node="host-a", regions=("here",)
-        )
-        self.settings.ca_dir.mkdir(parents=True)
-        (self.settings.ca_dir / CA_NAME).write_text("certificate")
-        self.metrics = WorkerMetrics()
-        self.parts = supervisor.Parts(
-            settings=self.settings,
-            api=self.api,  # type: ignore[arg-type]  # the part of the client that is used
-            store=self.store,
-            renewer=Alone(self.store, replicas_timeout_ms=TIMING.renew_ms),
-            clock=SystemClock(),
-            confinement=Confinement(bwrap=None, terraform=None),
-            metrics=self.metrics,
-            releases=ReleaseCache(home),
-        )
-
-    def attempt(self) -> None:
-        supervisor.attempt(self.parts, RUN)
-
-    def command(self, *argv: str) -> None:
-        self.api.assignment = self.api._assignment(argv)
-
-    def in_the_middle(self, act: Callable[[], None], *, word: str = "begun") -> None:
-        """Attempt the run and act once its command has said `word`."""
-        waiting = threading.Event()
-
-        def later() -> None:
-            for _ in range(3000):
-                if word in self.api.log:
-                    act()
-                    return
-                waiting.wait(0.02)
-
-        actor = threading.Thread(target=later)
-        actor.start()
-        self.attempt()
-        actor.join(60)
-
-    @property
-    def state(self) -> State | None:
-        return self.store.view(TARGET).state
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    # A unix socket's path is short.
-    with tempfile.TemporaryDirectory() as sockets:
-        made = World(tmp_path / "home", Path(sockets), "sh", "-c", "echo begun; ls; exit 0")
-        yield made
-        made.proxy.close()
-
-
-SLOW = ("sh", "-c", "trap 'echo {} > errored.tfstate; exit 1' INT; echo begun; while :; do sleep 0.05; done")
+    yield from made(tmp_path)
 
 
 def test_a_run_goes_from_the_claim_to_the_report_and_the_lease_is_given_back(world: World) -> None:
@@ -274,6 +116,13 @@ def test_the_commands_exit_code_is_the_runs(world: World) -> None:
     assert world.state is State.RELEASED
 
 
+def test_a_reason_is_no_longer_than_the_scheduler_takes(world: World) -> None:
+    world.command("x" * 2 * MAX_REASON)
+    world.attempt()
+    ((_, _, reason),) = world.api.reports
+    assert len(reason) == MAX_REASON
+
+
 def test_a_message_for_a_run_that_is_not_to_be_had_is_dropped(world: World) -> None:
     world.api.refusal = ApiError("taken", status=409, code="not_claimable")
     world.attempt()
@@ -311,148 +160,6 @@ def test_a_cancel_interrupts_once_and_gives_the_lease_back(world: World) -> None
     assert world.api.reports == [(RunStatus.CANCELED, 130, "canceled")]
     assert world.api.log.count("interrupted") == 1
     assert world.state is State.RELEASED
-
-
-LATCHED = Latched(service="sqs", operation="DeleteQueue", resource={"QueueUrl": "q"}, reason="it holds no delete")
-
-
-def test_a_call_outside_the_safety_plan_halts_the_run_with_one_interrupt_and_the_lease_is_given_back(
-    world: World,
-) -> None:
-    world.command("sh", "-c", "trap 'echo interrupted; exit 3' INT; echo begun; while :; do sleep 0.05; done")
-    world.in_the_middle(lambda: world.proxy.say(LATCHED))
-    reason = "halted: sqs:DeleteQueue (QueueUrl=q) was refused: it holds no delete"
-    assert world.api.reports == [(RunStatus.HALTED, 77, reason)]
-    assert world.api.log.count("interrupted") == 1
-    assert world.state is State.RELEASED
-
-
-def test_the_resource_that_terraform_names_for_the_refused_call_is_in_the_reason(world: World) -> None:
-    said = r"Error: gone: DeleteQueue\n  with aws_sqs_queue.a,\n  on main.tf line 3\n"
-    world.command("sh", "-c", f"trap 'printf \"{said}\"; exit 1' INT; echo begun; while :; do sleep 0.05; done")
-    world.in_the_middle(lambda: world.proxy.say(LATCHED))
-    ((_, _, reason),) = world.api.reports
-    assert reason.startswith("halted: sqs:DeleteQueue (QueueUrl=q) for aws_sqs_queue.a was refused: ")
-
-
-def test_one_that_ends_well_all_the_same_is_halted(world: World) -> None:
-    world.command("sh", "-c", "trap 'exit 0' INT; echo begun; while :; do sleep 0.05; done")
-    world.in_the_middle(lambda: world.proxy.say(LATCHED))
-    assert world.api.reports[0][0] is RunStatus.HALTED
-
-
-def test_a_halt_outlives_a_cut_that_comes_after_it(world: World) -> None:
-    world.command(*SLOW)
-
-    def halt_then_cut() -> None:
-        world.proxy.say(LATCHED)
-        world.proxy.say(Cut(reason="the proxy ends", in_flight=0))
-
-    world.in_the_middle(halt_then_cut)
-    assert world.api.reports[0][:2] == (RunStatus.HALTED, 77)
-
-
-def test_a_cut_run_keeps_its_errored_state_before_the_lease_is_given_up(world: World) -> None:
-    world.command(*SLOW)
-    world.in_the_middle(lambda: world.proxy.say(Cut(reason="deadline passed", in_flight=2)))
-    ((status, code, reason),) = world.api.reports
-    assert (status, code) == (RunStatus.LOST, 75)
-    assert "deadline passed" in reason
-    assert world.api.quarantined == [(1, b"{}\n", State.HELD)]
-    assert (world.settings.home / "kept" / RUN / "errored.tfstate").read_text() == "{}\n"
-
-
-def fail_to_keep(*_: object) -> None:
-    raise OSError(errno.ENOSPC, "no space left on device")
-
-
-def test_a_state_that_cannot_be_kept_is_delivered_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RunDirectory, "keep_errored_state", fail_to_keep)
-    world.command(*SLOW)
-    world.in_the_middle(lambda: world.proxy.say(Cut(reason="deadline passed", in_flight=2)))
-    assert world.api.quarantined == [(1, b"{}\n", State.HELD)]
-    assert not (world.settings.home / "runs" / RUN).exists()
-
-
-def test_a_state_that_is_neither_kept_nor_delivered_stays_where_it_is(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(*_: object, **__: object) -> None:
-        raise Unavailable("away", hint="")
-
-    monkeypatch.setattr(RunDirectory, "keep_errored_state", fail_to_keep)
-    monkeypatch.setattr(world.api, "quarantine_state", away)
-    world.command(*SLOW)
-    world.in_the_middle(lambda: world.proxy.say(Cut(reason="deadline passed", in_flight=2)))
-    assert world.api.reports[0][0] is RunStatus.LOST
-    assert (world.settings.home / "runs" / RUN / "work" / "errored.tfstate").read_text() == "{}\n"
-
-
-def test_a_lease_taken_by_an_operator_ends_the_run_as_refused(world: World) -> None:
-    world.command(*SLOW)
-
-    def revoke() -> None:
-        world.api.now.update(revoke_requested=True)
-        world.store.revoke(TARGET, world.store.view(TARGET).lease_id, "operator")
-
-    world.in_the_middle(revoke)
-    ((status, code, _),) = world.api.reports
-    assert (status, code) == (RunStatus.LOST, 77)
-    assert world.state is State.SEVERED
-
-
-def pass_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None] = lambda: None) -> None:
-    """Have the holder's deadline pass just when the command has ended, and do something more."""
-
-    class Leaping(SystemClock):
-        leap_ms = 0
-
-        def boot_ms(self) -> int:
-            return super().boot_ms() + self.leap_ms
-
-    clock = Leaping()
-    world.parts = supervisor.Parts(**{**vars(world.parts), "clock": clock})
-    original = supervisor.run_command
-
-    def run_and_leap(*arguments: Any) -> Any:
-        outcome = original(*arguments)
-        clock.leap_ms = TIMING.ttl_ms
-        then()
-        return outcome
-
-    monkeypatch.setattr(supervisor, "run_command", run_and_leap)
-
-
-def test_a_worker_that_was_stopped_too_long_reports_a_loss_whatever_its_command_said(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As after SIGCONT: the command has ended well in the meantime, and the deadline has passed."""
-    pass_the_deadline(world, monkeypatch)
-    world.api.finish_refusal = ApiError("lost", status=409, code="lease_lost")
-    world.attempt()
-    assert world.api.reports == []
-    assert "lease_lost" in world.api.log
-    assert not any(isinstance(message, Done) for message in world.proxy.received)
-    assert world.state is State.HELD, "it releases nothing that may be another's by now"
-
-
-def test_a_halt_outlives_a_deadline_that_passed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def latched() -> None:
-        world.proxy.say(LATCHED)
-        assert heard.wait(10)
-
-    heard = threading.Event()
-    request = Stop.request
-
-    def listen(stop: Stop, cause: Cause, detail: str) -> None:
-        request(stop, cause, detail)
-        if cause is Cause.HALTED:
-            heard.set()
-
-    monkeypatch.setattr(Stop, "request", listen)
-    pass_the_deadline(world, monkeypatch, latched)
-    world.attempt()
-    assert world.api.reports[0][:2] == (RunStatus.HALTED, 77)
 
 
 def test_without_a_proxy_nothing_starts_and_the_lease_is_given_back(world: World) -> None:

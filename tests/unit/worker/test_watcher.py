@@ -74,7 +74,9 @@ def test_an_api_that_is_away_ends_nothing(world: World) -> None:
 
 def test_the_thread_ends_when_told(world: World) -> None:
     world.watcher.start()
+    assert world.watcher._thread.is_alive()
     world.watcher.stop()
+    assert not world.watcher._thread.is_alive()
 
 
 def test_it_remembers_that_the_api_was_away(world: World) -> None:

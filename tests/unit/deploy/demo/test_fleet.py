@@ -18,7 +18,6 @@ from deploy.demo.fleet import (
     descendants,
     environment_of,
     first_line,
-    interrupted_by_sigterm,
     is_alive,
     worker_processes,
 )
@@ -174,16 +173,3 @@ def test_a_first_line_that_is_not_complete_is_waited_for(fleet: Fleet) -> None:
     part = fleet.start("cloud", ["cat"], os.environ, stdin=b'{"port": 1')
     part.process.wait(60)
     assert first_line(part) is None
-
-
-def test_sigterm_ends_the_demo_as_ctrl_c_does() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-
-    def told_to_end() -> None:
-        with interrupted_by_sigterm():
-            os.kill(os.getpid(), signal.SIGTERM)
-            signal.pause()
-
-    with pytest.raises(KeyboardInterrupt):
-        told_to_end()
-    assert signal.getsignal(signal.SIGTERM) is before

@@ -167,7 +167,7 @@ def test_more_projects_than_a_flock_has_targets_are_refused_before_any_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(atlantis, "MAX_TARGETS", 2)
-    monkeypatch.setattr(atlantis, "ProjectValues", None)
+    monkeypatch.setattr(atlantis, "read_projects", None)
     with pytest.raises(ManyRefused, match="more than 2 projects"):
         imported(tmp_path)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.configuration.atlantis_losses import Losses
 from scheduler.configuration.atlantis_values import ProjectValues
 from scheduler.configuration.nodes import ListNode, MapNode
 from scheduler.configuration.report import Finding
@@ -36,9 +37,9 @@ def values(root: Path, files: dict[str, str], *, var: str | None = None) -> tupl
     assert isinstance(listed, ListNode)
     (project,) = listed.items
     assert isinstance(project, MapNode)
-    findings: list[Finding] = []
-    reader = ProjectValues(root=root, tree=tree, findings=findings)
-    return reader.of(project, folder="net", workspace="prod", name="it"), findings
+    losses = Losses()
+    reader = ProjectValues(root=root, tree=tree, losses=losses)
+    return reader.of(project, folder="net", workspace="prod", name="it"), losses.findings
 
 
 def test_later_sources_win_as_they_do_in_terraform(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from scheduler.configuration import check as module
-from tests.unit.scheduler.configuration.corpus import CORPUS, Seeded
+from tests.unit.scheduler.configuration.corpus import CORPUS
 from tests.unit.scheduler.configuration.fleets import FILES, checked, findings
+from tests.unit.scheduler.configuration.seeded import Seeded
 
 
 @pytest.mark.parametrize("seeded", CORPUS, ids=lambda seeded: seeded.name)

@@ -266,8 +266,9 @@ def test_lines_are_those_of_the_blocks(tmp_path: Path) -> None:
 
 
 def test_what_a_caller_passes_in_is_known_by_its_alias(tmp_path: Path) -> None:
-    for case in CASES:
-        if case.name.startswith("aliases"):
-            folder = tmp_path / case.name
-            folder.mkdir()
-            assert read(folder, case.files).requirements["passed"].aliases == ("passed.x",)
+    cases = [case for case in CASES if case.name.startswith("aliases")]
+    assert cases
+    for case in cases:
+        folder = tmp_path / case.name
+        folder.mkdir()
+        assert read(folder, case.files).requirements["passed"].aliases == ("passed.x",)

@@ -137,7 +137,7 @@ async def test_a_certificate_for_another_host_is_not(authority: Callable[..., Au
     ca = authority("example.com")
     with HttpReceiver(200, tls=ca.server_context) as receiver:
         attempt = await send_http(webhook(receiver.url, ca_file=ca.ca_file), event(), now=NOW)
-    assert not attempt.delivered
+    assert "IP address mismatch" in attempt.note
     assert receiver.requests == []
 
 
@@ -145,6 +145,7 @@ async def test_a_file_that_holds_no_certificates_is_a_failure_not_a_crash(tmp_pa
     (tmp_path / "ca.pem").write_text("nothing")
     attempt = await send_http(webhook("https://127.0.0.1:1/", ca_file=tmp_path / "ca.pem"), event(), now=NOW)
     assert not attempt.delivered
+    assert attempt.note.startswith("SSLError: "), "and not that nobody answers there"
 
 
 def test_certificates_and_names_are_always_checked() -> None:

@@ -79,16 +79,39 @@ def test_a_test_goes_where_it_was_sent(database: Database) -> None:
     assert seen == ["ops"]
 
 
-def test_an_event_of_a_later_version_holds_up_nobody(database: Database) -> None:
+def test_an_event_of_a_kind_that_a_later_version_knows_waits_for_it_and_holds_up_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_ROUTED", 1)
     with database.write() as session:
         outbox.record(session, event())
-        session.execute(update(NotificationRow).values(document={"kind": "novelty"}))
+        session.execute(update(NotificationRow).values(kind="novelty"))
     put(database, event(key="run-2"))
+    assert [one.event.key for one in outbox.claim(database, "ops", limit=9, now=NOW)] == ["run-2"]
+    assert outbox.counts(database)[NotificationState.UNROUTED] == 1
+    with database.write() as session:
+        # As if the later version looked at it.
+        session.execute(update(NotificationRow).where(NotificationRow.kind == "novelty").values(kind=event().kind))
+    assert outbox.route(database, lambda _event, _only: ("ops",), now=NOW) == 1
+    assert [one.event.id for one in outbox.claim(database, "ops", limit=9, now=NOW)] == [event().id]
+
+
+def test_an_event_that_is_damaged_holds_up_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_ROUTED", 1)
+    with database.write() as session:
+        outbox.record(session, event())
+        session.execute(update(NotificationRow).values(document={"kind": "damaged"}))
+    put(database, event(key="run-2"))
+    put(database, event(key="run-3"))
     assert outbox.due(database, now=NOW) == {"ops": 1}
-    assert len(listed(database)) == 1
+    assert [one.levelname for one in caplog.records if one.message.startswith("notification_not_understood")] == [
+        "ERROR"
+    ]
 
 
-def test_a_delivery_of_a_later_version_is_left_to_it(database: Database) -> None:
+def test_a_delivery_of_a_later_version_is_left_to_it(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     put(database, event(key="run-1"))
     put(database, event(key="run-2"))
     with database.write() as session:
@@ -97,6 +120,7 @@ def test_a_delivery_of_a_later_version_is_left_to_it(database: Database) -> None
     assert [one.event.key for one in outbox.claim(database, "ops", limit=9, now=NOW)] == ["run-2"]
     with database.read() as session:
         assert sorted(session.scalars(select(DeliveryRow.attempts))) == [0, 1]
+    assert "notification_not_understood" in caplog.text
 
 
 def test_a_claimed_delivery_is_nobody_elses_until_its_claim_runs_out(database: Database) -> None:
@@ -197,19 +221,43 @@ def test_what_is_long_over_is_forgotten(database: Database) -> None:
     (claimed,) = outbox.claim(database, "ops", limit=1, now=NOW)
     outbox.settle(database, claimed, OK, now=NOW, jitter=0)
     outbox.clean(database, now=later(outbox.KEPT_S), routing=True)
-    assert len(listed(database)) == 2
+    assert [one.state for one in listed(database)] == ["nobody", "delivered"]
     outbox.clean(database, now=later(outbox.KEPT_S + 1), routing=True)
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(NotificationRow)) == 0
         assert session.scalar(select(func.count()).select_from(DeliveryRow)) == 0
 
 
-@pytest.mark.parametrize("routing", [True, False])
-def test_only_a_beat_without_destinations_forgets_what_nobody_routed(database: Database, routing: bool) -> None:
+def test_what_somebody_asked_for_again_is_not_forgotten_with_the_old(database: Database) -> None:
+    for key in ("run-1", "run-2"):
+        put(database, event(key=key))
+    for claimed in outbox.claim(database, "ops", limit=2, now=NOW):
+        outbox.settle(database, claimed, Attempt(delivered=False, gone=True), now=NOW, jitter=0)
+    again, now = event(key="run-1").id, later(outbox.KEPT_S + 1)
+    with database.write() as session:
+        outbox.retry(session, notification=again, destination=None, now=now)
+    outbox.clean(database, now=now, routing=True)
+    assert [(one.id, one.state) for one in listed(database)] == [(again, "queued")]
+
+
+def test_what_nobody_routed_is_forgotten_after_a_day_by_a_beat_without_destinations(database: Database) -> None:
     with database.write() as session:
         outbox.record(session, event())
-    outbox.clean(database, now=later(outbox.UNROUTED_KEPT_S + 1), routing=routing)
-    assert len(listed(database)) == routing
+    outbox.clean(database, now=later(outbox.UNROUTED_KEPT_S), routing=False)
+    assert len(listed(database)) == 1
+    outbox.clean(database, now=later(outbox.UNROUTED_KEPT_S + 1), routing=False)
+    assert listed(database) == []
+
+
+def test_a_beat_with_destinations_forgets_nothing_that_it_can_still_tell(database: Database) -> None:
+    with database.write() as session:
+        outbox.record(session, event(key="run-1"))
+        strange = outbox.record(session, event(key="run-2"))
+        session.execute(update(NotificationRow).where(NotificationRow.id == strange).values(kind="of_tomorrow"))
+    outbox.clean(database, now=later(outbox.KEPT_S), routing=True)
+    assert outbox.counts(database)[NotificationState.UNROUTED] == 2
+    outbox.clean(database, now=later(outbox.KEPT_S + 1), routing=True)
+    assert [one.id for one in listed(database)] == [event(key="run-1").id]
 
 
 def test_what_is_on_its_way_is_counted(database: Database) -> None:

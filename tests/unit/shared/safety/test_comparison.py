@@ -37,4 +37,5 @@ def test_side_by_side_every_entry_is_in_one_place(one: SafetyPlan, other: Safety
 def test_many_entries_are_named_in_one_line() -> None:
     many = [entry("create", f"a.b{number}") for number in range(7)]
     assert named(many, at_most=2) == "create a.b0, create a.b1 and 5 more"
+    assert "more" not in named(many, at_most=7)
     assert named([CREATE]) == "create aws_sqs_queue.a"

@@ -78,6 +78,8 @@ def test_what_always_needs_two_is_held_until_a_second_person_approved_it() -> No
     waiting = judge(one, EUROPE, RULES, [approved(one, "anna")])
     assert (waiting.decision, waiting.needed, waiting.approvers) == (Decision.HELD, 2, ("anna",))
     assert waiting.why == "approved by anna; 2 persons have to"
+    mixed = plan(*one.entries, DELETE)
+    assert judge(mixed, EUROPE, RULES, [approved(mixed, "anna")]).entries == tuple(one.entries), "the other has its one"
     assert judge(one, EUROPE, RULES, [approved(one, "anna", "bert")]).decision is Decision.ACCEPTED
 
 

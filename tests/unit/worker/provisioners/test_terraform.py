@@ -53,8 +53,12 @@ def terraform(tmp_path: Path, commands: Commands, text: str = "# empty", **job: 
     return Terraform(commands, directory, TerraformJob(terraform=("terraform",), **job))  # type: ignore[arg-type]  # test's choice
 
 
+def passing(_: Terraform) -> None:
+    """A gate that lets everything pass."""
+
+
 def outcome(made: Terraform, kind: RunKind, take_over: bool | None = None) -> tuple[RunStatus, int]:
-    done = run_terraform(made, kind, take_over=lambda _: take_over, progress=lambda _: None)
+    done = run_terraform(made, kind, take_over=lambda _: take_over, progress=lambda _: None, gate=passing)
     return done.status, done.exit_code
 
 
@@ -209,6 +213,7 @@ def test_a_saved_plan_is_not_applied_when_none_can_be_made_to_compare_it_with(tm
         RunKind.APPLY,
         take_over=lambda _: None,
         progress=lambda _: None,
+        gate=passing,
         saved=b"the plan",
     )
     assert (done.status, commands.applied) == (RunStatus.ERRORED, b"")
@@ -216,7 +221,9 @@ def test_a_saved_plan_is_not_applied_when_none_can_be_made_to_compare_it_with(tm
 
 def test_a_saved_plan_that_cannot_be_applied_is_an_error(tmp_path: Path) -> None:
     made = terraform(tmp_path, Commands(apply=1))
-    done = run_terraform(made, RunKind.APPLY, take_over=lambda _: None, progress=lambda _: None, saved=b"the plan")
+    done = run_terraform(
+        made, RunKind.APPLY, take_over=lambda _: None, progress=lambda _: None, gate=passing, saved=b"the plan"
+    )
     assert (done.status, done.exit_code) == (RunStatus.ERRORED, 1)
 
 
@@ -231,6 +238,7 @@ def test_a_plan_to_be_applied_later_is_handed_over_with_whether_it_has_changes(
         RunKind.PLAN,
         take_over=lambda _: None,
         progress=lambda _: None,
+        gate=passing,
         keep=lambda content, changed: kept.append((content, changed)),
     )
     assert done.status is RunStatus.PLANNED

@@ -1,0 +1,13 @@
+"""Drift: what is out there compared with what the state says, and the state with the configuration. Pure.
+
+    report      what a check found, resource by resource, and what it comes to for the target
+    reading     Terraform's own documents -> that report
+    evidence    what Terraform said while it looked: which resources it has read, and what went wrong
+    changes     two values -> the attributes that differ, by path, secrets masked
+    meaning     are two values the same to the provider, only written otherwise?
+    schemas     which attributes only the provider sets, and which lists have no order
+    ignoring    the flock's rules for what nobody wants to hear of
+    settings    the `drift` section of a flock
+
+Deciding what follows from a report is the scheduler's (`scheduler.drift`); making the documents is the worker's.
+"""

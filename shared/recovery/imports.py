@@ -1,0 +1,61 @@
+"""Import blocks: written from what was decided, and given up again where their target turns out not to exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One import block."""
+
+    address: str
+    """To where in the configuration."""
+    id: str
+    """Of what in the cloud."""
+    call_id: str
+    """The journaled call that made it."""
+    certain: bool
+    """Whether the call was answered; if not, the target may not exist and the import may be dropped."""
+
+
+def render_imports(imports: Iterable[Import]) -> str:
+    """Import blocks for a .tf file.
+
+    Args:
+        imports: what to import; an address comes once.
+    """
+    blocks = [f"import {{\n  to = {item.address}\n  id = {_hcl(item.id)}\n}}\n" for item in imports]
+    return "# Written by Interlock: created by a run that was cut, held by no state.\n" + "\n".join(blocks)
+
+
+def missing_imports(diagnostics: Iterable[Mapping[str, Any]], imports: Sequence[Import]) -> frozenset[str]:
+    """The call ids of uncertain imports that a failed plan complains about: their target does not exist.
+
+    Args:
+        diagnostics: of `terraform plan -json`.
+        imports: of that plan.
+    """
+    found = set()
+    for item in diagnostics:
+        if item.get("severity") != "error":
+            continue
+        text = f"{item.get('address', '')} {item.get('summary', '')} {item.get('detail', '')}"
+        about = [imp for imp in imports if not imp.certain and _mentions(text, imp)]
+        if re.search(r"(?i)non-existent|not ?found|does not exist|no such|couldn't find|cannot import", text):
+            found |= {imp.call_id for imp in about}
+    return frozenset(found)
+
+
+def _mentions(text: str, imp: Import) -> bool:
+    pattern = rf"(?<![\w.\]]){re.escape(imp.address)}(?![\w\[.])"
+    return re.search(pattern, text) is not None or f'"{imp.id}"' in text or f"({imp.id})" in text
+
+
+def _hcl(text: str) -> str:
+    """A quoted string of HCL: JSON's escapes, and no template in it."""
+    return json.dumps(text).replace("${", "$${").replace("%{", "%%{")

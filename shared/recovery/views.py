@@ -1,0 +1,91 @@
+"""What there is, as recovery looks at it: resources that a plan would make and that a state holds, and what the cloud has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource in a plan: planned to be created, or held by the state."""
+
+    address: str
+    """Terraform's address."""
+    type: str
+    """Terraform's type."""
+    values: Mapping[str, Any]
+    """Attributes that are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanView:
+    """What recovery needs of a plan."""
+
+    creates: tuple[Resource, ...]
+    """What the plan would make."""
+    held: tuple[Resource, ...]
+    """What the state holds already, or will by an import of this plan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Something that the cloud says exists."""
+
+    id: str
+    """What `terraform import` takes."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """By Terraform's names; compared as text."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Its tags."""
+
+
+def read_plan(plan: Mapping[str, Any]) -> PlanView:
+    """Take what recovery needs out of `terraform show -json`.
+
+    Args:
+        plan: format 1.x.
+    """
+    creates, held = [], []
+    for change in plan.get("resource_changes", []):
+        if change.get("mode") != "managed":
+            continue
+        detail = change.get("change", {})
+        if detail.get("actions") == ["create"]:
+            creates.append(Resource(address=change["address"], type=change["type"], values=detail.get("after") or {}))
+        elif detail.get("importing"):
+            held.append(Resource(address=change["address"], type=change["type"], values=detail.get("before") or {}))
+    prior = plan.get("prior_state", {}).get("values", {}).get("root_module", {})
+    known = {resource.address for resource in held}
+    held += [resource for resource in _modules(prior) if resource.address not in known]
+    return PlanView(creates=tuple(creates), held=tuple(held))
+
+
+def _modules(module: Mapping[str, Any]) -> Iterator[Resource]:
+    for resource in module.get("resources", []):
+        if resource.get("mode") == "managed":
+            yield Resource(address=resource["address"], type=resource["type"], values=resource.get("values") or {})
+    for child in module.get("child_modules", []):
+        yield from _modules(child)
+
+
+def read_state(state: Mapping[str, Any]) -> tuple[Resource, ...]:
+    """The managed resources of a Terraform state, one for each instance.
+
+    Args:
+        state: as Terraform writes it, format 4.
+    """
+    found = []
+    for resource in state.get("resources", []):
+        if resource.get("mode") != "managed":
+            continue
+        name = f"{resource['type']}.{resource['name']}"
+        address = f"{resource['module']}.{name}" if resource.get("module") else name
+        for instance in resource.get("instances", []):
+            key = instance.get("index_key")
+            suffix = "" if key is None else f"[{json.dumps(key)}]"
+            values = instance.get("attributes") or {}
+            found.append(Resource(address=address + suffix, type=resource["type"], values=values))
+    return tuple(found)

@@ -1,0 +1,3 @@
+resource "terraform_data" "built_in" {
+  input = "one"
+}

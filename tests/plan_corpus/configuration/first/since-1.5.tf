@@ -1,0 +1,1 @@
+# What is imported later is made by somebody else.

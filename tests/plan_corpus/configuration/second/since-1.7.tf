@@ -1,0 +1,6 @@
+removed {
+  from = aws_sqs_queue.forgotten
+  lifecycle {
+    destroy = false
+  }
+}
