@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.13 and make, nothing else. Everything lands in .venv and build/.
 .DELETE_ON_ERROR:
-.PHONY: help demo shop test check lint types imports mirrors integration model bench chaos requirements clean
+.PHONY: help demo shop test check lint types imports mirrors integration corpus model bench chaos requirements clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -66,11 +66,17 @@ mirrors: build/dev.installed
 integration: build/dev.installed ## The tests that need Debian's packages or Terraform; nothing is skipped
 	$(call pytest,debian or terraform,INTERLOCK_REQUIRE_POSTGRES=1)
 
+corpus: build/dev.installed ## 116 resource types through plan, apply, drift and destroy with the real provider (INTERLOCK_PLUGIN_DIR; five minutes)
+	@$(PY) -m tests.aws_corpus $(or $(ARGS),check)
+
 model: ## Check the model of the lease protocol exhaustively, and that every mutant of it is refuted (needs spin and gcc)
 	@python=$$(./deploy/find-python) && "$$python" tests/model/check.py $(ARGS)
 
 chaos: build/dev.installed ## Strike the whole system with seeded faults and judge what arrived: SEEDS=n FIRST_SEED=s (needs root and Debian's packages)
 	@$(PY) -m tests.chaos --seeds $(SEEDS) --first-seed $(FIRST_SEED) --jobs $(JOBS) $(ARGS)
+
+rollback-faults: build/dev.installed ## Strike a deployment at a sample of its wire calls, or --all, and see the first state come back
+	@$(PY) -m tests.rollback_faults $(ARGS)
 
 bench: build/dev.installed ## Measure the protocol on this machine into build/bench.json (needs root; some minutes)
 	@$(PY) -m tests.bench $(ARGS)

@@ -7,7 +7,11 @@ Reading order:
 - `context`: settings as a command sees them, including what a running `interlock up` recorded.
 - `runs`, `leases`, `journal`, `notify`, `flocks`, `deployments`: commands that talk to the API; `follow` streams a run
   and `outcome` turns how it ended into an exit code.
-- `plans`: what a plan does, approving and comparing it; `plan_usage` looks for its traces in a journal.
+- `plans`: what a plan does, approving and comparing it; `plan_usage` looks for its traces in a journal,
+  `unused` tells after a deployment what it did not need.
+- `recover`: what a cut run left, and a run that takes it over.
+- `drift`: what was changed outside, and looking for it.
+- `rollback`: taking a deployment back, and deciding about what is left.
 - `rollouts`: a release through its phases; `rollout_progress` says what changed.
 - `releases`: from a flock to a release and back; `release_build` puts one together with `artifact_digests`
   (signing in by `registry_credentials`) and `provider_lock`, `release_diff` compares two.

@@ -168,6 +168,7 @@ def finish(client: ApiClient, out: Output, runs: list[Run], *, detach: bool) -> 
     """Follow `runs` to their end (unless `detach`), report how they ended, and return the exit code."""
     from cli.follow import Follower
     from cli.outcome import describe, exit_code_of, worst
+    from cli.unused import after_runs
     from shared import exit_codes
 
     if detach:
@@ -177,7 +178,7 @@ def finish(client: ApiClient, out: Output, runs: list[Run], *, detach: bool) -> 
         return exit_codes.OK
     ended = Follower(client, out, runs).to_the_end()
     code = worst(exit_code_of(run) for run in ended)
-    out.data({"runs": ended, "exit_code": code})
     for run in ended:
         out.note(describe(run))
+    out.data({"runs": ended, "unused": after_runs(client, out, ended), "exit_code": code})
     return code

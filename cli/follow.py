@@ -21,7 +21,7 @@ FOLLOW_UP_POLLS = 10
 MAX_FAILED_POLLS = 100
 # About ten seconds: longer than an idle worker takes, shorter than anyone's patience.
 PENDING_POLLS = 33
-KINDS_WITH_FOLLOW_UP = frozenset({RunKind.APPLY, RunKind.DESTROY})
+KINDS_WITH_FOLLOW_UP = frozenset({RunKind.APPLY, RunKind.DESTROY, RunKind.RECOVER})
 
 
 @dataclass(kw_only=True)
@@ -108,7 +108,8 @@ class Follower:
             if follow_up is None:
                 followed.ended = True
             else:
-                self._out.note(f"{run.id} lost its lease; {follow_up.id} takes over and recovers what it left")
+                does = "takes it back" if follow_up.kind is RunKind.ROLLBACK else "takes over and recovers what it left"
+                self._out.note(f"{run.id} lost its lease; {follow_up.id} {does}")
                 followed.run, followed.offset = follow_up, 0
                 self._note_status(follow_up)
 

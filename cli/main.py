@@ -16,6 +16,7 @@ from cli import (
     demo,
     deployments,
     doctor,
+    drift,
     execution,
     flocks,
     journal,
@@ -23,8 +24,10 @@ from cli import (
     notify,
     plans,
     processes,
+    recover,
     regions,
     releases,
+    rollback,
     rollouts,
     runs,
     up_command,
@@ -97,6 +100,9 @@ app.command(
     context_settings={"allow_interspersed_args": False},
 )(execution.execute)
 app.add_typer(runs.app, name="run", rich_help_panel=LOOK)
+app.add_typer(rollback.app, name="rollback", rich_help_panel=LOOK)
+app.add_typer(drift.app, name="drift", rich_help_panel=LOOK)
+app.command("recover", rich_help_panel=LOOK, epilog=recover.EXAMPLES)(recover.recover)
 app.add_typer(leases.app, name="lease", rich_help_panel=LOOK)
 app.add_typer(journal.app, name="journal", rich_help_panel=LOOK)
 app.add_typer(notify.app, name="notify", rich_help_panel=LOOK)

@@ -1,7 +1,7 @@
 """How a run ended, as an exit code. Pure.
 
 Exit codes follow Terraform's -detailed-exitcode where they can (0 nothing to do or done, 1 error, 2 a plan has
-changes) and sysexits above that; docs/cli.md holds the table for users.
+changes or a target has drifted) and sysexits above that; docs/cli.md holds the table for users.
 """
 
 from __future__ import annotations
@@ -16,6 +16,13 @@ SIGNAL_BASE = 128
 MAX_EXIT_CODE = 255
 
 
+_CHECKED = {
+    exit_codes.OK: "in sync",
+    exit_codes.CHANGES: "drifted",
+    exit_codes.ERROR: "not everything could be looked at",
+}
+
+
 def exit_code_of(run: Run) -> int:
     """The exit code of a command that waited for `run`, which must have ended.
 
@@ -25,7 +32,10 @@ def exit_code_of(run: Run) -> int:
         return exit_codes.OK
     if run.status is RunStatus.HALTED or _held(run):
         return exit_codes.REFUSED
-    if run.status in (RunStatus.PLANNED, RunStatus.CONFIRMED, RunStatus.CHECKED):
+    if run.status is RunStatus.CHECKED:
+        # By its report: 0 in sync, 2 drifted, 1 not all of it could be looked at.
+        return run.exit_code if run.exit_code in (exit_codes.OK, exit_codes.CHANGES) else exit_codes.ERROR
+    if run.status in (RunStatus.PLANNED, RunStatus.CONFIRMED):
         return exit_codes.CHANGES if run.exit_code == exit_codes.CHANGES else exit_codes.OK
     if run.revoke_requested:
         return exit_codes.REFUSED
@@ -50,6 +60,10 @@ def describe(run: Run) -> str:
     subject = f"{run.kind.value} of {run.target} ({run.id})"
     reason = f": {run.reason}" if run.reason else ""
     code = exit_code_of(run)
+    if run.status is RunStatus.ROLLED_BACK:
+        return f"{subject} did not hold; its target is as it was before{reason}"
+    if run.status is RunStatus.CHECKED:
+        return f"{subject}: {_CHECKED[code]}; `interlock drift show {run.target}` has it all"
     if code == exit_codes.CHANGES:
         return f"{subject} has changes; `interlock apply {run.target}` carries them out"
     if code == exit_codes.OK:

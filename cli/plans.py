@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAKE = "make"
 MAX_CALLS = 10_000
 ENTRY_COLUMNS = ("OPERATION", "TYPE", "ADDRESS")
+LABELLED_COLUMNS = (*ENTRY_COLUMNS, "UNDONE", "BECAUSE")
 COMPARED_COLUMNS = ("WHERE", *ENTRY_COLUMNS)
 
 
@@ -92,29 +93,41 @@ def show(
     epilog=examples(
         "interlock plan approve run-0123456789abcdef",
         "interlock plan approve run-0123456789abcdef --yes",
+        "interlock plan approve run-0123456789abcdef --consent aws_db_instance.orders   # it cannot be undone",
     ),
 )
 def approve(
     run_id: RunArgument,
+    consent: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--consent", help="Address of what cannot be undone and is agreed to; may be given several times."
+        ),
+    ] = None,
     yes: YesOption = False,
     json_output: JsonFlag = False,
 ) -> None:
     """Approve what a plan does: for its target, and as far as safety rules ask for every one whose plan does no more.
 
-    A phase with approval asks for one of each target's own plan in its roll-out.
+    A phase with approval asks for one of each target's own plan in its roll-out. In a flock with a `rollback` section
+    what cannot be undone, or only with data lost, needs consent by name for each target: --consent ADDRESS.
     """
     from cli.context import actor, api
 
     out = Output(as_json=json_output)
     with api() as client:
         record = client.safety_plan(run_id)
-        for operation, _, address in _rows(record.plan.entries):
-            out.note(f"{operation:<22}{address}")
+        for operation, _, address, undone, why in _labelled(record.plan.entries):
+            out.note(f"{operation:<22}{address}" + (f"  ({undone}: {why})" if why else ""))
         if not yes and sys.stdin.isatty():
             typer.confirm(f"Approve these {len(record.plan.entries)} entries?", abort=True, err=True)
-        approved = client.approve_safety_plan(run_id, record.digest, actor=actor())
+        approved = client.approve_safety_plan(run_id, record.digest, actor=actor(), consents=consent or [])
     out.data(approved)
     out.say(f"{approved.digest} is {approved.verdict}")
+    for entry in approved.verdict.unconsented:
+        out.note(
+            f"`interlock plan approve {run_id} --consent '{entry.address.removesuffix(' (deposed)')}'` agrees to it"
+        )
 
 
 @app.command(
@@ -176,7 +189,22 @@ def _show(out: Output, record: SafetyRecord) -> None:
         ]
     )
     out.say("")
-    out.table(ENTRY_COLUMNS, _rows(record.plan.entries), empty="it does nothing")
+    out.table(LABELLED_COLUMNS, _labelled(record.plan.entries), empty="it does nothing")
+
+
+def _labelled(entries: Iterable[Entry]) -> list[tuple[str, str, str, str, str]]:
+    """Each entry and how far a rollback could undo it; why, where it could not."""
+    from shared.rollback.reversibility import label
+    from shared.safety.entries import in_order
+
+    rows = []
+    for entry in in_order(entries):
+        known = label(entry)
+        undone = known.reversibility.value.replace("_", " ")
+        rows.append(
+            (entry.operation.value, entry.type, entry.address, undone, known.why if known.needs_consent else "")
+        )
+    return rows
 
 
 def _rows(entries: Iterable[Entry]) -> list[tuple[str, str, str]]:

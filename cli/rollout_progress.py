@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cli.output import Output
+from cli.unused import after_rollout
 from shared import exit_codes
 from shared.errors import ConfigurationError, Unavailable
 from shared.rollouts import Rollout, RolloutPhase, RolloutStatus, RolloutTarget, Stage
@@ -50,6 +51,7 @@ class Watcher:
                 before = seen
                 if seen.status.over:
                     self._out.say(f"{seen.id} {seen.status.value}" + (f": {seen.reason}" if seen.reason else ""))
+                    after_rollout(self._client, self._out, seen)
                     return _EXIT[seen.status]
             time.sleep(self._poll_s)
 
@@ -157,5 +159,5 @@ def target_row(target: RolloutTarget) -> tuple[object, ...]:
         target.run_id,
         target.plan_digest,
         target.confirmed_by or None,
-        target.reason,
+        target.reason if target.rollback is None else f"{target.rollback.id} {target.rollback.status}: {target.reason}",
     )

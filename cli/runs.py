@@ -19,24 +19,31 @@ COLUMNS = ("RUN", "TARGET", "KIND", "STATUS", "EPOCH", "NODE", "ACTOR", "CREATED
     epilog=examples(
         "interlock run ls",
         "interlock run ls --target shop.eu-west-1 --status errored",
+        "interlock run ls --kind drift",
         "interlock run ls --json | jq -r '.[].id'",
     ),
 )
 def list_runs(
     target: Annotated[str | None, typer.Option("--target", help="Only runs of this target.")] = None,
     status: Annotated[str | None, typer.Option("--status", help="Only runs in this status.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="Only runs of this kind: plan, apply, destroy, exec, drift, rollback, recover."),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many, the newest first.")] = 50,
     json_output: JsonFlag = False,
 ) -> None:
     """List runs, the newest first."""
     from cli.context import api
-    from shared.models import RunStatus
+    from shared.models import RunKind, RunStatus
 
     if status is not None and status not in {member.value for member in RunStatus}:
         raise typer.BadParameter(f"unknown status {status!r}; one of: {', '.join(RunStatus)}")
+    if kind is not None and kind not in {member.value for member in RunKind}:
+        raise typer.BadParameter(f"unknown kind {kind!r}; one of: {', '.join(RunKind)}")
     out = Output(as_json=json_output)
     with api() as client:
-        found = client.runs(target=target, status=status, limit=limit)
+        found = client.runs(target=target, status=status, kind=kind, limit=limit)
     out.data(found)
     rows = [
         (

@@ -15,9 +15,11 @@ Map, from the bottom up:
     settlement                      when a run is over: the rules, pure, and the transaction that writes them down
     leases                          lease views and revocations
     journal, recovery               every signed call, and what a cut left behind
+    orphans, orphan_requests        reports of what no state holds, and runs that take it over
     terraform_state, quarantine     Terraform's HTTP backend, fenced by epoch, lease, serial and lineage
     publisher, dispatch, celery_app wake-up hints on the broker, and when they are sent again
     rollout/                        a release through its phases: a pure core, and the transaction that drives it
+    drift/                          when targets are checked, what follows from what was found, who hears of it
     notifications/                  what people are told: an outbox, and the loop that delivers it
     observer_loop                   the resident loop that expires leases, ends embargoes and settles runs
     ticks, beat                     periodic work that two beats may both attempt

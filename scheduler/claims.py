@@ -17,12 +17,15 @@ from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, invalid
 from scheduler.recovery import run_to_recover
 from scheduler.releases import get_manifest
+from scheduler.rollback import at_work, first_state
+from scheduler.rollback.order import order_for
+from scheduler.rollback.reservation import reserving
 from scheduler.rows import find_run, find_target, lock_run, lock_target, require_holder, run_record, target_record
 from scheduler.settlement import FENCE_HOLDER
 from scheduler.tables import ACTIVE_STATUSES, LIVE_STATUSES, RolloutRow, RunRow, TargetRow
 from shared.errors import ApiError, ConfigurationError, PeerError, Unavailable
 from shared.log import log_event
-from shared.models import Assignment, RunKind, RunStatus
+from shared.models import MAX_REASON, Assignment, RunKind, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +130,12 @@ def _claim_next(
         run.finished_at = context.clock.wall()
         context.metrics.settled.labels(status=run.status).inc()
         return None
+    try:
+        first_state.take(context, session, run, epoch=target.epoch + 1)
+        at_work.claimed(context, session, run)
+    except ApiError as error:
+        _end_unbegun(context, session, run, error)
+        return None
     target.epoch += 1
     run.status = RunStatus.CLAIMED
     run.epoch = target.epoch
@@ -140,6 +149,15 @@ def _claim_next(
     return _assignment(context, session, run, target)
 
 
+def _end_unbegun(context: SchedulerContext, session: Session, run: RunRow, why: ApiError) -> None:
+    """It has no way back, or cannot lead there: it ends before anything of it is executed."""
+    run.status = RunStatus.ERRORED
+    run.reason = f"nothing was executed: {why} ({why.hint})"[:MAX_REASON]
+    run.finished_at = context.clock.wall()
+    context.metrics.settled.labels(status=run.status).inc()
+    at_work.not_begun(context, session, run)
+
+
 def _refusal(context: SchedulerContext, session: Session, run_id: str) -> ApiError:
     """Why a hint leads to nothing."""
     run = find_run(session, run_id)
@@ -149,6 +167,8 @@ def _refusal(context: SchedulerContext, session: Session, run_id: str) -> ApiErr
     context.metrics.refusals.inc()
     if (other := active_run(session, run.target)) is not None:
         return _not_claimable(run_id, f"{run.target} is taken by {other.id}")
+    if (rollback := reserving(session, run.target)) is not None and rollback.current_run_id != run_id:
+        return _not_claimable(run_id, f"{run.target} is kept for {rollback.id}, which is {rollback.status}")
     held_back = session.scalars(
         select(RolloutRow.status).where(RolloutRow.id == run.rollout_id, RolloutRow.status != "running")
     ).one_or_none()
@@ -252,6 +272,7 @@ def _assignment(context: SchedulerContext, session: Session, run: RunRow, target
         state_password=password,
         recovers=run.recovers,
         plan=plans.saved_plan(session, run),
+        rollback=order_for(session, run),
         keep_plan=run.kind == RunKind.PLAN and run.rollout_id is not None,
     )
 

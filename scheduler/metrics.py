@@ -3,7 +3,7 @@
 Every process has its own registry, so that tests and two apps in one process never clash.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _PREFIX = "interlock_scheduler"
 
@@ -62,6 +62,42 @@ class SchedulerMetrics:
             "Targets of roll-outs that were tried again, by cause (lost, unserved, stale)",
             ["cause"],
             registry=self.registry,
+        )
+        self.drift_targets = self._gauge(
+            "drift_targets",
+            "Targets by where they stand (in_sync, drifted, not_checked, unknown), read from the database",
+            "standing",
+        )
+        self.drift_age = self._gauge(
+            "oldest_drift_check_age_seconds",
+            "Seconds since the target that waits longest for its check was due; 0: none waits",
+        )
+        self.drift_checks = Counter(
+            f"{_PREFIX}_drift_checks",
+            "Drift checks by outcome (in_sync, drifted, not_checked, lost, canceled; gave_way: was asked to stop)",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.rollbacks_begun = Counter(
+            f"{_PREFIX}_rollbacks_begun", "Deployments that are to be taken back, by trigger", ["trigger"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.rollbacks = Counter(
+            f"{_PREFIX}_rollbacks",
+            "Rollbacks that were over, by status (ROLLED_BACK, PARTIAL, FAILED, NOT_NEEDED, SKIPPED)",
+            ["status"],
+            registry=self.registry,
+        )
+        self.rollback_start = Histogram(
+            f"{_PREFIX}_rollback_start_seconds",
+            "Seconds from the trigger of a rollback to its first step",
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+            registry=self.registry,
+        )
+        self.reserved_targets = self._gauge(
+            "reserved_targets",
+            "Targets that a rollback keeps other runs from, by its status, read from the database",
+            "status",
         )
         self.tick_age = Gauge(
             f"{_PREFIX}_last_tick_age_seconds", "Seconds since beat last ticked", registry=self.registry

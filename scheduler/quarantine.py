@@ -17,6 +17,7 @@ from scheduler.state_documents import StateIdentity, parse_state, refusal_to_fol
 from scheduler.state_versions import add_version, current_identity
 from scheduler.tables import QuarantineRow
 from shared.models import QuarantinedState, RecoveryState
+from shared.recovery.orphans import KeptState
 
 #: States kept of one epoch. Terraform writes every 20 s at most and a cut holder writes once or twice.
 MAX_STATES_PER_EPOCH = 16
@@ -90,6 +91,28 @@ def newest_acceptable(
                 state=json.loads(_opened(context, row)),
             )
     return None
+
+
+def kept_states(session: Session, target: str, epoch: int) -> tuple[KeptState, ...]:
+    """The states of an epoch that nobody has taken over, and whether the next holder can; the newest first."""
+    current = current_identity(session, target)
+    query = (
+        select(QuarantineRow)
+        .where(QuarantineRow.target == target, QuarantineRow.epoch == epoch, QuarantineRow.accepted_by.is_(None))
+        .order_by(QuarantineRow.serial.desc(), QuarantineRow.id.desc())
+        .limit(MAX_STATES_PER_EPOCH)
+    )
+    kept = []
+    for row in session.scalars(query):
+        if current is not None and current.digest == row.digest:
+            continue  # it is stored already
+        identity = StateIdentity(serial=row.serial, lineage=row.lineage, digest=row.digest)
+        refusal = refusal_to_follow(current, identity)
+        why = "" if refusal is None else str(refusal)[:1024]
+        kept.append(
+            KeptState(epoch=epoch, serial=row.serial, lineage=row.lineage[:128], continues=refusal is None, why=why)
+        )
+    return tuple(kept)
 
 
 def accept(context: SchedulerContext, target: str, *, epoch: int, run_id: str, holder: str) -> None:

@@ -6,9 +6,10 @@ from sqlalchemy import func, select
 
 from scheduler.context import SchedulerContext
 from scheduler.rollout.drive import UNFINISHED
-from scheduler.tables import RolloutRow, RunRow
+from scheduler.tables import RollbackRow, RolloutRow, RunRow
 from shared.errors import InterlockError
 from shared.models import RunStatus
+from shared.rollback.standing import RollbackStatus
 from shared.rollouts import RolloutStatus, Stage
 
 
@@ -48,6 +49,16 @@ def refresh_rollout_counts(context: SchedulerContext) -> None:
         metrics.rollout_targets.labels(stage=stage.value).set(stages[stage.value])
     metrics.rollout_plans_waiting.set(waiting)
     metrics.rollout_age.set(max(((now - created_at).total_seconds() for _, created_at in documents), default=0))
+
+
+def refresh_rollback_counts(context: SchedulerContext) -> None:
+    """Set the gauge of targets that rollbacks keep, by status, from the database."""
+    with context.database.read() as session:
+        query = select(RollbackRow.status, func.count()).where(RollbackRow.reserved.is_(True))
+        counts = {row[0]: row[1] for row in session.execute(query.group_by(RollbackRow.status))}
+    for status in RollbackStatus:
+        if status.at_work or status.stuck:
+            context.metrics.reserved_targets.labels(status=status.value).set(counts.get(status.value, 0))
 
 
 def _redis_answers(context: SchedulerContext) -> bool:

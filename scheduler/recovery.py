@@ -1,14 +1,12 @@
 """What earlier cuts left behind, for the next holder of a target.
 
 A run that did not end cleanly may have created resources that no state holds. All its creates count as unsettled until
-a later apply or destroy on the target succeeded: that one looked at them, imported what it could and stopped for the
-rest. It would not do to go by the newest state version alone: a recovering run that writes one version and is cut in
-its turn would hide what its predecessor left.
+a later apply, destroy or recover on the target succeeded: that one looked at them, imported what it could and stopped
+for the rest. It would not do to go by the newest state version alone: a recovering run that writes one version and is
+cut in its turn would hide what its predecessor left.
 """
 
-import re
-
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
@@ -16,21 +14,18 @@ from scheduler.journal import journal_record
 from scheduler.problems import conflict
 from scheduler.quarantine import newest_acceptable
 from scheduler.rows import find_run, find_target, require_holder
-from scheduler.tables import JournalRow, QuarantineRow, RunRow
+from scheduler.tables import ACTIVE_STATUSES, JournalRow, OrphanReportRow, QuarantineRow, RunRow
 from shared.models import JournalRecord, Recovery, RunKind, RunStatus
+from shared.recovery.calls import unsettled
 
 #: More than this many unsettled writes are a refusal, not a truncated list: what is left out would be ignored.
 MAX_RECORDS = 20_000
 
-_UNCLEAN = (RunStatus.LOST, RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.HALTED)
-#: First words of operations that make nothing. Any other write may have made something, an unknown one too.
-_MAKES_NOTHING = frozenset(
-    {"Delete", "Remove", "Update", "Modify", "Tag", "Untag", "Detach", "Disassociate", "Revoke", "Deregister"}
-    | {"Terminate", "Stop", "Cancel", "Disable", "Release", "Unsubscribe", "Reset", "Send", "Set", "Abort", "Change"}
-    | {"Reboot", "Purge", "Schedule"}
-)
-_UNMAKES = frozenset({"Delete", "Remove", "Terminate", "Deregister", "Release"})
-_FIRST_WORD = re.compile(r"[A-Z][a-z0-9]*")
+#: How a run ends that may have left something.
+UNCLEAN = (RunStatus.LOST, RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.HALTED)
+
+#: Kinds whose success accounts for all that was left before.
+_SETTLING = (RunKind.APPLY, RunKind.DESTROY, RunKind.RECOVER)
 
 
 def recovery(context: SchedulerContext, target: str, *, run_id: str, holder: str) -> Recovery:
@@ -63,7 +58,7 @@ def run_to_recover(session: Session, target: str, *, before_epoch: int) -> str |
             RunRow.target == target,
             RunRow.epoch > clean,
             RunRow.epoch < before_epoch,
-            RunRow.status.in_(_UNCLEAN),
+            RunRow.status.in_(UNCLEAN),
             (RunRow.status == RunStatus.LOST) | wrote | kept,
         )
         .order_by(RunRow.epoch.desc())
@@ -72,17 +67,36 @@ def run_to_recover(session: Session, target: str, *, before_epoch: int) -> str |
     return session.scalars(query).one_or_none()
 
 
-def _last_success(session: Session, target: str, before_epoch: int) -> int:
-    query = select(func.max(RunRow.epoch)).where(
-        RunRow.target == target,
-        RunRow.epoch < before_epoch,
-        RunRow.status == RunStatus.APPLIED,
-        RunRow.kind.in_((RunKind.APPLY, RunKind.DESTROY)),
+def first_success(session: Session, target: str, *, after_epoch: int) -> RunRow | None:
+    """The run that settled whatever was left before it: the first success after that epoch."""
+    query = _successes(target).where(RunRow.epoch > after_epoch).order_by(RunRow.epoch).limit(1)
+    return session.scalars(query).one_or_none()
+
+
+def taking_over(
+    session: Session, target: str, *, kinds: tuple[RunKind, ...] = (*_SETTLING, RunKind.ROLLBACK)
+) -> RunRow | None:
+    """A run that waits for the target, or has it, and will take over what was left."""
+    query = select(RunRow).where(
+        RunRow.target == target, RunRow.kind.in_(kinds), RunRow.status.in_((RunStatus.PENDING, *ACTIVE_STATUSES))
     )
-    return session.scalar(query) or 0
+    return session.scalars(query.order_by(RunRow.sequence).limit(1)).one_or_none()
+
+
+def _last_success(session: Session, target: str, before_epoch: int) -> int:
+    query = _successes(target).where(RunRow.epoch < before_epoch).order_by(RunRow.epoch.desc()).limit(1)
+    found = session.scalars(query).one_or_none()
+    return 0 if found is None or found.epoch is None else found.epoch
+
+
+def _successes(target: str) -> Select[RunRow]:
+    return select(RunRow).where(
+        RunRow.target == target, RunRow.status == RunStatus.APPLIED, RunRow.kind.in_(_SETTLING)
+    )
 
 
 def _unsettled_creates(session: Session, target: str, *, before_epoch: int) -> list[JournalRecord]:
+    reported_open = exists().where(OrphanReportRow.run_id == RunRow.id, OrphanReportRow.open.is_(True))
     query = (
         select(JournalRow)
         .join(RunRow, RunRow.id == JournalRow.run_id)
@@ -91,7 +105,8 @@ def _unsettled_creates(session: Session, target: str, *, before_epoch: int) -> l
             JournalRow.access == "write",
             JournalRow.epoch > _last_success(session, target, before_epoch),
             JournalRow.epoch < before_epoch,
-            RunRow.status.in_(_UNCLEAN),
+            # A rollback that succeeded deleted what it had made; where a report says that something is left, it counts.
+            or_(RunRow.status.in_(UNCLEAN), reported_open),
         )
         .order_by(JournalRow.id)
         .limit(MAX_RECORDS + 1)
@@ -104,55 +119,3 @@ def _unsettled_creates(session: Session, target: str, *, before_epoch: int) -> l
             "compare `interlock run logs` of its lost runs with the cloud by hand",
         )
     return unsettled(writes)
-
-
-def unsettled(writes: list[JournalRecord]) -> list[JournalRecord]:
-    """The creates among `writes` (oldest first) that may have made something that is still there. Pure."""
-    kept: list[JournalRecord] = []
-    for write in writes:
-        if not may_have_happened(write):
-            continue
-        if may_make(write):
-            kept.append(write)
-        elif _succeeded(write) and _verb(write.operation) in _UNMAKES:
-            kept = [create for create in kept if not _unmakes(write, create)]
-    return kept
-
-
-def may_make(write: JournalRecord) -> bool:
-    """Whether the operation could create something, by its first word; what is unknown could."""
-    if not write.operation:
-        return write.method != "DELETE"
-    return _verb(write.operation) not in _MAKES_NOTHING
-
-
-def may_have_happened(write: JournalRecord) -> bool:
-    """Whether the cloud may have carried the call out: not when we or the cloud refused it."""
-    if write.outcome == "refused":
-        return False
-    refused_by_cloud = write.http_status is not None and 400 <= write.http_status < 500
-    return not (write.outcome == "answered" and refused_by_cloud)
-
-
-def _succeeded(write: JournalRecord) -> bool:
-    return write.outcome == "answered" and write.http_status is not None and write.http_status < 300
-
-
-def _unmakes(delete: JournalRecord, create: JournalRecord) -> bool:
-    """Whether a delete that succeeded removed what `create` made: same service, same noun, same identifiers."""
-    made = {**create.resource, **create.outcome_resource}
-    return (
-        bool(delete.resource)
-        and delete.service == create.service
-        and _noun(delete.operation) == _noun(create.operation)
-        and all(made.get(name) == value for name, value in delete.resource.items())
-    )
-
-
-def _verb(operation: str) -> str:
-    first = _FIRST_WORD.match(operation)
-    return first.group() if first else operation
-
-
-def _noun(operation: str) -> str:
-    return operation.removeprefix(_verb(operation)).rstrip("s")

@@ -6,6 +6,7 @@ Of each flock the newest `keep` stay, and whatever else somebody still refers to
   where a rollback leads; the same of its destroys and its plans;
 * what its newest apply and destroy had, however they ended: one that is held waits for its approval;
 * what a run deploys that is not over;
+* where a rollback of a target's last deployments leads, and what a rollback takes back that is not over;
 * what any roll-out took or takes.
 
 A file goes once no release has it. Publishing, submitting and starting hold the releases together with other such
@@ -24,7 +25,16 @@ from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
 from scheduler.releases import summary
-from scheduler.tables import ACTIVE_STATUSES, BlobRow, ReleaseRow, RolloutRow, RunRow, TargetRow
+from scheduler.tables import (
+    ACTIVE_STATUSES,
+    BlobRow,
+    FirstStateRow,
+    ReleaseRow,
+    RollbackRow,
+    RolloutRow,
+    RunRow,
+    TargetRow,
+)
 from shared.log import log_event
 from shared.models import Pruned, RunKind, RunStatus
 
@@ -105,6 +115,10 @@ def _referred(session: Session) -> set[str | None]:
             select(RunRow.release_digest).where(RunRow.status.in_((RunStatus.PENDING, *ACTIVE_STATUSES))),
             _newest(writes & RunRow.epoch.is_not(None), 1),
             _newest((writes & (RunRow.status == RunStatus.APPLIED)) | planned, APPLIES_KEPT),
+            _ways_back(),
+            select(RunRow.release_digest).join(RollbackRow, RollbackRow.run_id == RunRow.id).where(
+                RollbackRow.reserved.is_(True)
+            ),
             select(RolloutRow.release_digest),
             select(TargetRow.release_digest),
         )
@@ -117,6 +131,17 @@ def _newest(which: ColumnElement[bool], count: int) -> Select[tuple[str | None]]
     order = func.row_number().over(partition_by=(RunRow.target, RunRow.kind), order_by=RunRow.epoch.desc())
     found = select(RunRow.release_digest, order.label("nth")).where(which).subquery()
     return select(found.c.release_digest).where(found.c.nth <= count)
+
+
+def _ways_back() -> Select[tuple[str | None]]:
+    """Where the last deployments of each target would go back to."""
+    order = func.row_number().over(partition_by=RunRow.target, order_by=RunRow.epoch.desc())
+    found = (
+        select(FirstStateRow.release_digest, order.label("nth"))
+        .join(RunRow, RunRow.id == FirstStateRow.run_id)
+        .subquery()
+    )
+    return select(found.c.release_digest).where(found.c.nth <= APPLIES_KEPT)
 
 
 def _unused(session: Session, gone: set[str]) -> dict[str, int]:

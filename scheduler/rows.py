@@ -4,6 +4,8 @@ Every transition of a run happens while its target's row is locked. One lock per
 claims, reports, state writes and settlements of a target are serial and cannot deadlock.
 """
 
+import secrets
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -39,6 +41,7 @@ def run_record(row: RunRow) -> Run:
         finished_at=row.finished_at,
         cancel_requested=row.cancel_requested,
         revoke_requested=row.revoke_requested,
+        rollback_requested=row.rollback_requested,
     )
 
 
@@ -109,3 +112,16 @@ def require_holder(run: RunRow, holder: str) -> None:
     """Refuse (409) whoever is not the holder of an active run."""
     if run.holder != holder or run.status not in ACTIVE_STATUSES:
         raise lease_lost(run.id, f"it is {run.status} and not held by {holder}")
+
+
+def take_back(run: RunRow, *, at: datetime, reason: str) -> None:
+    """End a run that has not begun, its target locked."""
+    run.status = RunStatus.CANCELED
+    run.reason = reason
+    run.finished_at = at
+    run.cancel_requested = True
+
+
+def new_run_id() -> str:
+    """A fresh run id."""
+    return f"run-{secrets.token_hex(8)}"

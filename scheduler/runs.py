@@ -3,20 +3,24 @@
 import logging
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from scheduler import turns
 from scheduler.context import SchedulerContext
 from scheduler.dispatch import publish
+from scheduler.drift import giving_way
 from scheduler.problems import conflict, invalid, lease_lost
 from scheduler.releases import get_manifest
-from scheduler.rows import find_run, find_target, lock_run, require_holder, run_record
-from scheduler.settlement import ActiveRun, Step, Waited, decide, effective_report, end_run, new_run_id
+from scheduler.rollback import at_work, ending
+from scheduler.rows import find_run, find_target, lock_run, new_run_id, require_holder, run_record, take_back
+from scheduler.settlement import ActiveRun, Step, Waited, decide, effective_report, end_run
 from scheduler.tables import ACTIVE_STATUSES, RunRow
 from shared.errors import Unavailable
 from shared.lease.machine import State
 from shared.lease.view import LeaseView
 from shared.log import log_event
 from shared.models import MAX_REASON, Priority, Run, RunKind, RunStatus
+from shared.rollback.settings import Trigger
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ _REPORTS = {
     RunKind.EXEC: {RunStatus.SUCCEEDED},
     RunKind.DRIFT: {RunStatus.CHECKED},
     RunKind.ROLLBACK: {RunStatus.ROLLED_BACK},
+    RunKind.RECOVER: {RunStatus.APPLIED},
 }
 _FAILURES = {RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.LOST, RunStatus.HALTED}
 
@@ -93,6 +98,8 @@ def submit(
         )
         session.add(row)
         session.flush()
+        if kind is not RunKind.DRIFT:
+            giving_way.make_room(context, session, target)
         record = run_record(row)
     # After the commit: a worker that is faster than the commit would find no run.
     publish(context, record.id, record.region)
@@ -105,13 +112,22 @@ def get(context: SchedulerContext, run_id: str) -> Run:
         return run_record(find_run(session, run_id))
 
 
-def listed(context: SchedulerContext, *, target: str | None, status: RunStatus | None, limit: int) -> list[Run]:
+def listed(
+    context: SchedulerContext,
+    *,
+    target: str | None,
+    status: RunStatus | None,
+    limit: int,
+    kind: RunKind | None = None,
+) -> list[Run]:
     """Runs, the newest first."""
     query = select(RunRow).order_by(RunRow.sequence.desc()).limit(min(limit, MAX_LISTED))
     if target is not None:
         query = query.where(RunRow.target == target)
     if status is not None:
         query = query.where(RunRow.status == status)
+    if kind is not None:
+        query = query.where(RunRow.kind == kind)
     with context.database.read() as session:
         return [run_record(row) for row in session.scalars(query)]
 
@@ -124,7 +140,7 @@ def cancel(context: SchedulerContext, run_id: str) -> Run:
     with context.database.write() as session:
         run, _ = lock_run(context.database, session, run_id)
         if run.status == RunStatus.PENDING:
-            _cancel_pending(context, run)
+            _cancel_pending(context, session, run)
         elif run.status in ACTIVE_STATUSES:
             run.cancel_requested = True
         return run_record(run)
@@ -135,19 +151,28 @@ def withdraw(context: SchedulerContext, run_id: str) -> None:
     with context.database.write() as session:
         run, _ = lock_run(context.database, session, run_id)
         if run.status == RunStatus.PENDING:
-            _cancel_pending(context, run)
+            _cancel_pending(context, session, run)
 
 
-def _cancel_pending(context: SchedulerContext, run: RunRow) -> None:
-    run.status = RunStatus.CANCELED
-    run.reason = "canceled before it began"
-    run.finished_at = context.clock.wall()
-    run.cancel_requested = True
+def _cancel_pending(context: SchedulerContext, session: Session, run: RunRow) -> None:
+    take_back(run, at=context.clock.wall(), reason="canceled before it began")
     context.metrics.settled.labels(status=run.status).inc()
+    ending.canceled(context, session, run)
 
 
-def progress(context: SchedulerContext, run_id: str, *, holder: str, status: RunStatus) -> Run:
-    """The holder says how far it is. Raises 409 `lease_lost` for anybody else, and for a step back."""
+def progress(
+    context: SchedulerContext,
+    run_id: str,
+    *,
+    holder: str,
+    status: RunStatus,
+    trigger: Trigger | None = None,
+    reason: str = "",
+) -> Run:
+    """The holder says how far it is; that it takes back, with the trigger.
+
+    Raises 409 `lease_lost` for anybody else, and for a step back; 400 for a run that has nothing to take back.
+    """
     if status not in _PROGRESS or status is RunStatus.CLAIMED:
         raise invalid(f"a run does not progress to {status}", "send planning, applying, baking or rolling_back")
     with context.database.write() as session:
@@ -156,6 +181,8 @@ def progress(context: SchedulerContext, run_id: str, *, holder: str, status: Run
         now = _PROGRESS.get(RunStatus(run.status))
         if now is None or _PROGRESS[status] < now:
             raise conflict("illegal_transition", f"run {run_id} is {run.status} and cannot become {status}")
+        if status is RunStatus.ROLLING_BACK:
+            at_work.begun(context, session, run, trigger, reason)
         run.status = status
         run.acquired = True
         return run_record(run)

@@ -9,7 +9,7 @@ artifact or other rules make another release, for which nobody has approved anyt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,6 +19,8 @@ from scheduler.context import SchedulerContext
 from scheduler.database import insert_into
 from scheduler.problems import conflict, invalid, not_found
 from scheduler.releases import get_manifest
+from scheduler.rollback import at_work
+from scheduler.rollback import consents as rollback_consents
 from scheduler.rows import find_run, find_target, lock_run, require_holder
 from scheduler.tables import (
     LIVE_STATUSES,
@@ -31,18 +33,28 @@ from scheduler.tables import (
 )
 from shared.models import RunKind, RunStatus
 from shared.release_manifest import Manifest
+from shared.rollback.records import Rearrangement
 from shared.safety.allowance import Allowance, AllowedEntry
 from shared.safety.comparison import named, outside
 from shared.safety.entries import Place, SafetyPlan
 from shared.safety.records import SafetyApproval, SafetyRecord, Unused
 from shared.safety.unused import unused as unused_entries
-from shared.safety.verdict import Decision, Verdict, judge
+from shared.safety.verdict import Decision, Verdict, judge, unconsented
 
 _SHOWN = 1000
 
 
-def deliver(context: SchedulerContext, run_id: str, *, holder: str, plan: SafetyPlan) -> SafetyRecord:
+def deliver(
+    context: SchedulerContext,
+    run_id: str,
+    *,
+    holder: str,
+    plan: SafetyPlan,
+    rearranged: Rearrangement | None = None,
+) -> SafetyRecord:
     """Keep what the plan of a run does, and decide about it. The same one again gets the same answer.
+
+    With it comes, of a deployment that could be taken back, what its plan does with addresses only.
 
     Raises `ApiError` 409 `lease_lost` for anybody but the holder, 409 `other_plan` for a second, different plan, and
     400 for a run that makes no plan.
@@ -52,6 +64,7 @@ def deliver(context: SchedulerContext, run_id: str, *, holder: str, plan: Safety
         require_holder(run, holder)
         if run.kind == RunKind.EXEC or run.release_digest is None:
             raise invalid(f"run {run_id} makes no plan", "an exec run's command cannot be looked into")
+        at_work.keep_rearrangement(session, run, rearranged)
         kept = session.get(SafetyPlanRow, run_id)
         if kept is None:
             kept = SafetyPlanRow(
@@ -83,8 +96,11 @@ def get(context: SchedulerContext, run_id: str) -> SafetyRecord:
         return _record(session, row, judge_run(session, run))
 
 
-def approve(context: SchedulerContext, run_id: str, *, digest: str, actor: str) -> SafetyRecord:
-    """A person has looked at the safety plan of a run and approves it, and whatever does no more.
+def approve(
+    context: SchedulerContext, run_id: str, *, digest: str, actor: str, consents: Collection[str] = ()
+) -> SafetyRecord:
+    """A person has looked at the safety plan of a run and approves it, and whatever does no more. With `consents` that
+    person agrees, by address, to what cannot be undone; that counts for the run's target alone.
 
     Raises `ApiError` 404 where there is none, 409 `other_plan` when it is not the one that was looked at, and 409
     `forbidden` when nobody may approve it. Approving it twice changes nothing.
@@ -94,16 +110,22 @@ def approve(context: SchedulerContext, run_id: str, *, digest: str, actor: str) 
         row = _find(session, run_id)
         if row.digest != digest:
             raise conflict("other_plan", f"the safety plan of {run_id} is {row.digest}", "look at it, then approve it")
-        verdict = approve_within(context, session, run, actor=actor)
+        verdict = approve_within(context, session, run, actor=actor, consents=consents)
         return _record(session, row, verdict or judge_run(session, run))
 
 
 def approve_within(
-    context: SchedulerContext, session: Session, run: RunRow, *, actor: str, retried: Mapping[str, str] | None = None
+    context: SchedulerContext,
+    session: Session,
+    run: RunRow,
+    *,
+    actor: str,
+    retried: Mapping[str, str] | None = None,
+    consents: Collection[str] = (),
 ) -> Verdict | None:
     """As `approve`, in the caller's transaction; returns what may become of the plan now, None where there is none.
 
-    Raises `ApiError` 400 for an approval by nobody, 409 `forbidden`.
+    Raises `ApiError` 400 for an approval by nobody and for a consent to what needs none, 409 `forbidden`.
     """
     row = session.get(SafetyPlanRow, run.id)
     if row is None:
@@ -111,6 +133,9 @@ def approve_within(
     before = judge_run(session, run, retried=retried)
     if before.decision in (Decision.FORBIDDEN, Decision.OUTSIDE):
         raise conflict("forbidden", f"nobody can approve the safety plan of {run.id}: {before.why}", "change the plan")
+    if consents:
+        _require_wanted(_plan_of(row), consents)
+        rollback_consents.give(context, session, run, consents, actor=actor)
     place = _place(_manifest(session, run), run.target)
     session.execute(
         insert_into(session, SafetyApprovalRow)
@@ -162,8 +187,12 @@ def allowance(context: SchedulerContext, run_id: str) -> Allowance:
             if rules is not None and not rules.exec:
                 return Allowance.reads(f"the safety rules of its flock let a command change nothing (run {run_id})")
             return Allowance.unbounded("a command cannot be looked into")
-        if run.kind in (RunKind.PLAN, RunKind.DRIFT):
+        if run.kind in (RunKind.PLAN, RunKind.DRIFT, RunKind.RECOVER):
             return Allowance.reads(f"a {run.kind} run changes nothing")
+        if at_work.takes_back(run):
+            return at_work.allowance(session, run)
+        if run.status == RunStatus.BAKING:
+            return Allowance.reads("it is applied, and watched")
         row = session.get(SafetyPlanRow, run_id)
         if row is None or Verdict.model_validate(row.verdict).decision is not Decision.ACCEPTED:
             return Allowance.reads("its safety plan is not accepted")
@@ -251,7 +280,17 @@ def _decide(
         manifest.safety,
         safety_approvals.approvals(given if last is None else own),
         gate=safety_approvals.approvals(own) if _gated(session, run) else None,
+        consents=_consents(session, run, manifest),
     )
+
+
+def _require_wanted(plan: SafetyPlan, addresses: Collection[str]) -> None:
+    wanted = {entry.address.removesuffix(" (deposed)") for entry in unconsented(plan, ())}
+    if unknown := sorted(set(addresses) - wanted):
+        raise invalid(
+            f"nothing of this plan needs consent to {', '.join(unknown[:5])}",
+            f"what does: {', '.join(sorted(wanted)[:5]) or 'nothing'}; `interlock plan show` lists all of it",
+        )
 
 
 def _within(fresh: SafetyPlan, approved: SafetyPlan, approved_run: str) -> Verdict:
@@ -266,13 +305,30 @@ def _within(fresh: SafetyPlan, approved: SafetyPlan, approved_run: str) -> Verdi
     )
 
 
+def _consents(session: Session, run: RunRow, manifest: Manifest) -> frozenset[str] | None:
+    """What somebody named; None where nobody has to. Who destroys a target has said so already."""
+    if manifest.rollback is None or run.kind == RunKind.DESTROY:
+        return None
+    return rollback_consents.consents_of(session, run.release_digest, run.target)
+
+
 def _gated(session: Session, run: RunRow) -> bool:
-    """Whether its phase asks for an approval of its own: a roll-out's plan in a phase with approval."""
+    """Whether its phase asks for an approval of its own: a roll-out's plan in a phase with approval.
+
+    A roll-out may ask where its release does not.
+    """
     if run.rollout_id is None:
         return False
     manifest = _manifest(session, run)
     phase = manifest.targets[run.target].phase
-    return any(one.approval for one in manifest.phases if one.name == phase)
+    if any(one.approval for one in manifest.phases if one.name == phase):
+        return True
+    # Once for each transaction: a roll-out of a thousand targets asks a thousand times.
+    key = ("phases that ask", run.rollout_id)
+    if key not in session.info:
+        query = select(RolloutRow.document["phases"]).where(RolloutRow.id == run.rollout_id)
+        session.info[key] = {one["name"] for one in session.scalar(query) or () if one["approval"]}
+    return phase in session.info[key]
 
 
 def _retried(session: Session, run: RunRow) -> Mapping[str, str]:

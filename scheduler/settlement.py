@@ -24,7 +24,9 @@ from sqlalchemy.orm import Session
 
 from scheduler import halts, notifications, turns
 from scheduler.context import SchedulerContext
-from scheduler.rows import lock_run, told_of
+from scheduler.drift import outcome as drift
+from scheduler.rollback import ending
+from scheduler.rows import lock_run, new_run_id, told_of
 from scheduler.tables import ACTIVE_STATUSES, RunRow
 from shared import exit_codes
 from shared.lease.commands import Refused
@@ -35,7 +37,7 @@ from shared.models import MAX_REASON, RunKind, RunStatus
 #: The holder's name under which the scheduler takes an epoch in order to fence it off.
 FENCE_HOLDER = "interlock-scheduler"
 #: Kinds that are tried again after a loss: they converge. An exec's command may not be repeated unasked.
-_RETRIED = (RunKind.APPLY, RunKind.DESTROY)
+_RETRIED = (RunKind.APPLY, RunKind.DESTROY, RunKind.RECOVER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,15 +192,18 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
         run.reason = run.reason if run.reported_status else reason[:MAX_REASON]
         run.finished_at = context.clock.wall()
         _halt_if_latched(session, run)
-        if run.status == RunStatus.APPLIED and run.release_digest is not None:
+        drift.correct(session, run)
+        if run.status == RunStatus.APPLIED and run.kind != RunKind.RECOVER and run.release_digest is not None:
             # Whoever asks for this target without naming a release means what is there.
             target.release_digest = run.release_digest
         context.metrics.settled.labels(status=run.status).inc()
         session.flush()
-        successor = _follow_up(context, run)
+        taken_back = ending.ended(context, session, run)
+        successor = taken_back.successor if taken_back is not None else _follow_up(context, run)
         if run.status == RunStatus.HALTED:
             halts.tell(session, run, at=run.finished_at, reason=run.reason)
-        if run.status == RunStatus.LOST:
+        if run.status == RunStatus.LOST and run.kind != RunKind.DRIFT:
+            # A check does nothing that could be lost: it is made again.
             loss = notifications.Event(
                 kind=notifications.Kind.LOST_LEASE,
                 at=run.finished_at,
@@ -210,6 +215,8 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
         if successor is not None:
             session.add(successor)
             session.flush()
+        drift.ended(context, session, run, target, followed=successor is not None)
+        if successor is not None:
             return [(successor.id, successor.region)]
         return turns.to_wake(session, context.settings, run)
 
@@ -249,8 +256,3 @@ def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:
         priority=run.priority,
         created_at=context.clock.wall(),
     )
-
-
-def new_run_id() -> str:
-    """A fresh run id."""
-    return f"run-{secrets.token_hex(8)}"

@@ -1,5 +1,7 @@
 """The stored versions of a target's state: all kept, the newest current, every one encrypted."""
 
+from dataclasses import dataclass, field
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
@@ -7,6 +9,20 @@ from scheduler.context import SchedulerContext
 from scheduler.state_documents import StateDocument, StateIdentity
 from scheduler.tables import StateVersionRow
 from shared.models import StateVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredState:
+    """One stored version, decrypted."""
+
+    id: int
+    """Its row."""
+    epoch: int
+    """That wrote it."""
+    identity: StateIdentity
+    """What it says that it is."""
+    body: bytes = field(repr=False)
+    """The document: it holds secrets."""
 
 
 def current_identity(session: Session, target: str) -> StateIdentity | None:
@@ -18,11 +34,25 @@ def current_identity(session: Session, target: str) -> StateIdentity | None:
 
 
 def current_body(context: SchedulerContext, session: Session, target: str) -> bytes | None:
-    """The current state, decrypted, or None where there is none."""
+    """The current state, decrypted, or None where there is none.
+
+    Raises `ConfigurationError` when it cannot be decrypted.
+    """
+    found = current_version(context, session, target)
+    return None if found is None else found.body
+
+
+def current_version(context: SchedulerContext, session: Session, target: str) -> StoredState | None:
+    """The current state with its row, or None where there is none. Raises as `current_body` does."""
     row = _newest(session, target, content=True)
-    if row is None or row.ciphertext is None:
-        return None
-    return context.cipher.open(row.ciphertext, context=_sealed_for(target, row.epoch, row.serial))
+    return None if row is None else _opened(context, row)
+
+
+def stored_version(context: SchedulerContext, session: Session, version: int) -> StoredState | None:
+    """A version by its row, or None where there is none, or it says that there was no state."""
+    query = select(StateVersionRow).where(StateVersionRow.id == version).options(undefer(StateVersionRow.ciphertext))
+    row = session.scalars(query).one_or_none()
+    return None if row is None else _opened(context, row)
 
 
 def add_version(
@@ -71,6 +101,12 @@ def add_deletion(context: SchedulerContext, session: Session, *, target: str, ru
     session.flush()
 
 
+def version_ids(session: Session, target: str, *, limit: int) -> list[int]:
+    """The rows of the stored versions, the newest first."""
+    query = select(StateVersionRow.id).where(StateVersionRow.target == target).order_by(StateVersionRow.id.desc())
+    return list(session.scalars(query.limit(limit)))
+
+
 def versions(session: Session, target: str, *, limit: int) -> list[StateVersion]:
     """The stored versions, the newest first, without their content."""
     query = (
@@ -94,6 +130,17 @@ def _newest(session: Session, target: str, *, content: bool = False) -> StateVer
     if content:
         query = query.options(undefer(StateVersionRow.ciphertext))
     return session.scalars(query).one_or_none()
+
+
+def _opened(context: SchedulerContext, row: StateVersionRow) -> StoredState | None:
+    if row.ciphertext is None:
+        return None
+    return StoredState(
+        id=row.id,
+        epoch=row.epoch,
+        identity=StateIdentity(serial=row.serial, lineage=row.lineage, digest=row.digest),
+        body=context.cipher.open(row.ciphertext, context=_sealed_for(row.target, row.epoch, row.serial)),
+    )
 
 
 def _sealed_for(target: str, epoch: int, serial: int) -> str:

@@ -6,6 +6,7 @@ Rules that live in the schema rather than in code, so that no code path can forg
 * at most one run per (target, epoch), so that an epoch names exactly one holder (`uq_runs_target_epoch`);
 * at most one follow-up per run (`uq_runs_retry_of`), so that two observers settle the same loss once;
 * at most one unfinished roll-out per flock (`uq_rollouts_unfinished_flock`), so that two never mix their phases;
+* at most one rollback per deployment, and one that reserves a target (`uq_rollbacks_reserved_target`);
 * one row per (schedule, due) of a tick, so that of two beats one does the work.
 
 A target is never deleted: its epoch must outlive everything that could still act under an older one.
@@ -191,6 +192,7 @@ class RunRow(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     revoke_requested: Mapped[bool] = mapped_column(default=False)
+    rollback_requested: Mapped[bool] = mapped_column(default=False)
 
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     publications: Mapped[int] = mapped_column(Integer, default=0)
@@ -274,6 +276,200 @@ class SafetyApprovalRow(Base):
     #: The normalised entries that the digest is of.
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     approved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DriftCheckRow(Base):
+    """What a drift run found (`shared.drift.report`), its flock's ignore rules applied. The newest few are kept."""
+
+    __tablename__ = "drift_checks"
+    __table_args__ = (Index("ix_drift_checks_target", "target", "epoch"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    release_digest: Mapped[str] = mapped_column(String(80))
+    #: sha256 of the report as it came: the same one again is harmless.
+    digest: Mapped[str] = mapped_column(String(80))
+    roll_up: Mapped[str] = mapped_column(String(16))
+    #: See `scheduler.drift.transitions.shape_of`.
+    shape: Mapped[str] = mapped_column(String(80))
+    #: `shared.drift.records.DriftCheck`
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    #: What drifted, a line each, for people; the first few.
+    items: Mapped[list[str]] = mapped_column(JSON)
+    #: How many changes each ignore rule took off, by the rule's digest.
+    hits: Mapped[dict[str, int]] = mapped_column(JSON)
+    #: The report, compressed (zlib).
+    report: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DriftStandingRow(Base):
+    """Where a target stands (`scheduler.drift.transitions`), what people heard of it, and when it is checked next."""
+
+    __tablename__ = "drift_standings"
+
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"), primary_key=True)
+    #: Whether something is deployed there: what was never applied, or was destroyed, is not checked by itself.
+    deployed: Mapped[bool] = mapped_column()
+    #: None: it is checked when somebody asks for it.
+    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+    roll_up: Mapped[str | None] = mapped_column(String(16))
+    shape: Mapped[str] = mapped_column(String(80), default="")
+    since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: The check that confirmed it.
+    run_id: Mapped[str | None] = mapped_column(String(32))
+    pending_roll_up: Mapped[str | None] = mapped_column(String(16))
+    pending_shape: Mapped[str] = mapped_column(String(80), default="")
+    repeats: Mapped[int] = mapped_column(Integer, default=0)
+    changes: Mapped[int] = mapped_column(Integer, default=0)
+
+    #: What people heard last; a target of which they heard nothing is in sync.
+    told_roll_up: Mapped[str] = mapped_column(String(16), default="in_sync")
+    told_shape: Mapped[str] = mapped_column(String(80), default="")
+    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Names what that message was about (`scheduler.drift.telling`).
+    told_group: Mapped[str | None] = mapped_column(String(80), index=True)
+
+    #: The newest check that said what it found.
+    checked_run_id: Mapped[str | None] = mapped_column(String(32))
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: The newest check that is over.
+    last_run_id: Mapped[str | None] = mapped_column(String(32))
+    last_status: Mapped[str | None] = mapped_column(String(16))
+    last_reason: Mapped[str] = mapped_column(Text, default="")
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    #: The check that was asked to stop because something else wants the target.
+    given_way: Mapped[str | None] = mapped_column(String(32))
+
+    #: The mode of the remedy that is wanted; None: none is.
+    remedy: Mapped[str | None] = mapped_column(String(16), index=True)
+    remediation: Mapped[str] = mapped_column(Text, default="")
+    rollout_id: Mapped[str | None] = mapped_column(String(32))
+
+
+class DriftHitRow(Base):
+    """How often an ignore rule of a flock was used."""
+
+    __tablename__ = "drift_hits"
+
+    flock: Mapped[str] = mapped_column(String(63), primary_key=True)
+    #: sha256 of the rule: a rule that is changed is another one.
+    rule: Mapped[str] = mapped_column(String(80), primary_key=True)
+    hits: Mapped[int] = mapped_column(BigInteger)
+    last_hit_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_run_id: Mapped[str] = mapped_column(String(32))
+
+
+class FirstStateRow(Base):
+    """What a target was before a deployment (`shared.rollback.records.FirstState`). The state itself stays sealed where
+    it is; every version of it is kept.
+    """
+
+    __tablename__ = "first_states"
+    __table_args__ = (Index("ix_first_states_target", "target", "run_id"),)
+
+    #: The deployment.
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    #: Where a rollback leads. None: nothing existed.
+    release_digest: Mapped[str | None] = mapped_column(String(80), index=True)
+    state_version_id: Mapped[int | None] = mapped_column(ForeignKey("state_versions.id"))
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    #: What its plan does with addresses only (`shared.rollback.records.Rearrangement`), from its delivery on.
+    rearranged: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    #: The unfinished try of a deployment before it whose first state this is as well.
+    inherits: Mapped[str | None] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RollbackRow(Base):
+    """A deployment that is taken back, or was. While `reserved` its target takes no run but the rollback's own."""
+
+    __tablename__ = "rollbacks"
+    __table_args__ = (
+        Index(
+            "uq_rollbacks_reserved_target",
+            "target",
+            unique=True,
+            sqlite_where=text("reserved = 1"),
+            postgresql_where=text("reserved"),
+        ),
+    )
+
+    #: Orders rollbacks by their beginning.
+    sequence: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    #: The deployment: of each there is one rollback, however often it is tried.
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), unique=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    flock: Mapped[str] = mapped_column(String(63))
+    rollout_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    #: `shared.rollback.standing.RollbackStatus`
+    status: Mapped[str] = mapped_column(String(16))
+    reserved: Mapped[bool] = mapped_column()
+    #: The run that carries it out, or did last: the deployment itself, or a ROLLBACK run.
+    current_run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
+    trigger: Mapped[str] = mapped_column(String(32))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    actor: Mapped[str] = mapped_column(String(256), default="")
+    #: ROLLBACK runs since a person asked for it last.
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    #: What was planned last and what of it may be done, and by which run.
+    plan: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    planned_by: Mapped[str | None] = mapped_column(String(32))
+    #: What came of it last, and by which run.
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    comparison: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    result_of: Mapped[str | None] = mapped_column(String(32))
+    #: Its status as its roll-out has it.
+    told: Mapped[str | None] = mapped_column(String(16))
+    triggered_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ConsentRow(Base):
+    """A person consents, by name, to an operation that cannot be undone. Counts for one target of one release."""
+
+    __tablename__ = "rollback_consents"
+    __table_args__ = (Index("ix_rollback_consents_release_digest", "release_digest", "target"),)
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True)
+    release_digest: Mapped[str] = mapped_column(String(80))
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"))
+    address: Mapped[str] = mapped_column(String(2048))
+    approver: Mapped[str] = mapped_column(String(256))
+    #: The run whose plan, or whose rollback, was looked at.
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    given_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PlannedResourcesRow(Base):
+    """What the plan of a run would make, and by which names (`shared.recovery.orphans.PlannedResources`)."""
+
+    __tablename__ = "planned_resources"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OrphanReportRow(Base):
+    """What a run left that no state holds (`shared.recovery.orphans.OrphanReport`); one a run that ended unclean."""
+
+    __tablename__ = "orphan_reports"
+    __table_args__ = (Index("ix_orphan_reports_open", "open", "looked_at"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    target: Mapped[str] = mapped_column(ForeignKey("targets.id"), index=True)
+    open: Mapped[bool] = mapped_column()
+    #: What was compared: while it stays the same, so does the report.
+    basis: Mapped[str] = mapped_column(String(255))
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    looked_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class TurnRow(Base):

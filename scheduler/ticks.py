@@ -12,10 +12,12 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
-from scheduler import leases
+from scheduler import leases, orphan_requests, orphans
 from scheduler.context import SchedulerContext
 from scheduler.dispatch import republish
+from scheduler.drift import giving_way, queueing, remediation, telling
 from scheduler.retention import prune_by_settings
+from scheduler.rollback import first_state
 from scheduler.rollout.drive import drive_all
 from scheduler.tables import ACTIVE_STATUSES, RunRow, TickRow
 from shared.errors import Unavailable
@@ -44,16 +46,22 @@ class Schedule:
 def end_overlong_runs(context: SchedulerContext) -> int:
     """Revoke the lease of every run that outlived the hard limit and did not end by itself. Returns how many.
 
-    The worker keeps the limit itself, by its boot clock; this is for one that does not.
+    The worker keeps the limit itself, by its boot clock; this is for one that does not. What follows a deployment has a
+    time of its own: its bake time, and as long again to take it back.
     """
-    oldest = context.unstepped_wall() - timedelta(seconds=context.settings.run_hard_limit_s + HARD_LIMIT_MARGIN_S)
-    query = select(RunRow.target, RunRow.id).where(
+    limit_s = context.settings.run_hard_limit_s
+    now = context.unstepped_wall()
+    oldest = now - timedelta(seconds=limit_s + HARD_LIMIT_MARGIN_S)
+    query = select(RunRow).where(
         RunRow.status.in_(ACTIVE_STATUSES), RunRow.claimed_at < oldest, RunRow.revoke_requested.is_(False)
     )
     with context.database.read() as session:
-        overlong = list(session.execute(query))
-    for target, run_id in overlong:
-        limit_s = context.settings.run_hard_limit_s
+        overlong = []
+        for run in session.scalars(query):
+            more_s = first_state.more_time_s(session, run, limit_s=limit_s)
+            if run.claimed_at is not None and run.claimed_at < oldest - timedelta(seconds=more_s):
+                overlong.append((run.target, run.id, limit_s + more_s))
+    for target, run_id, limit_s in overlong:
         try:
             leases.revoke(context, target, reason=f"{run_id} ran for more than {limit_s} s", only_run=run_id)
         except Unavailable as error:
@@ -65,6 +73,13 @@ def end_overlong_runs(context: SchedulerContext) -> int:
 SCHEDULES = (
     Schedule(name="dispatch", every_s=1, work=republish),
     Schedule(name="rollouts", every_s=1, work=drive_all),
+    Schedule(name="drift_gives_way", every_s=1, work=giving_way.make_room_everywhere),
+    Schedule(name="drift_checks", every_s=2, work=queueing.queue_due),
+    Schedule(name="drift_schedule", every_s=30, work=queueing.schedule),
+    Schedule(name="drift_told", every_s=5, work=telling.tell),
+    Schedule(name="drift_remedies", every_s=5, work=remediation.remedy),
+    Schedule(name="orphans", every_s=5, work=orphans.look_at_ended),
+    Schedule(name="recover_by_rule", every_s=5, work=orphan_requests.apply_rules),
     Schedule(name="prune_releases", every_s=3600, work=prune_by_settings),
     Schedule(name="end_overlong_runs", every_s=10, work=end_overlong_runs),
 )

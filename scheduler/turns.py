@@ -11,9 +11,9 @@ So five hundred runs of one flock delay the one of another by one claim. Strict 
 stream of applies starve a plan: hence every `FAIR_EVERY`th claim of a region looks at priorities no further than to
 put rollbacks first.
 
-A run is no candidate while its target is taken, its flock or its region has as many runs at work as the settings
-allow, or its roll-out is not running. The row of the region's count is locked for a claim, and with a limit the
-flock's row too, so that two claims never count the same place twice.
+A run is no candidate while its target is taken or reserved for a rollback, its flock or its region has as many runs at
+work as the settings allow, or its roll-out is not running. The row of the region's count is locked for a claim, and
+with a limit the flock's row too, so that two claims never count the same place twice.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sqlalchemy import ColumnElement, Select, String, bindparam, case, exists, f
 from sqlalchemy.orm import Session, aliased
 
 from scheduler.database import insert_into
+from scheduler.rollback.reservation import kept_out
 from scheduler.tables import ACTIVE_STATUSES, FlockRow, RolloutRow, RunRow, TargetRow, TurnRow
 from shared.models import Priority, RunKind, RunStatus
 from shared.settings import Settings
@@ -42,9 +43,9 @@ def rank_of(kind: RunKind) -> int:
 
 
 def may_begin() -> ColumnElement[bool]:
-    """Whether a pending run's roll-out lets it begin; one of no roll-out may."""
+    """Whether a pending run's roll-out lets it begin (one of no roll-out may), and no rollback keeps it out."""
     running = exists().where(RolloutRow.id == RunRow.rollout_id, RolloutRow.status == "running")
-    return or_(RunRow.rollout_id.is_(None), running)
+    return or_(RunRow.rollout_id.is_(None), running) & ~kept_out()
 
 
 def lock_region(session: Session, region: str) -> int:

@@ -37,6 +37,10 @@ from shared.models import (
     Target,
 )
 from shared.notifications import Notification, NotificationState, Requeued
+from shared.recovery.orphans import OrphanReport, PlannedResources
+from shared.rollback.records import Rearrangement, RollbackPlan, RollbackResult, RollbackVerdict
+from shared.rollback.settings import Trigger
+from shared.rollback.standing import Rollback, RollbackSummary
 from shared.rollouts import Rollout, RolloutSummary
 from shared.safety.allowance import Allowance
 from shared.safety.entries import SafetyPlan
@@ -143,9 +147,12 @@ class ApiClient:
             body["release_digest"] = release_digest
         return self._call(Run, "POST", "/v1/runs", json=body)
 
-    def runs(self, *, target: str | None = None, status: str | None = None, limit: int = 100) -> list[Run]:
+    def runs(
+        self, *, target: str | None = None, status: str | None = None, kind: str | None = None, limit: int = 100
+    ) -> list[Run]:
         """Return runs, newest first."""
-        return self._call(list[Run], "GET", "/v1/runs", params=_params(target=target, status=status, limit=limit))
+        params = _params(target=target, status=status, kind=kind, limit=limit)
+        return self._call(list[Run], "GET", "/v1/runs", params=params)
 
     def run(self, run_id: str) -> Run:
         """Return one run."""
@@ -168,11 +175,14 @@ class ApiClient:
             Assignment, "POST", f"/v1/runs/{_part(run_id)}/raise_epoch", json={"holder": holder, "above": above}
         )
 
-    def progress(self, run_id: str, *, holder: str, status: RunStatus) -> Run:
-        """Report that the run is planning or applying."""
-        return self._call(
-            Run, "POST", f"/v1/runs/{_part(run_id)}/progress", json={"holder": holder, "status": str(status)}
-        )
+    def progress(
+        self, run_id: str, *, holder: str, status: RunStatus, trigger: Trigger | None = None, reason: str = ""
+    ) -> Run:
+        """Report that the run is planning, applying, baking or rolling back; the last with what triggered it."""
+        body = {"holder": holder, "status": str(status)}
+        if trigger is not None:
+            body |= {"trigger": str(trigger), "reason": reason}
+        return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/progress", json=body)
 
     def append_log(self, run_id: str, *, holder: str, offset: int, text: str) -> None:
         """Append to the run's log at `offset` (bytes); repeating a piece is harmless."""
@@ -234,18 +244,30 @@ class ApiClient:
 
     # Safety plans
 
-    def deliver_safety_plan(self, run_id: str, *, holder: str, plan: SafetyPlan) -> SafetyRecord:
-        """Deliver what a run's plan does; the verdict says whether it may be applied. Again is harmless."""
-        body = {"holder": holder, "plan": plan.model_dump(mode="json")}
+    def deliver_safety_plan(
+        self, run_id: str, *, holder: str, plan: SafetyPlan, rearranged: Rearrangement | None = None
+    ) -> SafetyRecord:
+        """Deliver what a run's plan does; the verdict says whether it may be applied. Again is harmless.
+
+        `rearranged`: what a rollback would have to turn around, of a run that has an order for one.
+        """
+        body: dict[str, Any] = {"holder": holder, "plan": plan.model_dump(mode="json")}
+        if rearranged is not None:
+            body["rearranged"] = rearranged.model_dump(mode="json")
         return self._call(SafetyRecord, "POST", f"/v1/runs/{_part(run_id)}/safety-plan", json=body)
 
     def safety_plan(self, run_id: str) -> SafetyRecord:
         """Return what a run's plan does, and what may become of it now."""
         return self._call(SafetyRecord, "GET", f"/v1/runs/{_part(run_id)}/safety-plan")
 
-    def approve_safety_plan(self, run_id: str, digest: str, *, actor: str = "") -> SafetyRecord:
-        """Approve it. ApiError with code `other_plan` when it is not the one that was looked at."""
-        body = {"digest": digest, "actor": actor}
+    def approve_safety_plan(
+        self, run_id: str, digest: str, *, actor: str = "", consents: Sequence[str] = ()
+    ) -> SafetyRecord:
+        """Approve it, with consent by address to what cannot be undone.
+
+        ApiError with code `other_plan` when it is not the one that was looked at.
+        """
+        body = {"digest": digest, "actor": actor, "consents": list(consents)}
         return self._call(SafetyRecord, "POST", f"/v1/runs/{_part(run_id)}/safety-plan/approve", json=body)
 
     def unused_of_safety_plan(self, run_id: str) -> Unused:
@@ -277,13 +299,61 @@ class ApiClient:
 
     def check_drift(self, targets: Sequence[str], *, actor: str = "") -> ChecksQueued:
         """Check targets now. Where a check is queued or at work already, that one is the answer."""
-        return self._call(
-            ChecksQueued, "POST", "/v1/drift/checks", json={"targets": list(targets), "actor": actor}
-        )
+        return self._call(ChecksQueued, "POST", "/v1/drift/checks", json={"targets": list(targets), "actor": actor})
 
     def drift_rules(self, *, flock: str | None = None) -> list[RuleUse]:
         """Return the ignore rules of flocks and how often each was used."""
         return self._call(list[RuleUse], "GET", "/v1/drift/rules", params=_params(flock=flock))
+
+    # Rollbacks, as the worker that carries one out sees them
+
+    def deliver_rollback_plan(self, run_id: str, *, holder: str, plan: RollbackPlan) -> RollbackVerdict:
+        """Deliver what a rollback would do; what is allowed of it is what may be signed from then on.
+
+        ApiError with code `lineage_differs` where the state is not one that the first state became.
+        """
+        body = {"holder": holder, "plan": plan.model_dump(mode="json")}
+        return self._call(RollbackVerdict, "POST", f"/v1/runs/{_part(run_id)}/rollback-plan", json=body)
+
+    def deliver_rollback_result(self, run_id: str, *, holder: str, result: RollbackResult) -> Rollback:
+        """Deliver what came of a rollback, before the run ends. Again is harmless."""
+        body = {"holder": holder, "result": result.model_dump(mode="json")}
+        return self._call(Rollback, "POST", f"/v1/runs/{_part(run_id)}/rollback-result", json=body)
+
+    # Rollbacks, as people see them
+
+    def start_rollback(
+        self, *, target: str | None = None, run: str | None = None, actor: str = "", reason: str = ""
+    ) -> Rollback:
+        """Have a target's last deployment taken back, or that of a run. Asked twice it is one rollback."""
+        body = {"target": target, "run_id": run, "actor": actor, "reason": reason}
+        return self._call(Rollback, "POST", "/v1/rollbacks", json=body)
+
+    def rollbacks(
+        self,
+        *,
+        target: str | None = None,
+        flock: str | None = None,
+        unfinished: bool = False,
+        limit: int = 100,
+    ) -> list[RollbackSummary]:
+        """Return rollbacks, newest first."""
+        params = _params(target=target, flock=flock, unfinished=unfinished, limit=limit)
+        return self._call(list[RollbackSummary], "GET", "/v1/rollbacks", params=params)
+
+    def rollback(self, rollback_id: str) -> Rollback:
+        """Return one rollback, by its id or by that of the deployment."""
+        return self._call(Rollback, "GET", f"/v1/rollbacks/{_part(rollback_id)}")
+
+    def retry_rollback(self, rollback_id: str, *, actor: str = "", consents: Sequence[str] = ()) -> Rollback:
+        """Try one again that is not whole; with consents, what was refused is done as well."""
+        body = {"actor": actor, "consents": list(consents)}
+        return self._call(Rollback, "POST", f"/v1/rollbacks/{_part(rollback_id)}/retry", json=body)
+
+    def skip_rollback(self, rollback_id: str, *, actor: str = "", reason: str = "") -> Rollback:
+        """Leave its target as it is: it takes other runs again."""
+        body = {"actor": actor, "reason": reason}
+        return self._call(Rollback, "POST", f"/v1/rollbacks/{_part(rollback_id)}/skip", json=body)
 
     # Leases
 
@@ -335,6 +405,27 @@ class ApiClient:
         """Return journaled calls, newest first."""
         params = _params(target=target, run=run, epoch=epoch, limit=limit)
         return self._call(list[JournalRecord], "GET", "/v1/journal", params=params)
+
+    # What cut runs left that no state holds
+
+    def orphans(self, *, target: str | None = None, everything: bool = False, limit: int = 100) -> list[OrphanReport]:
+        """Return reports about runs that ended unclean, youngest first: those that leave something to do, or all."""
+        return self._call(
+            list[OrphanReport], "GET", "/v1/orphans", params=_params(target=target, all=everything, limit=limit)
+        )
+
+    def orphans_of(self, run_id: str) -> OrphanReport:
+        """Return what one run left. ApiError `not_over` before its end."""
+        return self._call(OrphanReport, "GET", f"/v1/runs/{_part(run_id)}/orphans")
+
+    def deliver_planned(self, run_id: str, *, holder: str, planned: PlannedResources) -> None:
+        """Say what a run's plan would make; again is harmless."""
+        body = {"holder": holder, "planned": planned.model_dump(mode="json")}
+        self._send("POST", f"/v1/runs/{_part(run_id)}/planned", json=body)
+
+    def recover(self, run_id: str, *, actor: str = "") -> Run:
+        """Queue a run that takes over what a cut one left. ApiError `nothing_to_recover`, `not_over`."""
+        return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/recover", json={"actor": actor})
 
     # State that a cut left behind
 

@@ -40,6 +40,8 @@ class RunKind(StrEnum):
     """Compare the cloud with the state, and the state with the configuration; change nothing."""
     ROLLBACK = "rollback"
     """Bring back what a target was before a deployment, where the run that deployed could not do it itself."""
+    RECOVER = "recover"
+    """Take over what a cut run left into the state; nothing in the cloud is changed."""
 
 
 class Priority(StrEnum):

@@ -19,6 +19,7 @@ class NotificationKind(StrEnum):
     DRIFT = "drift"
     ROLLBACK = "rollback"
     LOST_LEASE = "lost_lease"
+    ORPHANS = "orphans"
     APPROVAL_WANTED = "approval_wanted"
     TEST = "test"
 

@@ -17,6 +17,7 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.models import Digest, Label, RunId, TargetId
+from shared.rollback.standing import TargetRollback
 
 RolloutId = Annotated[str, StringConstraints(pattern=r"^rollout-[0-9a-f]{16}$")]
 MAX_TARGETS: Final = 1000
@@ -113,6 +114,9 @@ class RolloutTarget(_Record):
         max_length=80,
         description="the release that it deployed by itself when it failed last; empty: none",
     )
+    rollback: TargetRollback | None = Field(
+        default=None, description="the rollback of what `run_id` deployed: the target has failed, whatever it had"
+    )
     reason: str = Field(default="", max_length=MAX_REASON, description="why it stands where it stands")
 
 
@@ -142,6 +146,9 @@ class Rollout(_Record):
     reason: str = Field(default="", max_length=MAX_REASON, description="why it ended, or is ending")
     phases: tuple[RolloutPhase, ...] = Field(min_length=1, max_length=256, description="in an order they can begin in")
     targets: tuple[RolloutTarget, ...] = Field(max_length=MAX_TARGETS, description="in the order of their phases")
+    phases_done: bool = Field(
+        default=False, description="whether a phase that fails by a rollback takes those back that were done before it"
+    )
     created_at: AwareDatetime = Field(description="when it was started")
     finished_at: AwareDatetime | None = Field(default=None, description="when it was over")
 

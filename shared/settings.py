@@ -130,6 +130,12 @@ class Settings(BaseSettings):
         max_length=1024,
         description="hosts that provisioners may call (comma list; a leading *. matches any subdomain)",
     )
+    check_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        max_length=1024,
+        description="hosts that checks of deployments may ask from a worker (comma list; a leading *. matches any "
+        "subdomain); default: none",
+    )
     upstream_overrides: dict[str, str] = Field(
         default_factory=dict,
         max_length=1024,
@@ -166,6 +172,9 @@ class Settings(BaseSettings):
     max_runs_per_region: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict, max_length=10_000, description="the same by region"
     )
+    drift_checks: int = Field(
+        default=10, ge=1, le=1000, description="drift checks queued or at work at the same time, in all regions"
+    )
     notifications: Path | None = Field(
         default=None, description="file with the destinations of notifications, for beat; default: none are sent"
     )
@@ -195,7 +204,7 @@ class Settings(BaseSettings):
         path = Path(named) if named else DEFAULT_CONFIG
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path))
 
-    @field_validator("regions", "allowed_hosts", mode="before")
+    @field_validator("regions", "allowed_hosts", "check_hosts", mode="before")
     @classmethod
     def _comma_list(cls, value: object) -> object:
         if isinstance(value, str):

@@ -17,8 +17,15 @@ MAX_BODY_BYTES = 1 << 20
 MAX_DEPTH = 6
 MAX_FIELDS = 5000
 
-_IDENTIFYING = re.compile(r"([A-Za-z0-9]*?)(Name|Id|Arn|ARN|Url|URL|Bucket|Key|Alias|Protocol|Endpoint)", re.ASCII)
-_PLAIN = frozenset({"name", "id", "arn", "bucket", "key", "repositoryname", "loggroupname"})
+_IDENTIFYING = re.compile(
+    r"([A-Za-z0-9]*?)(Name|Id|Identifier|Arn|ARN|Url|URL|Bucket|Key|Alias|Protocol|Endpoint)", re.ASCII
+)
+#: The last line: two subnets, two volumes differ in nothing else.
+_PLAIN = frozenset(
+    {"name", "id", "arn", "bucket", "key", "repositoryname", "loggroupname", "rule", "family"}
+    | {"cidrblock", "availabilityzone"}
+)
+_NUMBER = re.compile(r"\.\d+$")
 _NEVER = re.compile(
     r"(?i)secret(access|string|binary)|password|token|requestid|hostid|accesskeyid|idempot|ownerid|callerref"
 )
@@ -58,7 +65,8 @@ class _Collector:
         self.entries: dict[str, str] = {}
 
     def add(self, name: str, value: str, *, always: bool = False) -> None:
-        leaf = name.rpartition(".")[2]
+        # A list's number is no name: `InstanceId.1` names an instance.
+        leaf = _NUMBER.sub("", name).rpartition(".")[2]
         wanted = always or leaf.lower() in _PLAIN or _IDENTIFYING.fullmatch(leaf[:1].upper() + leaf[1:])
         if wanted and value and not _NEVER.search(leaf) and len(self.entries) < MAX_ENTRIES:
             self.entries.setdefault(name[:MAX_NAME], value[:MAX_VALUE])
@@ -77,9 +85,16 @@ class _Collector:
                 root = ElementTree.fromstring(body)  # noqa: S314 -- expat bounds entity expansion; body is bounded
             except ElementTree.ParseError:
                 return
-            for element in root.iter():
-                if len(element) == 0 and element.text:
-                    self.add(element.tag.rpartition("}")[2], element.text.strip())
+            for parent in root.iter():
+                for element in parent:
+                    if len(element) == 0 and element.text:
+                        self.add(_tag(element, parent), element.text.strip())
+
+
+def _tag(element: ElementTree.Element, parent: ElementTree.Element) -> str:
+    """The element's name; an item of `flowLogIdSet` is a `flowLogId`."""
+    name = element.tag.rpartition("}")[2]
+    return parent.tag.rpartition("}")[2].removesuffix("Set") if name in ("item", "member") else name
 
 
 def _json_leaves(node: Any, depth: int) -> Iterator[tuple[str, str]]:

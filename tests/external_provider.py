@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,14 +75,46 @@ class ExternalProvider(iface.Provider):  # type: ignore[misc]  # tf publishes no
         return []
 
 
+#: What the AWS CLI imports, besides what the demo's stand-in brings along.
+CLI_PACKAGES = ("colorama", "docutils", "rsa", "pyasn1", "yaml", "_yaml")
+
+
 def install(root: Path) -> Path:
     """Lay it out under `root`; what -plugin-dir takes."""
+    return _lay_out(root, f'PYTHONPATH={ROOT} exec {sys.executable} -m tests.external_provider "$@"')
+
+
+def install_alone(root: Path) -> Path:
+    """The same for a sandbox that shows a run `root` and an interpreter without packages.
+
+    `aws` in it is the AWS CLI.
+    """
+    import awscli
+
+    from deploy.demo import vendor
+
+    library = root / "_lib"
+    vendor.copy_packages(library, (*vendor.PACKAGES, *CLI_PACKAGES, "tests.external_provider"))
+    shutil.copytree(Path(awscli.__file__).parent, library / "awscli", ignore=shutil.ignore_patterns("examples"))
+    python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    # The folders that only hold a copied package need no files of their own: they are namespace packages.
+    start = f"import sys; sys.path.insert(0, '{library}');"
+    serve = "from tests.external_provider import runner, ExternalProvider; runner.run_provider(ExternalProvider())"
+    aws = root / "aws"
+    aws.write_text(
+        f'#!/bin/sh\nexec {python} -ISB -c "{start} from awscli.clidriver import main; sys.exit(main())" "$@"\n'
+    )
+    aws.chmod(0o755)
+    return _lay_out(root, f'exec {python} -ISB -c "{start} {serve}" "$@"')
+
+
+def _lay_out(root: Path, command: str) -> Path:
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     for host in ("registry.terraform.io", "registry.opentofu.org"):
         folder = root / host / "hashicorp" / "external" / VERSION / f"linux_{machine}"
         folder.mkdir(parents=True)
         program = folder / f"terraform-provider-external_v{VERSION}"
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.external_provider "$@"\n')
+        program.write_text(f"#!/bin/sh\n{command}\n")
         program.chmod(0o755)
     return root
 

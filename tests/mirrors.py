@@ -1,6 +1,6 @@
 """Fail when a source file has no mirrored unit test.
 
-`worker/recovery.py` is tested by `tests/unit/worker/test_recovery.py`. Files that only wire parts together are proven
+`worker/take_over.py` is tested by `tests/unit/worker/test_take_over.py`. Files that only wire parts together are proven
 by a test that runs them for real; each is named here with that test, and a name that no longer exists fails too.
 """
 

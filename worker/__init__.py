@@ -15,7 +15,8 @@ A newcomer reads in this order:
 - `sandbox_setup`   puts sandbox and `environment` together; `cli_config`, `terraform_binary` find Terraform's parts
 - `commands`        runs one command, with one SIGINT at its end;  `provisioners/` what to run
 - `safety_gate`     shows the scheduler what a plan does, before anything of it is applied
-- `take_over`       what an earlier, cut run left; `recovery`, `recovery_rules`, `cloud_queries` are its rules
+- `leftovers`       what an earlier worker left on this host's disk
+- `take_over`       what an earlier, cut run left; its rules are `shared.recovery`
 - `saved_plans`     hands a plan file over to be applied later, and fetches the approved one
 - `blame`           whose doing a failure was: the work's, or that of a part of Interlock which did not answer
 - `run_directory`, `log_shipper`, `metrics`   files, log, counts;  `errored_state` what Terraform could not store

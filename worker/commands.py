@@ -7,11 +7,12 @@ operations that it has begun and saves its state.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from shared.clock import Clock
+from shared.errors import PeerError
 from worker.sandbox import Exited, Sandbox
 from worker.stop import Cause, Stop, StopRequested
 
@@ -19,7 +20,12 @@ from worker.stop import Cause, Stop, StopRequested
 CANCEL_GRACE_MS = 120_000
 # Without it every call is refused: a cut Terraform was measured to end after 0.4 s; a stuck one saves nothing anyway.
 LOST_GRACE_MS = 20_000
+#: A killed command that is not gone by then hangs in the kernel.
+KILL_LIMIT_MS = 10_000
 _SLICE_MS = 1_000
+_SHORT_SLICE_MS = 100
+#: After these a command that ended well all the same is done; what would follow it is not begun.
+_WISHES = (Cause.CANCELED, Cause.ROLLBACK)
 
 
 class Commands(Protocol):
@@ -41,8 +47,33 @@ class Commands(Protocol):
         ...
 
 
+class BoundedCommands(Commands, Protocol):
+    """The same for commands that nothing is lost with: they are killed when they take too long."""
+
+    def run_within(
+        self, argv: Sequence[str], *, limit_ms: int, enough: Callable[[], bool], capture: Path | None = None
+    ) -> int | None:
+        """Run one command, but no longer than it may.
+
+        Args:
+            argv: the command, as seen from inside.
+            limit_ms: its time.
+            enough: asked several times a second; once true the command is ended.
+            capture: file on the host that takes its standard output; default: the run's log.
+
+        Returns:
+            Its exit code; None: it was ended.
+
+        Raises:
+            StopRequested: the run has to stop; it was ended.
+            ConfigurationError: it cannot be started.
+            PeerError: the sandbox is gone, or it could not be ended.
+        """
+        ...
+
+
 class SandboxCommands:
-    """`Commands` in a real sandbox."""
+    """`BoundedCommands` in a real sandbox."""
 
     def __init__(self, sandbox: Sandbox, stop: Stop, *, log: Path, env: dict[str, str], clock: Clock) -> None:
         """Bind the parts of one run.
@@ -67,6 +98,33 @@ class SandboxCommands:
 
     def run(self, argv: Sequence[str], *, capture: Path | None = None) -> int:
         """See `Commands.run`."""
+        self._start(argv, capture)
+        while True:
+            exited = self._sandbox.wait(_SLICE_MS, self._stop.fileno())
+            if exited is not None:
+                break
+            if self._stop.reason is not None:
+                exited = self._end()
+                break
+        reason = self._stop.reason
+        if reason is not None and not (exited.code == 0 and reason.cause in _WISHES):
+            raise StopRequested(reason)
+        return exited.code
+
+    def run_within(
+        self, argv: Sequence[str], *, limit_ms: int, enough: Callable[[], bool], capture: Path | None = None
+    ) -> int | None:
+        """See `BoundedCommands.run_within`."""
+        self._start(argv, capture)
+        give_up_at_ms = self._clock.boot_ms() + limit_ms
+        while (exited := self._sandbox.wait(_SHORT_SLICE_MS, self._stop.fileno())) is None:
+            if self._stop.reason is not None or enough() or self._clock.boot_ms() >= give_up_at_ms:
+                self._kill_command(argv[0])
+                break
+        self._stop.check()
+        return None if exited is None else exited.code
+
+    def _start(self, argv: Sequence[str], capture: Path | None) -> None:
         self._stop.check()
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         log = os.open(self._log, flags | os.O_APPEND, 0o600)
@@ -77,18 +135,12 @@ class SandboxCommands:
             os.close(log)
             if capture is not None:
                 os.close(out)
-        while True:
-            exited = self._sandbox.wait(_SLICE_MS, self._stop.fileno())
-            if exited is not None:
-                break
-            if self._stop.reason is not None:
-                exited = self._end()
-                break
-        reason = self._stop.reason
-        # A command that a user's wish came too late for is done; whatever would follow it is not begun.
-        if reason is not None and not (exited.code == 0 and reason.cause is Cause.CANCELED):
-            raise StopRequested(reason)
-        return exited.code
+
+    def _kill_command(self, name: str) -> None:
+        self._sandbox.kill_command()
+        if self._sandbox.wait(KILL_LIMIT_MS) is None:
+            self._sandbox.kill()
+            raise PeerError(f"{name} did not die within {KILL_LIMIT_MS} ms", hint="look at its host's storage")
 
     def _end(self) -> Exited:
         """One SIGINT, a bounded wait, then SIGKILL to everything."""

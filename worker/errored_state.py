@@ -75,6 +75,7 @@ class ErroredState:
         try:
             deliver(state)
             self.at_risk = False
+            self._directory.mark_delivered()
             self._note("errored.tfstate was delivered to the quarantine of its epoch")
         except InterlockError as error:
             log_event(_log, "state_not_delivered", level=logging.WARNING, run=self._run_id, error=error)

@@ -19,6 +19,7 @@ from shared.log import configure_logging, log_event
 from shared.settings import Settings
 from worker import supervisor
 from worker.celery_app import create_app, keep_our_logging, tie_children_to
+from worker.leftovers import Leftovers
 from worker.metrics import WorkerMetrics
 from worker.node import NodeBeat, beat_step
 from worker.release_cache import ReleaseCache
@@ -108,6 +109,9 @@ def run_worker(settings: Settings) -> int:
     app = create_app(settings, child.attempt)
     app.steps["worker"].add(beat_step(beat, metrics.active.set))
     bound_the_drain(app, settings.worker_drain_s)
+    ended = threading.Event()
+    leftovers = Leftovers(settings.home, api, SystemClock())
+    threading.Thread(target=leftovers.deliver_all, args=(ended,), name="leftovers", daemon=True).start()
     log_event(
         _log,
         "worker_starting",
@@ -120,6 +124,7 @@ def run_worker(settings: Settings) -> int:
     try:
         return _celery(app, settings)
     finally:
+        ended.set()
         if health is not None:
             health.close()
         api.close()

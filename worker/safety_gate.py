@@ -7,11 +7,16 @@ where a hostile provider runs too: should that lie here, the proxy still signs o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from shared import exit_codes
 from shared.api_client import ApiClient
-from shared.errors import LeaseRefused
+from shared.errors import InterlockError, LeaseRefused
 from shared.models import Assignment, RunKind, RunStatus
+from shared.recovery.orphans import planned_of
+from shared.recovery.views import read_plan
+from shared.rollback.rearranging import rearrangement
+from shared.rollback.records import Rearrangement
 from shared.safety.comparison import named
 from shared.safety.making import safety_plan
 from shared.safety.plan_document import read
@@ -46,6 +51,8 @@ class SafetyGate:
         self._assignment = assignment
         self._refresh = refresh
         self._note = note
+        self.rearranged: Rearrangement | None = None
+        """What the plan does with addresses only, once it was shown; None where nothing is taken back."""
 
     def __call__(self, terraform: Terraform) -> Outcome | None:
         """Show the plan that is in place.
@@ -61,9 +68,13 @@ class SafetyGate:
             LeaseRefused: the proxy did not take over what was decided.
             ApiError: the lease is lost.
         """
-        plan = safety_plan(read(terraform.show_plan()))
-        run = self._assignment.run
-        record = self._api.deliver_safety_plan(run.id, holder=self._assignment.holder, plan=plan)
+        shown = terraform.show_plan()
+        plan = safety_plan(read(shown))
+        run, order = self._assignment.run, self._assignment.rollback
+        more: dict[str, Rearrangement] = {}
+        if order is not None:
+            self.rearranged = more["rearranged"] = combined(order.rearranged, rearrangement(shown))
+        record = self._api.deliver_safety_plan(run.id, holder=self._assignment.holder, plan=plan, **more)
         self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {record.verdict}")
         for entry in record.verdict.entries[:_LISTED]:
             self._note(f"  {entry}")
@@ -71,6 +82,7 @@ class SafetyGate:
             return None
         if record.verdict.decision is not Decision.ACCEPTED:
             return _ended(record.verdict, run.id)
+        self._deliver_planned(shown)
         mode = self._refresh()
         if mode == "unknown":
             raise LeaseRefused(
@@ -84,6 +96,24 @@ class SafetyGate:
                 hint="nothing was applied; the proxy asks the scheduler of its own settings: is it this run's?",
             )
         return None
+
+    def _deliver_planned(self, shown: dict[str, Any]) -> None:
+        """Where things belong, for the report should this run be cut. It is no reason to stop when that fails."""
+        try:
+            planned = planned_of(read_plan(shown))
+            self._api.deliver_planned(self._assignment.run.id, holder=self._assignment.holder, planned=planned)
+        except (InterlockError, ValueError) as error:
+            self._note(f"the scheduler does not know where things belong, should this run be cut: {error}")
+
+
+def combined(earlier: Rearrangement, later: Rearrangement) -> Rearrangement:
+    """What two tries of one deployment did with addresses, one after the other."""
+    return Rearrangement(
+        moved=(*earlier.moved, *later.moved),
+        forgotten=tuple(dict.fromkeys((*earlier.forgotten, *later.forgotten))),
+        imported=tuple(dict.fromkeys((*earlier.imported, *later.imported))),
+        packages=earlier.packages | later.packages,
+    )
 
 
 def _ended(verdict: Verdict, run_id: str) -> Outcome:

@@ -186,6 +186,7 @@ class Sandbox:
         self._first_process: int | None = None
         self._command_pid: int | None = None
         self._interrupted = False
+        self._command_interrupted = False
         self._killed = False
         # A fresh process group: a SIGSTOP or SIGINT aimed at the pool child's group must not reach the provisioner.
         with _no_core_dump_handler():
@@ -217,7 +218,7 @@ class Sandbox:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the one SIGINT was sent."""
+        """Whether a SIGINT was sent to any command."""
         return self._interrupted
 
     def adopt_first_process(self, info_fd: int) -> None:
@@ -279,6 +280,7 @@ class Sandbox:
                 hint="the sandbox holds /usr, the configuration directory and Terraform; nothing else of the host",
             )
         self._command_pid = _number(event, "pid", least=2)
+        self._command_interrupted = False
 
     def wait(self, timeout_ms: int, wake_fd: int | None = None) -> Exited | None:
         """Wait until the running command ends.
@@ -305,17 +307,23 @@ class Sandbox:
         return Exited(code=code if code >= 0 else 128 - code)
 
     def interrupt(self) -> bool:
-        """Send SIGINT to the running command's process, once in this sandbox's life: a second makes Terraform abort.
+        """Send SIGINT to the running command's process, once in its life: a second makes Terraform abort.
 
         Returns:
             Whether it was sent now.
         """
-        if self._interrupted or self._command_pid is None:
+        if self._command_interrupted or self._command_pid is None:
             return False
-        self._interrupted = True
+        self._interrupted = self._command_interrupted = True
         with contextlib.suppress(OSError):  # ended in this moment: the wait reports it
             self._control.send(json.dumps({"op": "signal", "signal": int(signal.SIGINT)}).encode())
         return True
+
+    def kill_command(self) -> None:
+        """End the running command and what is in its process group, nothing else; `wait` says that it ended."""
+        if self._command_pid is not None:
+            with contextlib.suppress(OSError):  # ended in this moment: the wait reports it
+                self._control.send(json.dumps({"op": "kill"}).encode())
 
     def kill(self) -> None:
         """End everything inside and wait for it; may be called again.

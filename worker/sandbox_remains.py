@@ -4,7 +4,8 @@ A tree may be so deep that its paths are longer than the kernel takes, or that o
 than a process may have; its directories may forbid everything. `shutil.rmtree` gives up on the first two. Here every
 directory is moved up to the top before it is emptied, so neither paths nor descriptors grow with the depth.
 
-Only for trees that nobody changes meanwhile: the sandbox that wrote it is dead.
+`remove_tree` is for trees that nobody changes meanwhile: the sandbox that wrote it is dead. `empty_tree` is for one
+that lives as well: nothing outside of the tree is touched then either, but something may resist.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -25,29 +27,44 @@ def remove_tree(top: Path) -> None:
         OSError: something resists its owner: another user's file in a sticky directory, a mount, a broken disk.
     """
     with contextlib.suppress(FileNotFoundError):
-        above = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            _empty_top(above)
-        finally:
-            os.close(above)
+        empty_tree(top, lambda: False)
         top.rmdir()
 
 
-def _empty_top(above: int) -> None:
+def empty_tree(top: Path, enough: Callable[[], bool]) -> None:
+    """Delete all below `top`; links are deleted, never followed, also where something puts them there meanwhile.
+
+    Args:
+        top: a directory of our own, only its content is not.
+        enough: asked for each directory; true gives up. Whoever goes on writing could keep this busy for ever.
+
+    Raises:
+        OSError: something resists, or it was enough (TimeoutError).
+    """
+    above = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _empty_top(above, enough)
+    finally:
+        os.close(above)
+
+
+def _empty_top(above: int, enough: Callable[[], bool]) -> None:
     moved = 0
-    # Ends: each directory below is moved here once, and removed once.
+    # Ends, if nobody writes meanwhile: each directory below is moved here once, and removed once.
     while names := os.listdir(above):
         for name in names:
+            if enough():
+                raise TimeoutError("something goes on writing there")
             if not _is_directory(name, above):
                 os.unlink(name, dir_fd=above)
                 continue
-            os.chmod(name, stat.S_IRWXU, dir_fd=above)
+            _open_up(name, above)
             folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
             try:
                 for child in os.listdir(folder):  # noqa: PTH208  # a descriptor, which Path does not take
                     if _is_directory(child, folder):
                         # Moving a directory changes its "..", so it has to be writable itself.
-                        os.chmod(child, stat.S_IRWXU, dir_fd=folder)
+                        _open_up(child, folder)
                         moved = _move_up(child, folder, above, moved)
                     else:
                         os.unlink(child, dir_fd=folder)
@@ -66,6 +83,15 @@ def _move_up(child: str, folder: int, above: int, moved: int) -> int:
         except FileNotFoundError:
             os.rename(child, name, src_dir_fd=folder, dst_dir_fd=above)
             return moved
+
+
+def _open_up(name: str, folder: int) -> None:
+    """Let a directory be changed. Through a descriptor on it: chmod by name would follow a link put in its place."""
+    found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        Path(f"/proc/self/fd/{found}").chmod(stat.S_IRWXU)
+    finally:
+        os.close(found)
 
 
 def _is_directory(name: str, folder: int) -> bool:

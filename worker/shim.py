@@ -7,6 +7,7 @@ over one inherited SOCK_SEQPACKET socket, one JSON object a packet:
     supervisor ->  {"op": "run", "argv": [...], "env": {...}}   with the files for stdout and stderr attached
     shim ->        {"event": "started", "pid": n}  |  {"event": "failed", "message": "..."}
     supervisor ->  {"op": "signal", "signal": n}   passed to the running command's process, to no other
+    supervisor ->  {"op": "kill"}                  SIGKILL to the running command's process group
     shim ->        {"event": "exited", "code": n}  negative: the signal that ended it
 
 One command runs at a time, and all of them share the network namespace and so the listener. End of file on the socket
@@ -78,6 +79,8 @@ def main(control: socket.socket, port: int | None) -> int:
             child = _start(control, order, fds)
         elif order["op"] == "signal" and child is not None:
             os.kill(child, int(str(order["signal"])))
+        elif order["op"] == "kill" and child is not None:
+            os.killpg(child, signal.SIGKILL)
         for fd in fds:
             os.close(fd)
 

@@ -18,6 +18,8 @@ class Cause(StrEnum):
     """The lease is gone or the holder's deadline passed: nothing more will be signed."""
     REVOKED = "revoked"
     """An operator took the lease away."""
+    ROLLBACK = "rollback"
+    """An operator wants the deployment taken back; the lease lives, and the run goes on with that: see `answered`."""
     TIME_LIMIT = "time_limit"
     """The run took longer than `run_hard_limit_s`."""
     HALTED = "halted"
@@ -68,6 +70,24 @@ class Stop:
                 if self._fd >= 0:
                     os.eventfd_write(self._fd, 1)
 
+    def answered(self, cause: Cause) -> StopReason | None:
+        """Forget a wish that is being carried out, so that the run can go on with it.
+
+        Args:
+            cause: kind of wish.
+
+        Returns:
+            The wish; None when the run has to stop for another reason, or for none.
+        """
+        with self._lock:
+            reason = self._reason
+            if reason is None or reason.cause is not cause:
+                return None
+            self._reason = None
+            if self._fd >= 0:
+                os.eventfd_read(self._fd)
+            return reason
+
     @property
     def reason(self) -> StopReason | None:
         """Why to stop; None while nobody asked."""
@@ -110,4 +130,11 @@ class Stop:
 
 
 # A halt stays the reason: a run that counted as lost would begin again, without its latch.
-_RANK = {Cause.CANCELED: 0, Cause.TIME_LIMIT: 0, Cause.LEASE_LOST: 1, Cause.REVOKED: 1, Cause.HALTED: 2}
+_RANK = {
+    Cause.ROLLBACK: 0,
+    Cause.CANCELED: 1,
+    Cause.TIME_LIMIT: 1,
+    Cause.LEASE_LOST: 2,
+    Cause.REVOKED: 2,
+    Cause.HALTED: 3,
+}

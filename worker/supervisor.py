@@ -29,7 +29,7 @@ from shared.log import log_event
 from shared.models import MAX_REASON, Assignment, RunKind, RunStatus
 from shared.safety.halts import at_the_wire, with_address
 from shared.settings import Settings
-from worker import acquisition, blame, release_files, sandbox_setup, saved_plans
+from worker import acquisition, blame, drift_delivery, release_files, sandbox_setup, saved_plans
 from worker.acquisition import Hold
 from worker.commands import SandboxCommands
 from worker.environment import make_placeholders
@@ -348,11 +348,14 @@ class _Attempt:
             versions=self._versions,
             plugin_dir=str(parts.settings.plugin_dir.resolve()) if parts.settings.plugin_dir else None,
         )
+        terraform = Terraform(commands, self._directory, job)
+        if assignment.run.kind is RunKind.DRIFT:
+            return drift_delivery.check(parts.api, assignment, terraform, progress=self._progress, note=self._note)
         take_over = TakeOver(
             parts.api, assignment, commands, confined=sandbox.confined, note=self._note, count=parts.metrics.event
         )
         return run_terraform(
-            Terraform(commands, self._directory, job),
+            terraform,
             assignment.run.kind,
             take_over=take_over.carry_out,
             progress=self._progress,
@@ -363,12 +366,12 @@ class _Attempt:
 
     def _deliver_state(self, hold: Hold, state: bytes) -> None:
         """Give what Terraform could not store to the scheduler; a run that has to stop tries it once."""
-        run_id, target, epoch = hold.assignment.run.id, hold.assignment.target.id, hold.assignment.epoch
+        run, clock = hold.assignment.run, self._parts.clock
         patience_ms = DELIVERY_LIMIT_MS if self._stop.reason is None else 0
         _until(
-            lambda: self._parts.api.quarantine_state(target, epoch=epoch, run=run_id, state=state),
-            self._parts.clock.boot_ms() + patience_ms,
-            self._parts.clock,
+            lambda: self._parts.api.quarantine_state(run.target, epoch=hold.assignment.epoch, run=run.id, state=state),
+            clock.boot_ms() + patience_ms,
+            clock,
         )
 
     def _hand_back(self, hold: Hold, proxy: ProxyClient | None) -> None:
@@ -416,8 +419,8 @@ class _Attempt:
 
     def _halt(self, latched: Latched) -> None:
         """The proxy refused a call that the safety plan does not cover, and refuses all that follow: one SIGINT."""
-        why = at_the_wire(latched.service, latched.operation, latched.resource, latched.reason)
-        self._stop.request(Cause.HALTED, why)
+        call = latched.service, latched.operation, latched.resource, latched.reason
+        self._stop.request(Cause.HALTED, at_the_wire(*call))
 
     def _halted(self) -> StopReason | None:
         reason = self._stop.reason

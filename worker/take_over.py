@@ -1,17 +1,19 @@
 """Brings in what earlier, cut runs left, before this run plans: their state, and what they made that no state holds.
 
     quarantined state -> accepted, if lineage and serial continue
-    journaled creates -> plan, ask the cloud, decide (`recovery`), import blocks, plan again, until nothing new is found
+    journaled creates -> plan, ask the cloud, decide (`shared.recovery`), import blocks, plan again, until nothing new
+                         is found
     a create that stays unaccounted for -> listed, and the run stops
 
-The last plan is the run's own plan; only a destroy makes another.
+The last plan is the run's own plan; only a destroy makes another. A rollback destroys too: what was made is taken into
+the state, so that a plan of the first configuration deletes it, and what cannot be is named and left.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,20 +22,15 @@ from shared.api_client import ApiClient
 from shared.errors import ApiError, InterlockError
 from shared.log import log_event
 from shared.models import Assignment, JournalRecord, RunKind
+from shared.recovery.calls import to_account_for
+from shared.recovery.imports import Import, missing_imports, render_imports, vanished_imports
+from shared.recovery.provenance import doubtful
+from shared.recovery.questions import Answer, Call, NotAnswered, query_candidates
+from shared.recovery.reconciling import Reconciliation, Unimportable, reconcile
+from shared.recovery.views import PlanView, read_plan
 from worker import signed_call
-from worker.cloud_queries import Answer, Call, NotAnswered, query_candidates
 from worker.commands import Commands
 from worker.provisioners.terraform import Terraform, TerraformFailed
-from worker.recovery import (
-    Import,
-    Reconciliation,
-    Unimportable,
-    missing_imports,
-    read_plan,
-    reconcile,
-    render_imports,
-    unsettled,
-)
 from worker.sandbox_layout import SIGNED_CALL, WORK, python_runtime
 
 IMPORTS_FILE = "interlock_recovery.tf"
@@ -61,6 +58,7 @@ class TakeOver:
         confined: bool,
         note: Callable[[str], None],
         count: Callable[[str], None],
+        rolling_back: bool = False,
     ) -> None:
         """Bind the parts.
 
@@ -71,6 +69,7 @@ class TakeOver:
             confined: whether commands run in a sandbox (decides paths).
             note: takes a line for the run's log.
             count: counts an event.
+            rolling_back: whether what is found is about to be destroyed, and what cannot be imported stops nothing.
         """
         self._api = api
         self._assignment = assignment
@@ -78,9 +77,13 @@ class TakeOver:
         self._confined = confined
         self._note = note
         self._count = count
-        self._destroying = assignment.run.kind is RunKind.DESTROY
+        self._rolling_back = rolling_back
+        self._destroying = rolling_back or assignment.run.kind in (RunKind.DESTROY, RunKind.RECOVER)
+        self._left: list[Unimportable] = []
         self._imports: list[Import] = []
         self._dropped: set[str] = set()
+        self._vanished: set[str] = set()
+        self._doubtful: dict[str, Unimportable] = {}
 
     def carry_out(self, terraform: Terraform) -> bool | None:
         """Do all of it.
@@ -96,23 +99,54 @@ class TakeOver:
             TerraformFailed: a plan failed for another reason than an import of what does not exist.
             StopRequested: the run has to stop.
         """
-        run, target = self._assignment.run, self._assignment.target
-        left = self._api.recovery(target.id, run=run.id, holder=self._assignment.holder)
-        if left.quarantine is not None:
-            self._accept(left.quarantine.epoch, left.quarantine.serial)
-        records = unsettled(left.creates)
+        records = self.begin()
         if not records:
             return None
         self._note(f"an earlier run was cut: {len(records)} calls of it that make something are accounted for")
         changes = self._rounds(terraform, records)
         if not self._destroying:
             return changes
+        self._import_all(terraform)
+        return None
+
+    def settle(self, terraform: Terraform, records: Sequence[JournalRecord]) -> tuple[Unimportable, ...]:
+        """The same for a rollback: with the configuration that was being applied, before the first one is planned.
+
+        Args:
+            terraform: of the configuration that was being applied, after init.
+            records: from `begin`.
+
+        Returns:
+            What stays unaccounted for.
+
+        Raises:
+            OrphansLeft: imports did not come to an end.
+            TerraformFailed: a plan of that configuration, or an import, failed.
+            StopRequested: the run has to stop.
+        """
+        # As a rule the state holds all of it: Terraform ended by itself. Then there is nothing to ask anybody.
+        if not unheld(records, {"prior_state": terraform.show_state()}):
+            return ()
+        self._note(f"{len(records)} calls that make something are accounted for")
+        self._rounds(terraform, records)
+        self._import_all(terraform)
+        return tuple(self._left)
+
+    def begin(self) -> list[JournalRecord]:
+        """Accept what state there is to be accepted; returns the calls to account for."""
+        run, target = self._assignment.run, self._assignment.target
+        left = self._api.recovery(target.id, run=run.id, holder=self._assignment.holder)
+        if left.quarantine is not None:
+            self._accept(left.quarantine.epoch, left.quarantine.serial)
+        return to_account_for(left.creates)
+
+    def _import_all(self, terraform: Terraform) -> None:
+        """One by one: a destroy does not read import blocks."""
         terraform.directory.discard(IMPORTS_FILE)
         for item in self._imports:
             code = terraform.import_one(item.address, item.id)
             if code != 0:
                 raise TerraformFailed(f"import of {item.address}", code)
-        return None
 
     def _accept(self, epoch: int, serial: int) -> None:
         run, target = self._assignment.run, self._assignment.target
@@ -127,9 +161,12 @@ class TakeOver:
     def _rounds(self, terraform: Terraform, records: Sequence[JournalRecord]) -> bool:
         for _ in range(MAX_ROUNDS):
             changes = self._plan(terraform)
-            decision = self._decide(terraform, records)
+            plan = terraform.show_plan()
+            if self._gave_up_doubtful(terraform, plan, records):
+                continue
+            decision = self._decide(terraform, plan, records)
             if not decision.imports:
-                self._require_nothing_left([*decision.unimportable, *decision.deferred])
+                self._require_nothing_left([*decision.unimportable, *decision.deferred, *self._doubtful.values()])
                 return changes
             for item in decision.imports:
                 self._note(f"importing {item.address} from {item.id}: a cut run made it")
@@ -143,21 +180,33 @@ class TakeOver:
     def _plan(self, terraform: Terraform) -> bool:
         """A plan that succeeds, without the imports whose target turns out not to exist."""
         while True:
-            if not any(not item.certain for item in self._imports):
-                return terraform.plan()
+            if all(item.certain for item in self._imports):
+                # As every plan, for people to read in the log.
+                code = terraform.try_plan()
+                if code in (0, 2):
+                    return code == 2
+                if not self._imports:
+                    raise TerraformFailed("plan", code)
             code, diagnostics = self._plan_as_json(terraform)
             if code in (0, 2):
                 return code == 2
-            missing = missing_imports(diagnostics, self._imports)
             for item in diagnostics:
                 if item.get("severity") == "error":
                     self._note(f"plan: {item.get('summary', '')}: {str(item.get('detail', ''))[:500]}")
-            if not missing:
+            # Each turn removes an import or hears of one for the first time, so this ends.
+            missing = missing_imports(diagnostics, self._imports)
+            vanished = vanished_imports(diagnostics, self._imports)
+            gone = vanished & self._vanished
+            if not missing and vanished <= self._vanished and not gone:
                 raise TerraformFailed("plan", code)
-            # Each turn removes at least one import, so this ends.
-            self._dropped |= missing
-            self._imports = [item for item in self._imports if item.call_id not in missing]
-            self._note(f"{len(missing)} calls without an answer turn out to have made nothing")
+            self._vanished |= vanished
+            self._dropped |= missing | gone
+            self._imports = [item for item in self._imports if item.call_id not in self._dropped]
+            if missing:
+                self._note(f"{len(missing)} calls without an answer turn out to have made nothing")
+            if gone:
+                # Twice: what was made just before the cut may not show at once.
+                self._note(f"{len(gone)} things that were made do not exist any more, as two plans found")
             terraform.directory.write(IMPORTS_FILE, render_imports(self._imports))
 
     def _plan_as_json(self, terraform: Terraform) -> tuple[int, list[dict[str, Any]]]:
@@ -173,15 +222,26 @@ class TakeOver:
                 diagnostics.append(message.get("diagnostic", {}))
         return code, diagnostics
 
-    def _decide(self, terraform: Terraform, records: Sequence[JournalRecord]) -> Reconciliation:
-        view = read_plan(terraform.show_plan())
+    def _gave_up_doubtful(self, terraform: Terraform, plan: dict[str, Any], records: Sequence[JournalRecord]) -> bool:
+        """Whether an import was withdrawn: what has that name may be somebody else's."""
+        doubts = doubtful(plan, self._imports, records)
+        if not doubts:
+            return False
+        self._doubtful |= doubts
+        self._imports = [item for item in self._imports if item.call_id not in doubts]
+        terraform.directory.write(IMPORTS_FILE, render_imports(self._imports))
+        return True
+
+    def _decide(self, terraform: Terraform, plan: dict[str, Any], records: Sequence[JournalRecord]) -> Reconciliation:
+        view = read_plan(plan)
         candidates = query_candidates(
             records,
             view,
             region=self._assignment.target.provider_region,
             transport=lambda calls: self._ask(terraform, calls),
         )
-        return reconcile(records, view, candidates, destroying=self._destroying, dropped=frozenset(self._dropped))
+        dropped = frozenset(self._dropped | self._doubtful.keys())
+        return reconcile(records, view, candidates, destroying=self._destroying, dropped=dropped)
 
     def _require_nothing_left(self, left: Sequence[Unimportable]) -> None:
         """Stop for what Terraform may have made; what an exec run's command made is named, it was never Terraform's."""
@@ -196,7 +256,9 @@ class TakeOver:
             else:
                 stopping.append(item)
                 self._note(f"not accounted for: {item}")
-        if stopping:
+        if self._rolling_back:
+            self._left = stopping
+        elif stopping:
             listed = "; ".join(str(item) for item in stopping[:_LISTED])
             more = f"; and {len(stopping) - _LISTED} more" if len(stopping) > _LISTED else ""
             raise OrphansLeft(
@@ -221,6 +283,17 @@ class TakeOver:
             if answer.status == 0 or answer.status >= 500:
                 log_event(_log, "query_failed", level=logging.WARNING, host=call.host, why=answer.body[:200])
         return answers
+
+
+def unheld(records: Sequence[JournalRecord], plan: Mapping[str, Any]) -> tuple[Unimportable, ...]:
+    """Which calls made something that the state of a plan does not hold, as far as that can be told without asking.
+
+    Args:
+        records: of calls that make something.
+        plan: as `terraform show -json` says it.
+    """
+    found = reconcile(records, PlanView(creates=(), held=read_plan(plan).held), {}, destroying=True)
+    return (*found.unimportable, *found.deferred)
 
 
 def _read(path: Path) -> str:

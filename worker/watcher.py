@@ -35,6 +35,7 @@ class Watcher:
         self._clock = clock
         self._limit_ms = limit_ms
         self._ends_at_ms = clock.boot_ms() + limit_ms
+        self._rollback_told = False
         self._ending = threading.Event()
         #: Whether the scheduler did not answer at some time while it was asked.
         self.api_was_away = False
@@ -48,6 +49,15 @@ class Watcher:
         """End the thread."""
         self._ending.set()
         self._thread.join(30)
+
+    def extend(self, by_ms: int) -> None:
+        """Let the run live longer: what follows a deployment has a time of its own.
+
+        Args:
+            by_ms: how much longer.
+        """
+        self._limit_ms += by_ms
+        self._ends_at_ms += by_ms
 
     def look(self) -> None:
         """Look once. An API that does not answer ends nothing: the lease decides, not the API."""
@@ -63,6 +73,10 @@ class Watcher:
             self._stop.request(Cause.REVOKED, "an operator revoked the lease")
         elif run.cancel_requested:
             self._stop.request(Cause.CANCELED, "canceled")
+        elif run.rollback_requested and not self._rollback_told:
+            # Once: it is carried out then, and not to be asked for again.
+            self._rollback_told = True
+            self._stop.request(Cause.ROLLBACK, "an operator asked for a rollback")
 
     def _run(self) -> None:
         while not self._ending.is_set():

@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
@@ -143,22 +143,28 @@ class Recorder:
             return self._issue(headers, body)
         arrived = self._record_arrival(environ, headers, body, received_ns)
         if arrived.accepted:
-            # moto reads an aws-chunked body by itself; only the transfer coding is undone here.
-            environ = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-            environ.pop("HTTP_TRANSFER_ENCODING", None)
-            chunks, status_line, answer_headers = run_wsgi_app(self._app, environ, buffered=True)
-            status, answer = int(status_line.split(" ", 1)[0]), b"".join(chunks)
-            # The answer to HEAD says how long GET's would be; for the rest the length is counted when it is sent.
-            keep_length = environ["REQUEST_METHOD"] == "HEAD"
-            sent = [
-                (name, value)
-                for name, value in answer_headers.items()
-                if keep_length or name.lower() != "content-length"
-            ]
+            status, sent, answer = self.carry_out(arrived, environ, headers, body)
         else:
-            status, sent, answer = _refusal(arrived, as_json="x-amz-target" in headers)
+            message = f"The request signature was not accepted: {arrived.signature}."
+            name = "InvalidSignatureException" if "x-amz-target" in headers else "SignatureDoesNotMatch"
+            status, sent, answer = error_answer(403, name, message, service=arrived.service, headers=headers)
         self._write(Done(seq=arrived.seq, status=status, done_ns=_realtime_ns()))
         return status, sent, answer
+
+    def carry_out(
+        self, arrived: Arrived, environ: dict[str, Any], headers: dict[str, str], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Let moto do what an accepted request asks for. The fault suite puts its faults here."""
+        # moto reads an aws-chunked body by itself; only the transfer coding is undone here.
+        environ = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        chunks, status_line, answer_headers = run_wsgi_app(self._app, environ, buffered=True)
+        # The answer to HEAD says how long GET's would be; for the rest the length is counted when it is sent.
+        keep_length = environ["REQUEST_METHOD"] == "HEAD"
+        sent = [
+            (name, value) for name, value in answer_headers.items() if keep_length or name.lower() != "content-length"
+        ]
+        return int(status_line.split(" ", 1)[0]), sent, b"".join(chunks)
 
     def _record_arrival(
         self, environ: dict[str, Any], headers: dict[str, str], body: bytes, received_ns: int
@@ -219,16 +225,17 @@ class Recorder:
         self._log.flush()
 
 
-def _refusal(arrived: Arrived, *, as_json: bool) -> tuple[int, list[tuple[str, str]], bytes]:
-    """A 403 in the shape in which the service would say it, so that every SDK reads the reason."""
-    message = f"The request signature was not accepted: {arrived.signature}."
-    if as_json:
-        text = json.dumps({"__type": "InvalidSignatureException", "message": message})
-        return 403, [("Content-Type", "application/x-amz-json-1.1")], text.encode()
-    error = f"<Error><Code>SignatureDoesNotMatch</Code><Message>{escape(message)}</Message></Error>"
+def error_answer(
+    status: int, name: str, message: str, *, service: str, headers: Mapping[str, str]
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """An error in the shape in which the service would say it, so that every SDK reads the reason."""
+    if "x-amz-target" in headers:
+        text = json.dumps({"__type": name, "message": message})
+        return status, [("Content-Type", "application/x-amz-json-1.1")], text.encode()
+    error = f"<Error><Code>{name}</Code><Message>{escape(message)}</Message></Error>"
     shapes = {"s3": error, "ec2": f"<Response><Errors>{error}</Errors></Response>"}
-    text = shapes.get(arrived.service, f"<ErrorResponse>{error}</ErrorResponse>")
-    return 403, [("Content-Type", "text/xml")], text.encode()
+    text = shapes.get(service, f"<ErrorResponse>{error}</ErrorResponse>")
+    return status, [("Content-Type", "text/xml")], text.encode()
 
 
 class Handler(MotoRequestHandler):
@@ -314,7 +321,8 @@ def moto_app() -> WsgiApp:
     return app
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None, recorder_type: type[Recorder] = Recorder) -> None:
+    """Serve until killed, with that kind of recorder."""
     parser = argparse.ArgumentParser(description="The demo's cloud.")
     parser.add_argument("--port", type=int, default=0, help="0: any free port; printed when it serves")
     parser.add_argument("--log", type=Path, required=True, help="where arrivals are appended, one JSON object a line")
@@ -322,7 +330,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--secret-key", required=True, help="its secret")
     parser.add_argument("--issue-keys", action="store_true", help=f"take further key pairs at {KEYS_PATH}")
     options = parser.parse_args(argv)
-    recorder = Recorder(
+    recorder = recorder_type(
         moto_app(),
         options.log,
         access_key=options.access_key,

@@ -123,14 +123,14 @@ class Fleet:
 
     def check(self) -> None:
         """Raise Unavailable if a part has ended by itself."""
-        for part in self.parts.values():
+        for part in list(self.parts.values()):
             code = part.process.poll()
             if code is not None:
                 raise Unavailable(f"{part.name} ended with exit code {code}", hint=part.tail())
 
     def last_words(self) -> str:
         """The end of every log, for a demo that got stuck."""
-        return "\n".join(f"--- {part.name}\n{part.tail()}" for part in self.parts.values())
+        return "\n".join(f"--- {part.name}\n{part.tail()}" for part in list(self.parts.values()))
 
     def freeze(self, name: str) -> float:
         """SIGSTOP a worker's processes, not what they run; returns the instant before, boot-clock ms."""

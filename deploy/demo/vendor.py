@@ -2,7 +2,7 @@
 
 import importlib.util
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # `tf` with what it imports, `botocore` with what it imports, and our own code.
@@ -34,13 +34,13 @@ SERVICES = {"cloudwatch", "dynamodb", "ec2", "ecr", "events", "iam", "kms"} | {
 }
 
 
-def copy_packages(library: Path) -> None:
-    """Copy `PACKAGES` below `library`, bytecode included: it is valid as long as sources keep their times.
+def copy_packages(library: Path, packages: Iterable[str] = PACKAGES) -> None:
+    """Copy packages below `library`, bytecode included: it is valid as long as sources keep their times.
 
     Raises:
         ModuleNotFoundError: a package is not installed.
     """
-    for name in PACKAGES:
+    for name in packages:
         source = _source(name)
         target = library.joinpath(*name.split(".")[:-1], source.name)
         target.parent.mkdir(parents=True, exist_ok=True)

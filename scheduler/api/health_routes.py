@@ -5,7 +5,8 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from scheduler.api.access import Context
-from scheduler.readiness import checks, refresh_rollout_counts, refresh_run_counts
+from scheduler.drift.views import refresh_counts
+from scheduler.readiness import checks, refresh_rollback_counts, refresh_rollout_counts, refresh_run_counts
 
 router = APIRouter(tags=["health"])
 
@@ -28,4 +29,6 @@ def metrics(context: Context) -> Response:
     """Metrics in Prometheus's text format."""
     refresh_run_counts(context)
     refresh_rollout_counts(context)
+    refresh_rollback_counts(context)
+    refresh_counts(context)
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)

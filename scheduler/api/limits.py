@@ -7,14 +7,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scheduler.state_documents import MAX_STATE_BYTES
 from shared.constants import MAX_PLAN_BYTES
+from shared.drift.records import MAX_DRIFT_REPORT_BYTES
 from shared.release_pack import MAX_PACKED_BYTES
 
 #: JSON requests: the largest is a log piece of 1 MiB with everything escaped.
 MAX_JSON_BYTES = 8 * 1024 * 1024
 
+#: As many items as a plan may have, each with its reason.
+MAX_ROLLBACK_BYTES = 32 * 1024 * 1024
+
 
 def limit_for(path: str) -> int:
     """The largest body, in bytes, that this path takes."""
+    if path.startswith("/v1/runs/") and path.endswith("/drift-report"):
+        return MAX_DRIFT_REPORT_BYTES
+    if path.startswith("/v1/runs/") and path.endswith(("/rollback-plan", "/rollback-result")):
+        return MAX_ROLLBACK_BYTES
     if path == "/v1/releases":
         return MAX_PACKED_BYTES
     if path.startswith("/v1/runs/") and path.endswith("/plan"):

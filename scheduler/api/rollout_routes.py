@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scheduler import plans
 from scheduler.api.access import Context, allow
 from scheduler.api.limits import Body
+from scheduler.drift import remediation
 from scheduler.rollout import service
 from shared.models import Digest, SavedPlan, TargetId
 from shared.rollouts import MAX_TARGETS, Rollout, RolloutSummary
@@ -54,7 +55,8 @@ class PlanDecision(_Request):
 
 @router.post("/rollouts", status_code=201, dependencies=[allow()])
 def start(context: Context, request: RolloutRequest) -> Rollout:
-    """Roll a release out. 409 while another roll-out of the flock is not over."""
+    """Roll a release out. 409 while another roll-out of the flock is not over; one that only puts drift right goes."""
+    remediation.step_aside(context, request.release)
     return service.start(context, request.release, actor=request.actor)
 
 

@@ -20,6 +20,7 @@ from shared.models import (
     RunStatus,
     TargetId,
 )
+from shared.rollback.settings import Trigger
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -62,7 +63,9 @@ class ProgressRequest(_Request):
     """How far the holder is."""
 
     holder: Holder
-    status: RunStatus = Field(description="planning or applying")
+    status: RunStatus = Field(description="planning, applying, baking or rolling_back")
+    trigger: Trigger | None = Field(default=None, description="rolling_back: why")
+    reason: str = Field(default="", max_length=MAX_REASON, description="rolling_back: the same in words")
 
 
 class LogPiece(_Request):
@@ -102,10 +105,11 @@ def list_runs(
     context: Context,
     target: str | None = None,
     status: RunStatus | None = None,
+    kind: RunKind | None = None,
     limit: Annotated[int, Query(ge=1, le=runs.MAX_LISTED)] = 100,
 ) -> list[Run]:
     """Runs, the newest first."""
-    return runs.listed(context, target=target, status=status, limit=limit)
+    return runs.listed(context, target=target, status=status, kind=kind, limit=limit)
 
 
 @router.get("/{run_id}", dependencies=[allow("worker")])
@@ -141,7 +145,14 @@ def raise_epoch(context: Context, run_id: str, request: RaiseRequest) -> Assignm
 @router.post("/{run_id}/progress", dependencies=[allow("worker")])
 def progress(context: Context, run_id: str, request: ProgressRequest) -> Run:
     """The holder is planning, or applying. The answer tells it whether it should stop."""
-    return runs.progress(context, run_id, holder=request.holder, status=request.status)
+    return runs.progress(
+        context,
+        run_id,
+        holder=request.holder,
+        status=request.status,
+        trigger=request.trigger,
+        reason=request.reason,
+    )
 
 
 @router.post("/{run_id}/logs", status_code=204, dependencies=[allow("worker")])

@@ -7,6 +7,7 @@ from scheduler import safety_plans
 from scheduler.api.access import Context, allow
 from scheduler.rollout.drive import drive_of_run
 from shared.models import Digest
+from shared.rollback.records import Address, Rearrangement
 from shared.safety.allowance import Allowance
 from shared.safety.entries import SafetyPlan
 from shared.safety.records import SafetyRecord, Unused
@@ -23,6 +24,9 @@ class SafetyDelivery(_Request):
 
     holder: str = Field(min_length=1, max_length=128, description="nonce of the execution that holds the run")
     plan: SafetyPlan = Field(description="what it does")
+    rearranged: Rearrangement | None = Field(
+        default=None, description="of a run that could be taken back: what it does with addresses only"
+    )
 
 
 class SafetyDecision(_Request):
@@ -30,12 +34,17 @@ class SafetyDecision(_Request):
 
     digest: Digest = Field(description="of the safety plan that was looked at")
     actor: str = Field(default="", max_length=256, description="who approves")
+    consents: tuple[Address, ...] = Field(
+        default=(), max_length=1000, description="what cannot be undone and is agreed to, by address"
+    )
 
 
 @router.post("/safety-plan", dependencies=[allow("worker")])
 def deliver(context: Context, run_id: str, delivery: SafetyDelivery) -> SafetyRecord:
     """Deliver what a run's plan does. The verdict in the answer says whether it may be applied."""
-    return safety_plans.deliver(context, run_id, holder=delivery.holder, plan=delivery.plan)
+    return safety_plans.deliver(
+        context, run_id, holder=delivery.holder, plan=delivery.plan, rearranged=delivery.rearranged
+    )
 
 
 @router.get("/safety-plan", dependencies=[allow("worker")])
@@ -47,7 +56,9 @@ def get(context: Context, run_id: str) -> SafetyRecord:
 @router.post("/safety-plan/approve", dependencies=[allow()])
 def approve(context: Context, run_id: str, decision: SafetyDecision) -> SafetyRecord:
     """Approve what a run's plan does: for its target, and as far as the rules ask for any other that does no more."""
-    record = safety_plans.approve(context, run_id, digest=decision.digest, actor=decision.actor)
+    record = safety_plans.approve(
+        context, run_id, digest=decision.digest, actor=decision.actor, consents=decision.consents
+    )
     drive_of_run(context, run_id)
     return record
 

@@ -1,11 +1,11 @@
 """When a target is checked. Pure.
 
-    never checked           somewhere within the first period, by the target's name: a fleet that is registered at once is
-                            not checked at once
-    checked                 a period later, give or take a tenth
-    given way, lost         a minute later, and each time in a row later, up to a period or an hour
-    deployment failed       soon
-    due later than that     a clock was set back, or the period became shorter: due as if it was checked now
+never checked           somewhere within the first period, by the target's name: a fleet that is registered at once
+                        is not checked at once
+checked                 a period later, give or take a tenth
+given way, lost         a minute later, and each time in a row later, up to a period or an hour
+deployment failed       soon
+due later than that     a clock was set back, or the period became shorter: as if it was never checked
 """
 
 from __future__ import annotations

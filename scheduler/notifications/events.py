@@ -51,6 +51,11 @@ class Event(BaseModel):
     release_digest: Name | None = Field(default=None, description="the release")
     resource: Name | None = Field(default=None, description="address of the resource, where it can be told")
     operation: Name | None = Field(default=None, description="the API call or the plan's operation")
+    standing: Name | None = Field(
+        default=None,
+        description="drift: drifted, in_sync again, or not_checked any more; a rollback that is over: what came of it",
+    )
+    rollback_id: Name | None = Field(default=None, description="the rollback")
     reason: Annotated[str, _text(MAX_REASON)] = Field(default="", description="why, in somebody's words")
     items: tuple[Annotated[str, _text(MAX_ITEM)], ...] = Field(
         default=(), description="what it is about, one a line: resources with what changed, targets with their plans"

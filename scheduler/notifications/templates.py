@@ -48,25 +48,68 @@ def _halt(event: Event) -> Message:
 
 def _drift(event: Event) -> Message:
     count = len(event.items) + event.more
-    things = f"{count} resource{'s' if count != 1 else ''}" if count else "resources"
+    thing = "resource" if event.target else "target"
+    things = f"{count} {thing}{'s' if count != 1 else ''}" if count else f"{thing}s"
+    look = f"interlock drift show {event.target}" if event.target else f"interlock drift list --flock {event.flock}"
+    # Of one target its resources are listed, of several they themselves are.
+    whom = event.target or f"{things} of {event.flock}"
+    title = event.target or f"{event.flock}, {things}"
+    one = event.target is not None or count == 1
+    if event.standing == "in_sync":
+        return Message(
+            title=f"Drift is over: {title}",
+            happened=f"{whom} {'is' if one else 'are'} as last applied again{_because(event)}.",
+            todo="Nothing.",
+            commands=(look,),
+        )
+    if event.standing == "not_checked":
+        return Message(
+            title=f"Not checked for drift: {title}",
+            happened=f"Whether {whom} {'has' if one else 'have'} drifted is not known any more{_because(event)}.",
+            todo="See why the check does not come to its end; until then nothing says that all is well there.",
+            commands=(look, *_look_run(event, logs=True)),
+        )
     return Message(
         title=f"Drift: {_where(event)}, {things}",
         happened=f"{things} of {_where(event)} {'is' if count == 1 else 'are'} not as last applied{_because(event)}.",
         todo="Decide whether the change is wanted: then put it into the configuration; else plan and apply what is "
         "configured.",
-        commands=(*_look_run(event, logs=True), *((f"interlock plan {event.target}",) if event.target else ())),
+        commands=(look, *((f"interlock plan {event.target}",) if event.target else ())),
     )
 
 
 def _rollback(event: Event) -> Message:
-    release = f" to {event.release_digest}" if event.release_digest else ""
+    release = f" to {event.release_digest}" if event.release_digest else " to nothing: it had never been deployed"
     phase = f" in phase {event.phase}" if event.phase else ""
+    look = (f"interlock rollback show {event.rollback_id}",) if event.rollback_id else ()
+    if event.standing in ("PARTIAL", "FAILED"):
+        return Message(
+            title=f"Rollback {event.standing.lower()}: {_where(event)}",
+            happened=f"{_where(event)} could not be rolled back as a whole{phase}{_because(event)}. It takes no other "
+            "run until a person decides.",
+            todo="Look at what is left, then try again (with consent by name for what was refused), or leave it so.",
+            commands=(*look, *_decide_rollback(event), *_calls(event), *_look_rollout(event)),
+        )
+    if event.standing in ("ROLLED_BACK", "NOT_NEEDED"):
+        said = "is rolled back" if event.standing == "ROLLED_BACK" else "needed no rollback: it is as it was"
+        return Message(
+            title=f"Rolled back: {_where(event)}",
+            happened=f"{_where(event)} {said}{release if event.release_digest else ''}{phase}{_because(event)}.",
+            todo="Mend the cause before the release is rolled out again.",
+            commands=(*look, *_look_rollout(event)),
+        )
     return Message(
         title=f"Rollback: {_where(event)}",
         happened=f"{_where(event)} is rolled back{release}{phase}{_because(event)}.",
         todo="Nothing, as long as it succeeds. Mend the cause before the release is rolled out again.",
-        commands=(*_look_rollout(event), *_look_run(event)),
+        commands=(*look, *_look_rollout(event), *_look_run(event)),
     )
+
+
+def _decide_rollback(event: Event) -> tuple[str, ...]:
+    if not event.rollback_id:
+        return ()
+    return (f"interlock rollback retry {event.rollback_id}", f"interlock rollback skip {event.rollback_id}")
 
 
 def _lost_lease(event: Event) -> Message:
@@ -83,6 +126,22 @@ def _lost_lease(event: Event) -> Message:
         "Nothing more was signed for it from then on.",
         todo=todo,
         commands=(*_look_run(event), *_calls(event), *_look_rollout(event)),
+    )
+
+
+def _orphans(event: Event) -> Message:
+    count = len(event.items) + event.more
+    things = f"{count} resource{'s' if count != 1 else ''}"
+    if event.next_run_id:
+        todo = f"Nothing, as long as it succeeds: {event.next_run_id} takes over what was left."
+    else:
+        todo = "See what was made, then let a run take it over into the state, or delete it."
+    look = (f"interlock recover {event.run_id}",) if event.run_id else ()
+    return Message(
+        title=f"Left behind: {_where(event)}, {things}",
+        happened=f"{_run(event)} ended and left {things} that no state holds{_because(event)}.",
+        todo=todo,
+        commands=(*look, *_calls(event), *_look_rollout(event)),
     )
 
 
@@ -114,6 +173,7 @@ _TEMPLATES: Final[dict[Kind, Callable[[Event], Message]]] = {
     Kind.DRIFT: _drift,
     Kind.ROLLBACK: _rollback,
     Kind.LOST_LEASE: _lost_lease,
+    Kind.ORPHANS: _orphans,
     Kind.APPROVAL_WANTED: _approval_wanted,
     Kind.TEST: _test,
 }

@@ -7,7 +7,8 @@
     a plan in hand          waits for persons in a phase with approval, and where the safety rules hold it
                             (`safety_gate`); is confirmed by itself elsewhere
     a target that is halted fails its phase at once, whatever that tolerates
-    a roll-out that halts   takes back what is queued, lets end what is at work, drops its plans, freezes the rest
+    a roll-out that halts   takes back what is queued, lets end what is at work, drops its plans, freezes the rest;
+                            then takes back what it deployed, where its release says so (`taking_back`)
     one that is canceled    the same, and asks what is at work to stop
 
 `advance` goes as far as it can in one call, and calling it again without news changes nothing and starts nothing.
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from scheduler.rollout.taking_back import TakeBack, going
 from shared.models import RunKind
 from shared.rollouts import MAX_REASON, PhaseStatus, Rollout, RolloutPhase, RolloutStatus, RolloutTarget, Stage
 
@@ -57,6 +59,8 @@ class Advanced:
     """Runs to queue, the most urgent first."""
     stops: tuple[Stop, ...] = ()
     """Runs to take back; asked for again at each call until they are over."""
+    back: tuple[TakeBack, ...] = ()
+    """Deployments to take back; written down together with the next value."""
 
 
 class _Working:
@@ -65,6 +69,7 @@ class _Working:
     def __init__(self, rollout: Rollout) -> None:
         self.status = rollout.status
         self.reason = rollout.reason
+        self.phases_done = rollout.phases_done
         self.phases = {phase.name: phase for phase in rollout.phases}
         self.targets = {target.id: target for target in rollout.targets}
         self.members: dict[str, list[str]] = {name: [] for name in self.phases}
@@ -95,9 +100,10 @@ def advance(rollout: Rollout, *, now: datetime, wall: datetime, new_run_id: Call
     work = _Working(rollout)
     starts: list[Start] = []
     stops: list[Stop] = []
+    back: tuple[TakeBack, ...] = ()
     _judge_phases(work, now, wall)
     if work.status in (RolloutStatus.HALTING, RolloutStatus.CANCELING):
-        stops = _wind_down(work)
+        stops, back = _wind_down(work, new_run_id)
     elif work.status is RolloutStatus.RUNNING:
         if all(phase.status is PhaseStatus.DONE for phase in work.phases.values()):
             work.status = RolloutStatus.SUCCEEDED
@@ -117,6 +123,7 @@ def advance(rollout: Rollout, *, now: datetime, wall: datetime, new_run_id: Call
         ),
         starts=tuple(sorted(starts, key=lambda start: start.kind is not RunKind.APPLY)),
         stops=tuple(stops),
+        back=back,
     )
 
 
@@ -136,14 +143,10 @@ def _judge(work: _Working, name: str, now: datetime, wall: datetime) -> None:
         case PhaseStatus.WAITING if work.status is RolloutStatus.RUNNING:
             if all(work.phases[earlier].status is PhaseStatus.DONE for earlier in phase.after):
                 work.phase(name, PhaseStatus.RUNNING)
+        case PhaseStatus.RUNNING | PhaseStatus.BAKING | PhaseStatus.DONE if _has_failed(work, name, phase):
+            work.phase(name, PhaseStatus.FAILED)
         case PhaseStatus.RUNNING if work.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
-            failed = [target for target in work.of(name) if target.stage.failed]
-            halted = [target for target in failed if target.halted]
-            if halted or len(failed) > phase.failure_tolerance:
-                work.phase(name, PhaseStatus.FAILED)
-                work.status = RolloutStatus.HALTING
-                work.reason = _why_halted(halted) if halted else _why_failed(phase, failed)
-            elif not work.of(name):
+            if not work.of(name):
                 # Nothing was deployed, so there is nothing to watch.
                 work.phase(name, PhaseStatus.DONE)
             elif all(target.stage.settled for target in work.of(name)):
@@ -152,6 +155,21 @@ def _judge(work: _Working, name: str, now: datetime, wall: datetime) -> None:
             work.phase(name, PhaseStatus.DONE)
         case _:
             pass
+
+
+def _has_failed(work: _Working, name: str, phase: RolloutPhase) -> bool:
+    """Whether too many of its targets failed; the roll-out halts then. One that was done may: what was deployed there
+    was taken back since.
+    """
+    if work.status not in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
+        return False
+    failed = [target for target in work.of(name) if target.stage.failed]
+    halted = [target for target in failed if target.halted]
+    if not halted and len(failed) <= phase.failure_tolerance:
+        return False
+    work.status = RolloutStatus.HALTING
+    work.reason = _why_halted(halted) if halted else _why_failed(phase, failed)
+    return True
 
 
 def _why_failed(phase: RolloutPhase, failed: list[RolloutTarget]) -> str:
@@ -165,7 +183,7 @@ def _why_halted(halted: list[RolloutTarget]) -> str:
     return f"{halted[0].id} was halted{more}: {halted[0].reason}"[:MAX_REASON]
 
 
-def _wind_down(work: _Working) -> list[Stop]:
+def _wind_down(work: _Working, new_run_id: Callable[[], str]) -> tuple[list[Stop], tuple[TakeBack, ...]]:
     canceling = work.status is RolloutStatus.CANCELING
     for target in list(work.targets.values()):
         if target.stage.has_plan or (canceling and target.stage is Stage.PENDING):
@@ -175,9 +193,16 @@ def _wind_down(work: _Working) -> list[Stop]:
             # A phase in which something still runs is frozen too: nothing new begins in it.
             work.phase(name, PhaseStatus.FROZEN)
     if in_flight := work.in_flight():
-        return [Stop(run_id=str(target.run_id), at_work_too=canceling) for target in in_flight]
+        return [Stop(run_id=str(target.run_id), at_work_too=canceling) for target in in_flight], ()
+    if not canceling:
+        members = {name: work.of(name) for name in work.phases}
+        phases = tuple(work.phases.values())
+        next_back = going(phases, members, phases_done=work.phases_done, reason=work.reason, new_run_id=new_run_id)
+        work.targets |= next_back.targets or {}
+        if next_back.waits:
+            return [], next_back.back
     work.status = RolloutStatus.CANCELED if canceling else RolloutStatus.FAILED
-    return []
+    return [], ()
 
 
 def _fill(work: _Working, name: str, phase: RolloutPhase, new_run_id: Callable[[], str]) -> list[Start]:

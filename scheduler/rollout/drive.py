@@ -18,8 +18,10 @@ from sqlalchemy.orm import Session
 from scheduler import notifications, plans, runs, turns
 from scheduler.context import SchedulerContext
 from scheduler.dispatch import publish
+from scheduler.drift import giving_way
 from scheduler.notifications.approvals import approvals_wanted
 from scheduler.problems import conflict, not_found
+from scheduler.rollout import rollbacks
 from scheduler.rollout.advance import Advanced, Start, advance, plan_marks, plans_done_with
 from scheduler.rollout.events import (
     PlanReady,
@@ -35,8 +37,8 @@ from scheduler.rollout.events import (
     with_targets,
 )
 from scheduler.rollout.safety_gate import gate
-from scheduler.settlement import new_run_id
-from scheduler.tables import PlanRow, RolloutRow, RunRow, TargetRow
+from scheduler.rows import new_run_id
+from scheduler.tables import PlanRow, RollbackRow, RolloutRow, RunRow, TargetRow
 from shared import exit_codes
 from shared.errors import IllegalTransition, Unavailable
 from shared.log import log_event
@@ -52,12 +54,14 @@ _RETRIED = {RunLost: "lost", RunUnserved: "unserved", PlanStale: "stale"}
 
 
 def drive_all(context: SchedulerContext) -> int:
-    """Move every roll-out that is not over; returns how many there are. One that cannot be moved holds up no other.
+    """Move every roll-out that is not over or has news of a rollback; returns how many there are. One that cannot be
+    moved holds up no other.
 
     Raises `Unavailable` when the database is away.
     """
     with context.database.read() as session:
-        query = select(RolloutRow.id).where(RolloutRow.status.in_(UNFINISHED)).order_by(RolloutRow.sequence)
+        moves = RolloutRow.status.in_(UNFINISHED) | rollbacks.untold()
+        query = select(RolloutRow.id).where(moves).order_by(RolloutRow.sequence)
         waiting = list(session.scalars(query))
     for rollout_id in waiting:
         try:
@@ -99,6 +103,8 @@ def change(
                     context.metrics.rollout_retries.labels(cause=cause).inc()
         else:
             after = before
+        standings = rollbacks.standings(session, before)
+        after = rollbacks.taken_in(after, standings)
         recorded = after
         try:
             after = command(after)
@@ -109,9 +115,15 @@ def change(
         after = gate(context, session, before=before, recorded=recorded, after=after)
         advanced = advance(after, now=context.unstepped_wall(), wall=context.clock.wall(), new_run_id=new_run_id)
         advanced = _standing(session, before, advanced)
+        _lock_targets(session, before, advanced, {one.target for one in standings})
+        queued = rollbacks.queue(context, session, advanced)
+        advanced = queued.advanced
         _write(context, session, row, before, advanced)
+        rollbacks.note_told(session, standings)
     _count(context, before, advanced.rollout)
     _carry_out(context, advanced)
+    for run_id, region in queued.hints:
+        publish(context, run_id, region)
     return advanced.rollout
 
 
@@ -134,12 +146,18 @@ def _ended(context: SchedulerContext, session: Session, rollout: Rollout) -> Ite
     if not in_flight:
         return
     query = (
-        select(RunRow, PlanRow.digest, PlanRow.changes)
+        select(RunRow, PlanRow.digest, PlanRow.changes, RollbackRow.id.is_not(None))
         .outerjoin(PlanRow, PlanRow.run_id == RunRow.id)
+        .outerjoin(RollbackRow, RollbackRow.run_id == RunRow.id)
         .where(RunRow.id.in_(in_flight), RunRow.finished_at.is_not(None))
         .order_by(RunRow.sequence)
     )
-    for run, digest, changes in session.execute(query):
+    for run, digest, changes, taken_back in session.execute(query):
+        if taken_back:
+            # However it ended: what it deployed does not stay. A halt still is one.
+            kind = RunHalted if run.status == RunStatus.HALTED else RunFailed
+            yield kind(target=run.target, run_id=run.id, reason=run.reason or f"{run.id} is taken back")
+            continue
         last_try = in_flight[run.id] + 1 >= context.settings.max_attempts
         yield event_of(run, digest=digest, changes=bool(changes), last_try=last_try)
 
@@ -173,9 +191,9 @@ def event_of(run: RunRow, *, digest: str | None, changes: bool, last_try: bool) 
 
 def _write(context: SchedulerContext, session: Session, row: RolloutRow, before: Rollout, advanced: Advanced) -> None:
     after = advanced.rollout
-    _lock_targets(session, before, advanced)
     for start in advanced.starts:
         session.add(_queued(context, session, after, start))
+        giving_way.make_room(context, session, start.target)
     for plan_run_id, stage in plan_marks(before, after).items():
         plans.mark(session, plan_run_id, RunStatus(stage.value))
     for old, new in zip(before.targets, after.targets, strict=True):
@@ -197,7 +215,9 @@ def _write(context: SchedulerContext, session: Session, row: RolloutRow, before:
 def _standing(session: Session, before: Rollout, advanced: Advanced) -> Advanced:
     """Remember what the targets that have just failed deploy by themselves: another release later forbids a retry."""
     pairs = zip(before.targets, advanced.rollout.targets, strict=True)
-    fresh = {new.id: new for old, new in pairs if new.stage.failed and not old.stage.failed}
+    fresh = {
+        new.id: new for old, new in pairs if new.stage.failed and (not old.stage.failed or new.rollback != old.rollback)
+    }
     if not fresh:
         return advanced
     rows = session.execute(select(TargetRow.id, TargetRow.release_digest).where(TargetRow.id.in_(fresh)))
@@ -205,9 +225,9 @@ def _standing(session: Session, before: Rollout, advanced: Advanced) -> Advanced
     return replace(advanced, rollout=with_targets(advanced.rollout, changes))
 
 
-def _lock_targets(session: Session, before: Rollout, advanced: Advanced) -> None:
+def _lock_targets(session: Session, before: Rollout, advanced: Advanced, more: set[str]) -> None:
     """Lock what is written below in the order in which everybody locks several targets; two orders would deadlock."""
-    moved = {new.id for old, new in zip(before.targets, advanced.rollout.targets, strict=True) if old != new}
+    moved = more | {new.id for old, new in zip(before.targets, advanced.rollout.targets, strict=True) if old != new}
     if moved:
         session.execute(
             select(TargetRow.id).where(TargetRow.id.in_(moved)).order_by(TargetRow.id).with_for_update(key_share=True)

@@ -208,7 +208,7 @@ def retry(rollout: Rollout, names: Collection[str]) -> Rollout:
     left = [target for name, target in failed.items() if name not in wanted]
     changes = {
         name: _anew(failed[name], "", losses=0).model_copy(
-            update={"halted": False, "run_id": None, "retried_after": failed[name].run_id}
+            update={"halted": False, "run_id": None, "retried_after": failed[name].run_id, "rollback": None}
         )
         for name in wanted
     }

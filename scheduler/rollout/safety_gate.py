@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from scheduler import halts, safety_approvals, safety_plans
 from scheduler.context import SchedulerContext
+from scheduler.rollback import consents
 from scheduler.rollout.events import with_targets
 from scheduler.rows import find_run
 from shared.rollouts import MAX_REASON, Rollout, RolloutStatus, RolloutTarget, Stage
@@ -48,6 +49,7 @@ def gate(context: SchedulerContext, session: Session, *, before: Rollout, record
             changes[target.id] = _approved(context, session, target, retried)
         elif said.stage.has_plan and target.stage is Stage.DISCARDED:
             safety_approvals.withdraw(session, target.plan_run_id)
+            consents.withdraw(session, find_run(session, target.plan_run_id))
         elif target.stage is Stage.PLANNED:
             waiting.append((target, stored.stage is not Stage.PLANNED))
     if waiting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, aliased
 
 from scheduler import persons
 from scheduler.context import SchedulerContext
-from scheduler.problems import conflict, not_found
-from scheduler.releases import get_release
+from scheduler.problems import conflict, invalid, not_found
+from scheduler.releases import get_manifest, get_release
 from scheduler.rollout import events
 from scheduler.rollout.drive import UNFINISHED, change, wake
-from scheduler.tables import RolloutRow, RunRow, TargetRow
+from scheduler.tables import RollbackRow, RolloutRow, RunRow, TargetRow
 from shared.errors import ApiError
 from shared.log import log_event
 from shared.models import Release, RunKind, RunStatus
@@ -28,8 +28,24 @@ MAX_LISTED = 1000
 _NAMED = 5
 
 
-def start(context: SchedulerContext, release_digest: str, *, actor: str) -> Rollout:
+def start(
+    context: SchedulerContext,
+    release_digest: str,
+    *,
+    actor: str,
+    targets: Collection[str] | None = None,
+    ask: bool = False,
+    noting: Callable[[Session, Rollout], None] | None = None,
+) -> Rollout:
     """Roll a release out, from its first phase on.
+
+    Args:
+        context: the scheduler.
+        release_digest: what.
+        actor: who asks for it.
+        targets: to these of its targets only; None: to all.
+        ask: whether a person approves each plan, whatever its phase says.
+        noting: called in the transaction that starts it.
 
     Raises `ApiError` 404 for an unknown release and 409 when another roll-out of the flock is not over or a target is
     not registered; then nothing is begun.
@@ -41,7 +57,11 @@ def start(context: SchedulerContext, release_digest: str, *, actor: str) -> Roll
             if (other := _unfinished(session, release.flock)) is not None:
                 raise _taken(release.flock, other)
             _require_registered(session, release)
-            rollout = first_value(release, actor=actor, rollout_id=f"rollout-{secrets.token_hex(8)}", context=context)
+            rollout = narrowed(
+                first_value(release, actor=actor, rollout_id=f"rollout-{secrets.token_hex(8)}", context=context),
+                targets,
+                ask=ask,
+            ).model_copy(update={"phases_done": _takes_phases_back(session, release.digest)})
             session.add(
                 RolloutRow(
                     id=rollout.id,
@@ -52,6 +72,8 @@ def start(context: SchedulerContext, release_digest: str, *, actor: str) -> Roll
                     created_at=rollout.created_at,
                 )
             )
+            if noting is not None:
+                noting(session, rollout)
     except IntegrityError:
         raise _taken(release.flock, "another one that was started in this moment") from None
     return change(context, rollout.id)
@@ -78,6 +100,18 @@ def first_value(release: Release, *, actor: str, rollout_id: str, context: Sched
         targets=tuple(RolloutTarget(id=name, phase=phase.name) for phase in release.phases for name in phase.targets),
         created_at=context.clock.wall(),
     )
+
+
+def narrowed(rollout: Rollout, targets: Collection[str] | None, *, ask: bool) -> Rollout:
+    """The roll-out with these targets only (None: all). Phases without any are done at once; their order stays.
+
+    Raises `ApiError` 400 where none is left.
+    """
+    kept = tuple(one for one in rollout.targets if targets is None or one.id in targets)
+    if not kept:
+        raise invalid(f"{rollout.release_digest} has none of these targets", "`interlock release show` lists its own")
+    phases = tuple(phase.model_copy(update={"approval": phase.approval or ask}) for phase in rollout.phases)
+    return rollout.model_copy(update={"targets": kept, "phases": phases})
 
 
 def get(context: SchedulerContext, rollout_id: str) -> Rollout:
@@ -131,6 +165,7 @@ def retry(context: SchedulerContext, rollout_id: str, targets: Collection[str], 
         if later is not None:
             raise _superseded(rollout_id, later)
         _require_as_it_failed(session, rollout_id, targets)
+        _require_free(session, rollout_id, targets)
     try:
         rollout = change(context, rollout_id, lambda rollout: events.retry(rollout, targets))
     except IntegrityError:
@@ -151,6 +186,24 @@ def approve(context: SchedulerContext, rollout_id: str, plans: Mapping[str, str]
 def discard(context: SchedulerContext, rollout_id: str, plans: Mapping[str, str], *, actor: str) -> Rollout:
     """Turn plans down, each by target and digest."""
     return change(context, rollout_id, lambda rollout: events.discard(rollout, plans, actor=actor))
+
+
+def _takes_phases_back(session: Session, release_digest: str) -> bool:
+    """Whether a phase that fails by a rollback takes those back that were done before it."""
+    rollback = get_manifest(session, release_digest).rollback
+    return rollback is not None and rollback.phases_done
+
+
+def _require_free(session: Session, rollout_id: str, names: Collection[str]) -> None:
+    """A target that a rollback keeps is not deployed anew: its run would wait for a person to decide about that."""
+    query = select(RollbackRow).where(RollbackRow.rollout_id == rollout_id, RollbackRow.reserved.is_(True))
+    for row in session.scalars(query.order_by(RollbackRow.target)):
+        if not names or row.target in names:
+            raise conflict(
+                "target_reserved",
+                f"{row.target} is kept for {row.id}, which is {row.status}",
+                f"wait for it; or `interlock rollback retry {row.id}`, or `skip`",
+            )
 
 
 def _unfinished(session: Session, flock: str) -> str | None:

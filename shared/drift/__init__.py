@@ -8,6 +8,7 @@
     schemas     which attributes only the provider sets, and which lists have no order
     ignoring    the flock's rules for what nobody wants to hear of
     settings    the `drift` section of a flock
+    records     what came of a check and where a target stands, as the scheduler shows it
 
 Deciding what follows from a report is the scheduler's (`scheduler.drift`); making the documents is the worker's.
 """

@@ -12,6 +12,8 @@ from shared.models import Digest, Label, Run, RunId, RunStatus, TargetId
 
 MAX_CHECKED: Final = 1000
 """Targets that one request has checked."""
+MAX_DRIFT_REPORT_BYTES: Final = 32 * 1024 * 1024
+"""Largest report that is taken, as JSON."""
 
 
 class _Record(BaseModel):

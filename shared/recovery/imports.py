@@ -23,13 +23,23 @@ class Import:
     """Whether the call was answered; if not, the target may not exist and the import may be dropped."""
 
 
+def block(address: str, identifier: str) -> str:
+    """One import block.
+
+    Args:
+        address: to where.
+        identifier: of what.
+    """
+    return f"import {{\n  to = {address}\n  id = {_hcl(identifier)}\n}}\n"
+
+
 def render_imports(imports: Iterable[Import]) -> str:
     """Import blocks for a .tf file.
 
     Args:
         imports: what to import; an address comes once.
     """
-    blocks = [f"import {{\n  to = {item.address}\n  id = {_hcl(item.id)}\n}}\n" for item in imports]
+    blocks = [block(item.address, item.id) for item in imports]
     return "# Written by Interlock: created by a run that was cut, held by no state.\n" + "\n".join(blocks)
 
 
@@ -49,6 +59,21 @@ def missing_imports(diagnostics: Iterable[Mapping[str, Any]], imports: Sequence[
         if re.search(r"(?i)non-existent|not ?found|does not exist|no such|couldn't find|cannot import", text):
             found |= {imp.call_id for imp in about}
     return frozenset(found)
+
+
+def vanished_imports(diagnostics: Iterable[Mapping[str, Any]], imports: Sequence[Import]) -> frozenset[str]:
+    """The call ids of certain imports of which Terraform itself says that their target does not exist.
+
+    Args:
+        diagnostics: of `terraform plan -json`.
+        imports: of that plan.
+    """
+    texts = [
+        f"{item.get('address', '')} {item.get('detail', '')}"
+        for item in diagnostics
+        if item.get("severity") == "error" and item.get("summary") == "Cannot import non-existent remote object"
+    ]
+    return frozenset(imp.call_id for imp in imports if imp.certain and any(_mentions(text, imp) for text in texts))
 
 
 def _mentions(text: str, imp: Import) -> bool:

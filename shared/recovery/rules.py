@@ -1,157 +1,20 @@
-"""Which journaled calls make which Terraform resources, and what identifies them: one table.
+"""Which journaled calls make which Terraform resources, and what identifies them.
 
-Measured with hashicorp/aws 5.100. A second create of what exists already either fails (then only an import helps), is
-answered with what exists (`adopts`), or makes a second one (no name identifies it: `anonymous`). What is `part` of
-something else goes with it and stops nobody. Not here: calls that may be repeated without harm, see `REPEATABLE`.
+The table itself is `table`. Not in it: calls that may be repeated without harm, see `REPEATABLE`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from shared.models import JournalRecord
+from shared.recovery.table import TABLE, Rule
 
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One operation that makes one type of resource."""
-
-    service: str
-    """Signing name."""
-    operation: str
-    """As in the service's API reference."""
-    type: str
-    """Terraform's resource type."""
-    same: tuple[tuple[str, str], ...] = ()
-    """(name in the journal, attribute in Terraform): all that are known on both sides have to be equal."""
-    import_id: str = ""
-    """What `terraform import` takes, built from names in the journal; empty: from a query only."""
-    adopts: bool = False
-    """A second create returns the first one's resource."""
-    anonymous: bool = False
-    """Only its id tells two of them apart; the journal's answer or a query supplies it."""
-    part: bool = False
-    """It is set on something else, and may belong to a resource that sets it itself: unmatched, it is that one's."""
-
-
-def _named(service: str, operation: str, kind: str, same: str, import_id: str, flag: str = "") -> Rule:
-    """`same` is `JournalName=attribute`, or more of them with spaces between."""
-    pairs = tuple(tuple(pair.split("=")) for pair in same.split())
-    return Rule(
-        service=service, operation=operation, type=f"aws_{kind}", same=pairs, import_id=import_id,  # type: ignore[arg-type]
-        adopts=flag in ("adopts", "part"), part=flag == "part",
-    )  # fmt: skip
-
-
-def _anonymous(service: str, operation: str, kind: str, import_id: str, same: str = "") -> Rule:
-    """`same` are hints: they tell two planned resources apart where the journal knows more than the id."""
-    pairs = tuple(tuple(pair.split("=")) for pair in same.split())
-    return Rule(
-        service=service, operation=operation, type=f"aws_{kind}", same=pairs, import_id=import_id, anonymous=True  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-_TABLE = (
-    # service, operation, type without aws_, journal name=attribute, import id
-    _named("autoscaling", "CreateAutoScalingGroup", "autoscaling_group", "AutoScalingGroupName=name", "{AutoScalingGroupName}"),
-    _named("backup", "CreateBackupVault", "backup_vault", "BackupVaultName=name", "{BackupVaultName}"),
-    _named("cloudtrail", "CreateTrail", "cloudtrail", "Name=name", "{TrailARN}"),
-    _named("dynamodb", "CreateTable", "dynamodb_table", "TableName=name", "{TableName}"),
-    _named("ec2", "AssociateRouteTable", "route_table_association", "RouteTableId=route_table_id SubnetId=subnet_id GatewayId=gateway_id", "{SubnetId}/{RouteTableId}"),
-    _named("ec2", "CreateLaunchTemplate", "launch_template", "LaunchTemplateName=name", "{LaunchTemplateId}"),
-    _named("ec2", "ImportKeyPair", "key_pair", "KeyName=key_name", "{KeyName}"),
-    _named("ecr", "CreateRepository", "ecr_repository", "repositoryName=name", "{repositoryName}"),
-    _named("ecs", "CreateCluster", "ecs_cluster", "clusterName=name", "{clusterName}"),
-    _named("elasticloadbalancing", "CreateLoadBalancer", "lb", "Name=name", "{LoadBalancerArn}"),
-    _named("elasticloadbalancing", "CreateTargetGroup", "lb_target_group", "Name=name", "{TargetGroupArn}"),
-    _named("events", "CreateArchive", "cloudwatch_event_archive", "ArchiveName=name", "{ArchiveName}"),
-    _named("events", "CreateEventBus", "cloudwatch_event_bus", "Name=name", "{Name}"),
-    _named("firehose", "CreateDeliveryStream", "kinesis_firehose_delivery_stream", "DeliveryStreamName=name", "{DeliveryStreamARN}"),
-    _named("glue", "CreateDatabase", "glue_catalog_database", "Name=name", "{CatalogId}:{Name}"),
-    _named("glue", "CreateTable", "glue_catalog_table", "DatabaseName=database_name Name=name", "{CatalogId}:{DatabaseName}:{Name}"),
-    _named("iam", "CreateGroup", "iam_group", "GroupName=name", "{GroupName}"),
-    _named("iam", "CreateInstanceProfile", "iam_instance_profile", "InstanceProfileName=name", "{InstanceProfileName}"),
-    _named("iam", "CreateOpenIDConnectProvider", "iam_openid_connect_provider", "Url=url", "{OpenIDConnectProviderArn}"),
-    _named("iam", "CreatePolicy", "iam_policy", "PolicyName=name", "{Arn}"),
-    _named("iam", "CreateRole", "iam_role", "RoleName=name", "{RoleName}"),
-    _named("iam", "CreateUser", "iam_user", "UserName=name", "{UserName}"),
-    _named("kinesis", "CreateStream", "kinesis_stream", "StreamName=name", "{StreamName}"),
-    _named("kms", "CreateAlias", "kms_alias", "AliasName=name", "{AliasName}"),
-    _named("lambda", "CreateFunction", "lambda_function", "FunctionName=function_name", "{FunctionName}"),
-    _named("logs", "CreateLogGroup", "cloudwatch_log_group", "logGroupName=name", "{logGroupName}"),
-    _named("logs", "CreateLogStream", "cloudwatch_log_stream", "logGroupName=log_group_name logStreamName=name", "{logGroupName}:{logStreamName}"),
-    _named("rds", "CreateDBInstance", "db_instance", "DBInstanceIdentifier=identifier", "{DBInstanceIdentifier}"),
-    _named("rds", "CreateDBParameterGroup", "db_parameter_group", "DBParameterGroupName=name", "{DBParameterGroupName}"),
-    _named("rds", "CreateDBSubnetGroup", "db_subnet_group", "DBSubnetGroupName=name", "{DBSubnetGroupName}"),
-    _named("resource-groups", "CreateGroup", "resourcegroups_group", "Name=name", "{Name}"),
-    _named("s3", "CreateBucket", "s3_bucket", "Bucket=bucket", "{Bucket}"),
-    _named("scheduler", "CreateSchedule", "scheduler_schedule", "GroupName=group_name Name=name", "{GroupName}/{Name}"),
-    _named("scheduler", "CreateScheduleGroup", "scheduler_schedule_group", "Name=name", "{Name}"),
-    _named("secretsmanager", "CreateSecret", "secretsmanager_secret", "Name=name", "{ARN}"),
-    _named("ses", "CreateTemplate", "ses_template", "TemplateName=name", "{TemplateName}"),
-    _named("ssm", "CreateDocument", "ssm_document", "Name=name", "{Name}"),
-    _named("ssm", "PutParameter", "ssm_parameter", "Name=name", "{Name}"),
-    # A second create is answered with what exists.
-    _named("events", "PutRule", "cloudwatch_event_rule", "Name=name", "{Name}", "adopts"),
-    _named("monitoring", "PutDashboard", "cloudwatch_dashboard", "DashboardName=dashboard_name", "{DashboardName}", "adopts"),
-    _named("monitoring", "PutMetricAlarm", "cloudwatch_metric_alarm", "AlarmName=alarm_name", "{AlarmName}", "adopts"),
-    _named("sns", "CreateTopic", "sns_topic", "Name=name", "{TopicArn}", "adopts"),
-    _named("sns", "Subscribe", "sns_topic_subscription", "TopicArn=topic_arn Endpoint=endpoint Protocol=protocol", "{SubscriptionArn}", "adopts"),
-    _named("sqs", "CreateQueue", "sqs_queue", "QueueName=name", "{QueueUrl}", "adopts"),
-    _named("states", "CreateActivity", "sfn_activity", "name=name", "{activityArn}", "adopts"),
-    # Set on something else. What it is set on cannot be destroyed before some of these.
-    _named("autoscaling", "PutScalingPolicy", "autoscaling_policy", "AutoScalingGroupName=autoscaling_group_name PolicyName=name", "{AutoScalingGroupName}/{PolicyName}", "part"),
-    _named("events", "PutTargets", "cloudwatch_event_target", "Rule=rule Id=target_id", "{Rule}/{Id}", "part"),
-    _named("iam", "AttachGroupPolicy", "iam_group_policy_attachment", "GroupName=group PolicyArn=policy_arn", "{GroupName}/{PolicyArn}", "part"),
-    _named("iam", "AttachRolePolicy", "iam_role_policy_attachment", "RoleName=role PolicyArn=policy_arn", "{RoleName}/{PolicyArn}", "part"),
-    _named("iam", "AttachUserPolicy", "iam_user_policy_attachment", "UserName=user PolicyArn=policy_arn", "{UserName}/{PolicyArn}", "part"),
-    _named("iam", "PutGroupPolicy", "iam_group_policy", "GroupName=group PolicyName=name", "{GroupName}:{PolicyName}", "part"),
-    _named("iam", "PutRolePolicy", "iam_role_policy", "RoleName=role PolicyName=name", "{RoleName}:{PolicyName}", "part"),
-    _named("iam", "PutUserPolicy", "iam_user_policy", "UserName=user PolicyName=name", "{UserName}:{PolicyName}", "part"),
-    _named("logs", "PutMetricFilter", "cloudwatch_log_metric_filter", "logGroupName=log_group_name filterName=name", "{logGroupName}:{filterName}", "part"),
-    # Only the id tells two of them apart.
-    _anonymous("acm", "RequestCertificate", "acm_certificate", "{CertificateArn}", "DomainName=domain_name"),
-    _anonymous("appconfig", "CreateApplication", "appconfig_application", "{Id}", "Name=name"),
-    _anonymous("ec2", "AllocateAddress", "eip", "{AllocationId}"),
-    _anonymous("ec2", "AuthorizeSecurityGroupEgress", "vpc_security_group_egress_rule", "{SecurityGroupRuleId}"),
-    _anonymous("ec2", "AuthorizeSecurityGroupIngress", "vpc_security_group_ingress_rule", "{SecurityGroupRuleId}"),
-    _anonymous("ec2", "CreateCustomerGateway", "customer_gateway", "{CustomerGatewayId}"),
-    _anonymous("ec2", "CreateDhcpOptions", "vpc_dhcp_options", "{DhcpOptionsId}"),
-    _anonymous("ec2", "CreateEgressOnlyInternetGateway", "egress_only_internet_gateway", "{EgressOnlyInternetGatewayId}", "VpcId=vpc_id"),
-    _anonymous("ec2", "CreateFlowLogs", "flow_log", "{FlowLogId}"),
-    _anonymous("ec2", "CreateInternetGateway", "internet_gateway", "{InternetGatewayId}"),
-    _anonymous("ec2", "CreateManagedPrefixList", "ec2_managed_prefix_list", "{PrefixListId}", "PrefixListName=name"),
-    _anonymous("ec2", "CreateNatGateway", "nat_gateway", "{NatGatewayId}", "SubnetId=subnet_id"),
-    _anonymous("ec2", "CreateNetworkAcl", "network_acl", "{NetworkAclId}", "VpcId=vpc_id"),
-    _anonymous("ec2", "CreateNetworkInterface", "network_interface", "{NetworkInterfaceId}", "SubnetId=subnet_id"),
-    _anonymous("ec2", "CreateRouteTable", "route_table", "{RouteTableId}", "VpcId=vpc_id"),
-    _anonymous("ec2", "CreateSecurityGroup", "security_group", "{GroupId}", "GroupName=name VpcId=vpc_id"),
-    _anonymous("ec2", "CreateSnapshot", "ebs_snapshot", "{SnapshotId}", "VolumeId=volume_id"),
-    _anonymous("ec2", "CreateSubnet", "subnet", "{SubnetId}", "VpcId=vpc_id CidrBlock=cidr_block AvailabilityZone=availability_zone"),
-    _anonymous("ec2", "CreateVolume", "ebs_volume", "{VolumeId}", "AvailabilityZone=availability_zone"),
-    _anonymous("ec2", "CreateVpc", "vpc", "{VpcId}", "CidrBlock=cidr_block"),
-    _anonymous("ec2", "CreateVpcEndpoint", "vpc_endpoint", "{VpcEndpointId}", "VpcId=vpc_id ServiceName=service_name"),
-    _anonymous("ec2", "CreateVpnGateway", "vpn_gateway", "{VpnGatewayId}"),
-    _anonymous("ec2", "RunInstances", "instance", "{InstanceId}", "SubnetId=subnet_id"),
-    _anonymous("ecs", "RegisterTaskDefinition", "ecs_task_definition", "{taskDefinitionArn}", "family=family"),
-    _anonymous("elasticfilesystem", "CreateAccessPoint", "efs_access_point", "{AccessPointId}", "FileSystemId=file_system_id"),
-    _anonymous("elasticfilesystem", "CreateFileSystem", "efs_file_system", "{FileSystemId}"),
-    _anonymous("elasticfilesystem", "CreateMountTarget", "efs_mount_target", "{MountTargetId}", "FileSystemId=file_system_id SubnetId=subnet_id"),
-    _anonymous("elasticloadbalancing", "CreateListener", "lb_listener", "{ListenerArn}", "LoadBalancerArn=load_balancer_arn Protocol=protocol"),
-    _anonymous("elasticloadbalancing", "CreateRule", "lb_listener_rule", "{RuleArn}", "ListenerArn=listener_arn"),
-    _anonymous("kms", "CreateKey", "kms_key", "{KeyId}"),
-    _anonymous("route53", "CreateHealthCheck", "route53_health_check", "{Id}", "FullyQualifiedDomainName=fqdn"),
-    _anonymous("route53", "CreateHostedZone", "route53_zone", "{Id}", "Name=name"),
-    _anonymous("servicediscovery", "CreateService", "service_discovery_service", "{Id}", "Name=name"),
-    _anonymous("ssm", "CreateMaintenanceWindow", "ssm_maintenance_window", "{WindowId}", "Name=name"),
-)  # fmt: skip
-
-RULES: dict[tuple[str, str], Rule] = {(rule.service, rule.operation): rule for rule in _TABLE}
+RULES: dict[tuple[str, str], Rule] = {(rule.service, rule.operation): rule for rule in TABLE}
 #: What an import can be made of: the named list of docs/recovery.md.
-IMPORTABLE: tuple[str, ...] = tuple(sorted({rule.type for rule in _TABLE}))
+IMPORTABLE: tuple[str, ...] = tuple(sorted({rule.type for rule in TABLE}))
 
 # First words of operations that make something of their own. All others (Put…, Attach…, Add…, Enable…, Authorize…) set
 # a property of something else: repeating them converges or fails in plain sight.

@@ -1,10 +1,11 @@
-"""What there is, as recovery looks at it: resources that a plan would make and that a state holds, and what the cloud has."""
+"""What there is, as recovery looks at it: what a plan would make, what a state holds, what the cloud has."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -40,6 +41,19 @@ class Candidate:
     """By Terraform's names; compared as text."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Its tags."""
+    created_at: datetime | None = None
+    """When the cloud says that it was made; None: it does not say."""
+
+
+def tags_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a resource, those that its provider adds to all included.
+
+    Args:
+        values: its attributes.
+    """
+    tags = values.get("tags_all") or values.get("tags")
+    # A provider may keep other things under that name: an autoscaling group's old tags were a list.
+    return {key: str(value) for key, value in tags.items() if value is not None} if isinstance(tags, Mapping) else {}
 
 
 def read_plan(plan: Mapping[str, Any]) -> PlanView:

@@ -117,6 +117,9 @@ class Imported(_Record):
     address: Address = Field(description="its address in the new configuration")
     type: TypeName = Field(description="its type")
     id: ResourceId | None = Field(default=None, description="as the import names it; None: by an identity")
+    alone: bool = Field(
+        default=False, description="whether every instance of its resource is taken in by the same plan"
+    )
 
 
 class Rearrangement(_Record):

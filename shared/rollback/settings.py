@@ -56,6 +56,8 @@ class Trigger(StrEnum):
     ALARM = "alarm"
     PREPRODUCTION_TEST = "preproduction_test"
     """The flock is a test: each deployment is taken back when it is done."""
+    PHASES_DONE = "phases_done"
+    """A later phase of its roll-out failed."""
     OPERATOR = "operator"
     LOST = "lost"
 
@@ -244,6 +246,8 @@ class RollbackSettings(_Section):
                 return True
             case Trigger.PREPRODUCTION_TEST:
                 return self.preproduction_test
+            case Trigger.PHASES_DONE:
+                return self.phases_done
             case Trigger.APPLY_ERROR:
                 return Cause.ERROR in self.on
             case Trigger.HALTED:

@@ -6,6 +6,9 @@ plan for another target needs none where it does no more. Parts of several appro
 
 That is what the rules ask for. A phase with approval asks for something else, which no other target's approval meets:
 that a person approved this target's plan, all of it.
+
+A flock with a `rollback` section asks for one thing more, whatever its rules say: what cannot be undone is not done
+before somebody named it. A consent is given to the address of one target, since the data there is its own.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.rollback.reversibility import label
 from shared.safety.comparison import named, outside
 from shared.safety.entries import MAX_ENTRIES, Entry, Place, SafetyPlan, in_order
 from shared.safety.rules import Demand, SafetyRules, demand
@@ -56,6 +60,9 @@ class Verdict(BaseModel):
     )
     approvers: tuple[str, ...] = Field(default=(), description="who approved it; empty: nobody had to, or has")
     needed: int = Field(default=0, ge=0, description="how many persons it takes")
+    unconsented: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = Field(
+        default=(), description="held: what cannot be undone, and nobody has named; at most 1000 of them"
+    )
     why: str = Field(default="", max_length=1024, description="in one line, for people")
 
     def __str__(self) -> str:
@@ -70,6 +77,7 @@ def judge(
     approvals: Iterable[Approval],
     *,
     gate: Iterable[Approval] | None = None,
+    consents: Collection[str] | None = None,
 ) -> Verdict:
     """Decide about the plan of one target.
 
@@ -79,10 +87,16 @@ def judge(
         rules: of its flock; None: it has none.
         approvals: of its release.
         gate: in a phase with approval: those that were given for this target; None: in any other.
+        consents: in a flock with a `rollback` section: the addresses that somebody named for this target; None: in any
+            other.
     """
-    by_rules = _by_rules(plan, place, rules, approvals)
-    if gate is None or by_rules.decision is not Decision.ACCEPTED:
-        return by_rules
+    decided = _by_rules(plan, place, rules, approvals)
+    if gate is not None and decided.decision is Decision.ACCEPTED:
+        decided = _by_gate(plan, place, decided, gate)
+    return decided if consents is None else _by_consents(plan, decided, consents)
+
+
+def _by_gate(plan: SafetyPlan, place: Place, by_rules: Verdict, gate: Iterable[Approval]) -> Verdict:
     whole = plan.normalised(place)
     given = tuple(gate)
     for approval in given:
@@ -139,6 +153,35 @@ def _by_rules(plan: SafetyPlan, place: Place, rules: SafetyRules | None, approva
             why=f"approved by {', '.join(approvers)}; {persons} persons have to"[:1024],
         )
     return _held([entry for entry, at in needy.items() if entry.model_copy(update={"address": at}) in new], persons)
+
+
+def unconsented(plan: SafetyPlan, consents: Collection[str]) -> list[Entry]:
+    """What a plan does that cannot be undone, or only with data lost, and that nobody has named, in order."""
+    named_already = frozenset(consents)
+    return [
+        entry
+        for entry in in_order(plan.entries)
+        if entry.address.removesuffix(" (deposed)") not in named_already and label(entry).needs_consent
+    ]
+
+
+def _by_consents(plan: SafetyPlan, decided: Verdict, consents: Collection[str]) -> Verdict:
+    missing = unconsented(plan, consents)
+    if not missing or decided.decision not in (Decision.ACCEPTED, Decision.HELD):
+        return decided
+    # In front: approving the rest alone would not do.
+    why = f"consent by name is wanted, since it cannot be undone: {named(missing)}"
+    if decided.decision is Decision.HELD:
+        why = f"{why}; and {decided.why}"
+    return decided.model_copy(
+        update={
+            "decision": Decision.HELD,
+            "entries": _some({*decided.entries, *missing}),
+            "needed": max(decided.needed, 1),
+            "unconsented": _some(missing),
+            "why": why[:1024],
+        }
+    )
 
 
 def _held(fresh: Collection[Entry], persons: int) -> Verdict:

@@ -1,6 +1,7 @@
 """Plan, apply, look for drift, change and destroy the corpus with the real provider; say what the cloud saw.
 
     python -m tests.aws_corpus check     each run with its own allowance; exit code 1 unless all of it holds
+    python -m tests.aws_corpus recover   its state is lost: everything is found again and imported, from the journal
     python -m tests.aws_corpus record    every run unbounded; writes traces.json for tests.compile.needs
 
 Needs terraform on PATH, and hashicorp/aws in the directory INTERLOCK_PLUGIN_DIR, laid out as `terraform init
@@ -21,6 +22,7 @@ import boto3
 from deploy.demo.arrivals import Arrived
 from shared.safety.allowance import Allowance
 from tests.aws_corpus.harness import CONFIGURATION, TIMING, Terraform, VerifyingCloud, verifying_cloud
+from tests.aws_corpus.recovering import Recovering
 from tests.compile.traces import trace_of
 from tests.integration.proxy_cloud import REAL_KEY, REAL_SECRET
 from tests.integration.proxy_support import ProxyThread
@@ -143,6 +145,8 @@ def main(word: str) -> int:
             ):
                 terraform = Terraform(folder / "work", proxy, server.url, plugins)
                 terraform.init()
+                if word == "recover":
+                    return Recovering(cloud, terraform, proxy).run()
                 if word == "record":
                     return record(folder, terraform)
                 return check(Corpus(folder, cloud, terraform), terraform, proxy)
@@ -151,4 +155,4 @@ def main(word: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(max(main(word) for word in sys.argv[1:]))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from deploy.demo.arrivals import Arrived, LogTail
 from shared.lease.timing import LeaseTiming
@@ -83,11 +84,15 @@ class Terraform:
 
     def plan_entries(self, file: str) -> Allowance:
         """What the entries of a saved plan allow."""
-        shown = self._terraform({}, "show", "-json", file)
-        shown.check_returncode()
-        plan = safety_plan(read(json.loads(shown.stdout)))
+        plan = safety_plan(read(self.shown(file)))
         kinds = sorted({(entry.type, entry.operation.value) for entry in plan.entries})
         return Allowance(mode="entries", entries=tuple(AllowedEntry(type=kind, operation=op) for kind, op in kinds))
+
+    def shown(self, file: str) -> dict[str, Any]:
+        """A saved plan as JSON."""
+        shown = self._terraform({}, "show", "-json", file)
+        shown.check_returncode()
+        return dict(json.loads(shown.stdout))
 
     def types(self) -> set[str]:
         """The resource types in the state."""

@@ -1,5 +1,5 @@
 """Run some or all groups: `python -m tests.bench [gate] [classify] [renew] [sever] [revoke] [kill] [hostloss]
-[handover] [config]`."""
+[handover] [config] [rollback]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.bench import classifying, configuration, cutting, hot_path, moving, renewals
+from tests.bench import classifying, configuration, cutting, hot_path, moving, renewals, rolling_back
 from tests.bench.report import FILE, progress
 
 GROUPS: dict[str, Callable[[], None]] = {
@@ -22,6 +22,7 @@ GROUPS: dict[str, Callable[[], None]] = {
     "kill": moving.measure_kill,
     "hostloss": moving.measure_hostloss,
     "config": configuration.measure,
+    "rollback": rolling_back.measure,
 }
 
 

@@ -299,3 +299,40 @@ def test_a_scheduler_that_is_gone_takes_back_what_it_had_allowed_at_the_next_que
         assert ask_again(worker).mode == "unknown"
         assert call(worker, asking, "CreateQueue")[0] == 403
     assert operations(cloud.arrivals) == ["CreateQueue"]
+
+
+class BrokenSource:
+    """Who decides has a bug: it raises what nobody expects, answers what is no allowance, or never answers."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.asked = 0
+
+    async def allowance(self, run_id: str) -> Allowance:
+        self.asked += 1
+        if self.how == "raises":
+            raise RuntimeError("a bug in who decides")
+        if self.how == "is cancelled":
+            raise asyncio.CancelledError
+        if self.how == "hangs":
+            await asyncio.Event().wait()
+        return "everything"  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("how", ["raises", "is cancelled", "hangs", "answers nonsense"])
+def test_whatever_goes_wrong_in_the_question_nothing_that_changes_is_signed(
+    tmp_path: Path, valkey_url: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr("signing_proxy.permissions.ASK_LIMIT_S", 0.2)
+    source = BrokenSource(how)
+    with ProxyThread(tmp_path, valkey_url, cloud.url, allowances=source) as proxy:
+        for _ in range(3):
+            with Worker(proxy, valkey_url) as worker:
+                try:
+                    status = call(worker, proxy, "CreateQueue")[0]
+                except OSError:
+                    status = 0  # the call was killed and the run cut: an exception in a hook is never forwarded
+                assert status != 200
+                assert latched(worker) == []
+        assert source.asked >= 3
+    assert cloud.arrivals == []

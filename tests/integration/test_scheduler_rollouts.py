@@ -14,7 +14,8 @@ from scheduler import claims, releases, retention, runs
 from scheduler.database import Database
 from scheduler.rollout import drive, service
 from scheduler.rollout.drive import change, drive_all
-from scheduler.settlement import end_run, new_run_id
+from scheduler.rows import new_run_id
+from scheduler.settlement import end_run
 from scheduler.tables import ACTIVE_STATUSES, PlanRow, RunRow, TargetRow
 from shared.errors import ApiError
 from shared.models import Assignment, Release, Run, RunKind, RunStatus

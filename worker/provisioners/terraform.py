@@ -15,7 +15,7 @@ from typing import Any
 
 from shared import exit_codes
 from shared.constants import MAX_PLAN_BYTES
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, PeerError
 from shared.models import RunKind, RunStatus
 from shared.safety import plan_document
 from shared.versions import satisfies
@@ -25,6 +25,8 @@ from worker.run_directory import RunDirectory
 
 PLAN_FILE = "interlock.tfplan"
 MAX_VERSION_BYTES = 1024**2
+#: A command that signal n ended has exit code 128 + n.
+_KILLED = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,10 @@ class TerraformFailed(Exception):  # noqa: N818  # named after what happened, as
             f"terraform {step} failed with exit code {code}; the log says why" + (f" ({hint})" if hint else "")
         )
         self.code = code
+
+
+class TerraformKilled(PeerError):  # noqa: N818  # named after what happened, as in shared.errors
+    """It did not end by itself: what it had begun is known from the journal only."""
 
 
 class Terraform:
@@ -133,14 +139,7 @@ class Terraform:
             TerraformFailed: there is no such plan.
             ConfigurationError: truncated, or of a format that this version does not understand.
         """
-        capture = self.directory.captures / "plan.json"
-        code = self._commands.run([*self._job.terraform, "show", "-json", "-no-color", PLAN_FILE], capture=capture)
-        if code != 0:
-            raise TerraformFailed("show", code)
-        with capture.open("rb") as file:
-            content = file.read(plan_document.MAX_BYTES + 1)
-        capture.unlink()
-        return plan_document.load(content)
+        return plan_document.load(self._captured("show", "-json", "-no-color", PLAN_FILE))
 
     def plan_file(self) -> bytes:
         """The plan that was made, as Terraform wrote it.
@@ -155,8 +154,54 @@ class Terraform:
         return content
 
     def apply(self) -> int:
-        """Apply the plan in `PLAN_FILE`; returns Terraform's exit code."""
-        return self._run("apply", "-input=false", "-no-color", PLAN_FILE)
+        """Apply the plan in `PLAN_FILE`; returns Terraform's exit code.
+
+        Raises:
+            TerraformKilled: something ended it.
+        """
+        code = self._run("apply", "-input=false", "-no-color", PLAN_FILE)
+        if code >= _KILLED:
+            raise TerraformKilled(
+                f"terraform apply was killed (exit code {code})", hint="look for the kernel's out-of-memory killer"
+            )
+        return code
+
+    def show_state(self) -> dict[str, Any]:
+        """The state as JSON (`terraform show -json`).
+
+        Raises:
+            TerraformFailed: it cannot be read.
+            ConfigurationError: truncated, or of a format that this version does not understand.
+        """
+        return plan_document.load(self._captured("show", "-json", "-no-color"))
+
+    def provider_schemas(self) -> bytes:
+        """The schemas of all providers as JSON; 14 MB for hashicorp/aws.
+
+        Raises:
+            TerraformFailed: they cannot be had.
+        """
+        return self._captured("providers", "schema", "-json", "-no-color")
+
+    def outputs(self) -> dict[str, Any]:
+        """The outputs as JSON, by name (`terraform output -json`).
+
+        Raises:
+            TerraformFailed: they cannot be read.
+            ConfigurationError: they are no JSON.
+        """
+        try:
+            return dict(json.loads(self._captured("output", "-json", "-no-color")))
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"the outputs cannot be read: {error}", hint="the run's log says more") from error
+
+    def push_state(self, name: str) -> int:
+        """Store a state file of the work directory that continues the stored one; returns Terraform's exit code."""
+        return self._run("state", "push", "-no-color", name)
+
+    def forget(self, address: str) -> int:
+        """Take an address out of the state; what it stands for stays. Returns Terraform's exit code."""
+        return self._run("state", "rm", "-no-color", address)
 
     def import_one(self, address: str, identifier: str) -> int:
         """`terraform import`, for a destroy, where import blocks are not read; returns its exit code."""
@@ -184,6 +229,17 @@ class Terraform:
                 "or publish with another `terraform` in flock.yaml",
             )
 
+    def _captured(self, *words: str) -> bytes:
+        """Standard output, one byte more than may be read at most."""
+        capture = self.directory.captures / f"{words[0]}.json"
+        code = self._commands.run([*self._job.terraform, *words], capture=capture)
+        if code != 0:
+            raise TerraformFailed(words[0], code)
+        with capture.open("rb") as file:
+            content = file.read(plan_document.MAX_BYTES + 1)
+        capture.unlink()
+        return content
+
     def _run(self, *words: str) -> int:
         return self._commands.run([*self._job.terraform, *words])
 
@@ -203,7 +259,7 @@ def run_terraform(
     saved: bytes | None = None,
     keep: Callable[[bytes, bool], None] | None = None,
 ) -> Outcome:
-    """Carry out one plan, apply or destroy.
+    """Carry out one plan, apply, destroy or recover; the last one only takes over.
 
     Args:
         terraform: in its directory.
@@ -225,6 +281,8 @@ def run_terraform(
         progress(RunStatus.PLANNING)
         terraform.prepare()
         changes = take_over(terraform)
+        if kind is RunKind.RECOVER:
+            return Outcome(status=RunStatus.APPLIED, exit_code=exit_codes.OK)
         if changes is None:
             changes = terraform.plan_quietly() if saved is not None else terraform.plan(*options)
         # What is shown is what is applied: written down again below, after everything that runs in between.

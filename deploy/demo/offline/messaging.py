@@ -55,6 +55,8 @@ class Queue(AwsResource):
         sqs = self.aws.client("sqs")
         sqs.set_queue_attributes(QueueUrl=current["id"], Attributes=self._numbers(planned))
         sqs.tag_queue(QueueUrl=current["id"], Tags=planned["tags"] or {})
+        if stale := [key for key in current["tags"] or {} if key not in (planned["tags"] or {})]:
+            sqs.untag_queue(QueueUrl=current["id"], TagKeys=stale)
 
     def remove(self, current: State) -> None:
         self.aws.client("sqs").delete_queue(QueueUrl=current["id"])

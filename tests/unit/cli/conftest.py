@@ -28,6 +28,7 @@ from shared.models import (
 )
 from shared.release_manifest import Manifest, canonical
 from shared.release_pack import pack, unpack_release
+from shared.safety.records import Unused
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
@@ -165,8 +166,10 @@ class FakeApi:
         stages = self.stages[run_id]
         return stages.pop(0) if len(stages) > 1 else stages[0]
 
-    def runs(self, *, target: str | None = None, status: str | None = None, limit: int = 100) -> list[Run]:
-        self.asked.append(("runs", target, status, limit))
+    def runs(
+        self, *, target: str | None = None, status: str | None = None, kind: str | None = None, limit: int = 100
+    ) -> list[Run]:
+        self.asked.append(("runs", target, status, limit) if kind is None else ("runs", kind))
         return [stages[-1] for stages in self.stages.values()][:limit]
 
     def cancel_run(self, run_id: str) -> Run:
@@ -189,6 +192,9 @@ class FakeApi:
     def revoke_lease(self, target: str, reason: str) -> LeaseView:
         self.asked.append(("revoke", target, reason))
         return self.lease(target)
+
+    def unused_of_safety_plan(self, run_id: str) -> Unused:
+        raise ApiError(f"{run_id} has no safety plan", status=404, code="not_found")
 
     def journal(self, **choice: Any) -> list[JournalRecord]:
         self.asked.append(("journal", choice))

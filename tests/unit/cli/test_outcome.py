@@ -20,6 +20,11 @@ from shared.models import Run
         ("a plan with changes is 2", {"kind": "plan", "status": "planned", "exit_code": 2}, exit_codes.CHANGES),
         ("a failed plan is 1", {"kind": "plan", "status": "errored", "exit_code": 1}, exit_codes.ERROR),
         ("an apply that failed is 1 whatever Terraform said", {"status": "errored", "exit_code": 9}, exit_codes.ERROR),
+        ("a check that found everything in sync is 0", {"kind": "drift", "status": "checked", "exit_code": 0}, 0),
+        ("a check that found drift is 2", {"kind": "drift", "status": "checked", "exit_code": 2}, exit_codes.CHANGES),
+        ("a check that could not look everywhere is 1", {"kind": "drift", "status": "checked", "exit_code": 1}, 1),
+        ("a check without a word is 1", {"kind": "drift", "status": "checked"}, exit_codes.ERROR),
+        ("a check that gave way is 130", {"kind": "drift", "status": "canceled"}, exit_codes.CANCELED),
         ("a command that worked is 0", {"kind": "exec", "status": "succeeded", "exit_code": 0}, exit_codes.OK),
         ("a command's exit code is ours", {"kind": "exec", "status": "errored", "exit_code": 42}, 42),
         ("a command ended by signal 9 is 137", {"kind": "exec", "status": "errored", "exit_code": -9}, 137),
@@ -55,6 +60,11 @@ def test_an_error_outweighs_changes_and_changes_outweigh_nothing(codes: list[int
     [
         ({"kind": "plan", "status": "planned", "exit_code": 2}, "has changes; `interlock apply shop.local`"),
         ({"kind": "plan", "status": "planned", "exit_code": 0}, "has no changes"),
+        (
+            {"kind": "drift", "status": "checked", "exit_code": 2},
+            "drift of shop.local (run-0123456789abcdef): drifted; `interlock drift show shop.local`",
+        ),
+        ({"kind": "drift", "status": "checked", "exit_code": 1}, "not everything could be looked at"),
         ({"status": "applied"}, "apply of shop.local (run-0123456789abcdef) applied"),
         ({"status": "lost", "reason": "node n1 is gone"}, "lost its lease: node n1 is gone"),
         ({"status": "lost", "revoke_requested": True, "reason": "bad"}, "revoked by an operator: bad"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shared.models import JournalRecord
+from shared.safety.entries import Entry
 from shared.safety.records import SafetyRecord, Unused
 from shared.safety.verdict import Decision, Verdict
 from tests.unit.shared.safety.support import change, document, entry, plan
@@ -25,13 +26,21 @@ class Api:
     def __init__(self) -> None:
         self.record = record()
         self.approved: list[tuple[str, str, bool]] = []
+        self.consents: list[str] = []
+        self.wanted: tuple[Entry, ...] = ()
 
     def safety_plan(self, run_id: str) -> SafetyRecord:
         assert run_id == RUN
         return self.record
 
-    def approve_safety_plan(self, run_id: str, digest: str, *, actor: str) -> SafetyRecord:
+    def approve_safety_plan(
+        self, run_id: str, digest: str, *, actor: str, consents: Sequence[str] = ()
+    ) -> SafetyRecord:
         self.approved.append((run_id, digest, bool(actor)))
+        self.consents = list(consents)
+        if self.wanted and not consents:
+            held = Verdict(decision=Decision.HELD, unconsented=self.wanted, why="consent by name is wanted")
+            return self.record.model_copy(update={"verdict": held})
         accepted = Verdict(decision=Decision.ACCEPTED, approvers=("anna",), needed=1, why="approved by anna")
         return self.record.model_copy(update={"verdict": accepted})
 
@@ -81,6 +90,22 @@ def test_approve_shows_what_is_approved_and_approves_exactly_that(interlock: Int
     assert "create                aws_x.a" in said.err
     assert said.out.endswith("is accepted: approved by anna\n")
     assert fake.approved == [(RUN, fake.record.digest, True)]
+
+
+def test_show_says_of_each_operation_how_far_it_could_be_undone(interlock: Interlock, fake: Api) -> None:
+    fake.record = fake.record.model_copy(update={"plan": plan(entry("delete", "aws_db_instance.a"))})
+    said = interlock("plan", "show", RUN)
+    assert "reversible with data loss" in said.out
+
+
+def test_what_cannot_be_undone_is_approved_by_name(interlock: Interlock, fake: Api) -> None:
+    fake.wanted = (entry("delete", "aws_x.a"),)
+    said = interlock("plan", "approve", RUN, "--yes")
+    assert f"`interlock plan approve {RUN} --consent 'aws_x.a'` agrees to it" in said.err
+    assert "is held" in said.out
+    said = interlock("plan", "approve", RUN, "--yes", "--consent", "aws_x.a", "--consent", "aws_x.b")
+    assert fake.consents == ["aws_x.a", "aws_x.b"]
+    assert "is accepted" in said.out
 
 
 def test_compare_says_what_only_one_of_them_does(interlock: Interlock, fake: Api, tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ def test_an_unknown_status_is_refused_with_the_known_ones(interlock: Interlock, 
     assert fake_api.asked == []
 
 
+def test_ls_shows_one_kind_of_runs_and_refuses_an_unknown_kind(interlock: Interlock, fake_api: Any) -> None:
+    assert interlock("run", "ls", "--kind", "drift").code == 0
+    assert fake_api.asked == [("runs", "drift")]
+    said = interlock("run", "ls", "--kind", "draft")
+    assert said.code == 64
+    assert "drift" in said.err
+
+
 def test_show_prints_what_is_known(interlock: Interlock, one_run: Any) -> None:
     said = interlock("run", "show", one_run.id)
     assert "init failed" in said.out

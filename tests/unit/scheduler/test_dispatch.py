@@ -8,7 +8,7 @@ import pytest
 
 from scheduler import runs
 from scheduler.dispatch import MAX_BATCH, MAX_PAUSE_S, hint_again, publish, republish
-from scheduler.settlement import new_run_id
+from scheduler.rows import new_run_id
 from scheduler.tables import RunRow
 from shared.errors import Unavailable
 from shared.models import RunKind, RunStatus

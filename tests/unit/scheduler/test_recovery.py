@@ -5,37 +5,11 @@ from __future__ import annotations
 import pytest
 
 from scheduler import journal, quarantine, runs
-from scheduler.recovery import may_have_happened, may_make, recovery, unsettled
+from scheduler.recovery import recovery
 from scheduler.settlement import end_run
 from shared.errors import ApiError
-from shared.models import Assignment, JournalOutcome, JournalRecord, Recovery, RunKind, RunStatus
+from shared.models import Assignment, JournalOutcome, Recovery, RunKind, RunStatus
 from tests.unit.scheduler.support import TARGET, World, state
-
-CUT = "run-0000000000000001"
-
-
-def record(
-    operation: str = "CreateQueue", outcome: str | None = "answered", status: int | None = 200, **resource: str
-) -> JournalRecord:
-    return JournalRecord.model_validate(
-        {
-            "run_id": CUT,
-            "target": TARGET,
-            "epoch": 1,
-            "call_id": "0" * 32,
-            "service": "sqs",
-            "operation": operation,
-            "access": "write",
-            "host": "h",
-            "method": "POST",
-            "path": "/",
-            "region": "r",
-            "resource": resource,
-            "at_wall": "2026-01-01T00:00:00Z",
-            "outcome": outcome,
-            "http_status": status,
-        }
-    )
 
 
 def cut(world: World, assignment: Assignment) -> str:
@@ -117,50 +91,6 @@ def test_only_the_live_holder_is_told(world: World) -> None:
     with pytest.raises(ApiError) as elsewhere:
         recovery(world.context, "web.south", run_id=first.run.id, holder="holder-1")
     assert elsewhere.value.code == "lease_lost"
-
-
-@pytest.mark.parametrize(
-    ("outcome", "status", "happened"),
-    [
-        (None, None, True),
-        ("unknown", None, True),
-        ("answered", 200, True),
-        ("answered", 500, True),
-        ("answered", 400, False),
-        ("refused", None, False),
-    ],
-)
-def test_a_create_counts_unless_it_was_surely_refused(outcome: str | None, status: int | None, happened: bool) -> None:
-    assert may_have_happened(record(outcome=outcome, status=status)) is happened
-
-
-@pytest.mark.parametrize(
-    ("operation", "makes"),
-    [
-        ("CreateQueue", True),
-        ("PutParameter", True),
-        ("RunInstances", True),
-        ("", True),
-        ("SetupThing", True),
-        ("DeleteQueue", False),
-        ("SetQueueAttributes", False),
-        ("TagResource", False),
-    ],
-)
-def test_a_write_makes_something_unless_its_verb_says_otherwise(operation: str, makes: bool) -> None:
-    assert may_make(record(operation)) is makes
-
-
-def test_an_unknown_delete_by_method_makes_nothing() -> None:
-    assert not may_make(record("").model_copy(update={"method": "DELETE"}))
-
-
-def test_a_delete_that_succeeded_settles_its_create_and_no_other() -> None:
-    one, two = record(QueueName="one"), record(QueueName="two")
-    assert unsettled([one, two, record("DeleteQueue", QueueName="one")]) == [two]
-    assert unsettled([one, record("DeleteQueue", "unknown", None, QueueName="one")]) == [one]
-    assert unsettled([one, record("DeleteTopic", QueueName="one")]) == [one]
-    assert unsettled([one, record("DeleteQueue")]) == [one]
 
 
 def test_an_outcome_that_comes_late_settles_the_question(world: World) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 
 from scheduler import claims, runs, turns
 from scheduler.database import Database
-from scheduler.settlement import end_run, new_run_id
+from scheduler.rows import new_run_id
+from scheduler.settlement import end_run
 from scheduler.tables import RunRow, TurnRow
 from shared.errors import ApiError
 from shared.models import Assignment, Priority, Run, RunKind, RunStatus

@@ -39,7 +39,22 @@ def test_an_xml_answers_identifiers_are_kept_without_namespaces() -> None:
         b'<CreateVpcResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><vpc>'
         b"<vpcId>vpc-1</vpcId><ownerId>1</ownerId><cidrBlock>10.0.0.0/16</cidrBlock></vpc></CreateVpcResponse>"
     )
-    assert response_identifiers("text/xml", {}, body) == {"vpcId": "vpc-1"}
+    assert response_identifiers("text/xml", {}, body) == {"vpcId": "vpc-1", "cidrBlock": "10.0.0.0/16"}
+
+
+def test_the_items_of_a_list_are_named_after_it() -> None:
+    body = b"<CreateFlowLogsResponse><flowLogIdSet><item>fl-1</item></flowLogIdSet></CreateFlowLogsResponse>"
+    assert response_identifiers("text/xml", {}, body) == {"flowLogId": "fl-1"}
+    assert request_identifiers({}, "", FORM, b"InstanceId.1=i-1&Filter.1.Value.1=x") == {"InstanceId.1": "i-1"}
+
+
+def test_a_database_is_named_by_its_identifier_and_a_target_by_its_rule() -> None:
+    body = json.dumps({"DBInstanceIdentifier": "orders", "Rule": "nightly", "Id": "t"}).encode()
+    assert request_identifiers({}, "", "application/x-amz-json-1.1", body) == {
+        "DBInstanceIdentifier": "orders",
+        "Rule": "nightly",
+        "Id": "t",
+    }
 
 
 def test_a_json_answers_identifiers_are_kept_outermost_first() -> None:

@@ -84,6 +84,24 @@ async def test_a_refresh_that_fails_in_any_way_leaves_nothing_known(
     assert type(failure).__name__ in run.bounds_missing
 
 
+@pytest.mark.parametrize("failure", [RuntimeError("a bug"), asyncio.CancelledError()])
+async def test_a_first_question_that_fails_in_any_way_leaves_nothing_known_and_keeps_nobody_out(
+    monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+
+    async def fail(run_id: str) -> Allowance:
+        raise failure
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.allowances, "allowance", fail)
+        with pytest.raises(type(failure)):
+            await bench.permissions.ensure(run)
+    assert run.bounds is None
+    assert await bench.permissions.ensure(run) is not None, "the next call asks again"
+
+
 async def test_an_answer_that_is_none_counts_as_none() -> None:
     bench = Bench()
     run = make_run(bench.clock)

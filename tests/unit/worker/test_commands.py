@@ -105,3 +105,62 @@ def test_a_loss_shortens_the_patience_with_a_canceled_command(world: World, monk
     first.join(60)
     second.join(60)
     assert caught.value.reason.cause is Cause.LEASE_LOST
+
+
+def test_what_ends_well_in_spite_of_a_wish_for_a_rollback_has_ended_well(world: World) -> None:
+    asker = world.stop_once_it_says("begun", Cause.ROLLBACK)
+    assert world.commands.run(["sh", "-c", "trap 'exit 0' INT; echo begun; while :; do sleep 0.05; done"]) == 0
+    asker.join(60)
+
+
+def test_each_command_may_be_interrupted_once(world: World) -> None:
+    """What follows a rollback's wish is another Terraform, which has to be told to stop as well."""
+    for number in ("one", "two"):
+        asker = world.stop_once_it_says(f"begun {number}", Cause.ROLLBACK)
+        with pytest.raises(StopRequested):
+            script = f"trap 'echo saved {number}; exit 1' INT; echo begun {number}; while :; do sleep 0.05; done"
+            world.commands.run(["sh", "-c", script])
+        asker.join(60)
+        assert world.stop.answered(Cause.ROLLBACK) is not None
+    assert world.log.read_text() == "begun one\nsaved one\nbegun two\nsaved two\n"
+
+
+def never() -> bool:
+    return False
+
+
+def test_a_bounded_command_says_its_code(world: World) -> None:
+    assert world.commands.run_within(["sh", "-c", "exit 4"], limit_ms=60_000, enough=never) == 4
+
+
+def test_one_that_takes_too_long_is_killed_with_what_it_started_and_the_next_one_runs(world: World) -> None:
+    script = "trap '' INT TERM; sleep 3600 & echo $! > pid; wait"
+    assert world.commands.run_within(["sh", "-c", script], limit_ms=500, enough=never) is None
+    pid = int((world.log.parent / "pid").read_text())
+    for _ in range(3000):
+        if not Path(f"/proc/{pid}").exists() or ") Z " in Path(f"/proc/{pid}/stat").read_text():
+            break
+        threading.Event().wait(0.02)
+    else:
+        pytest.fail("it is still there")
+    assert world.commands.run(["true"]) == 0
+
+
+def test_one_that_is_not_needed_any_more_is_killed(world: World) -> None:
+    assert world.commands.run_within(["sleep", "3600"], limit_ms=10**9, enough=lambda: True) is None
+
+
+def test_a_stop_kills_a_bounded_command_at_once(world: World) -> None:
+    asker = world.stop_once_it_says("begun", Cause.CANCELED)
+    with pytest.raises(StopRequested):
+        world.commands.run_within(
+            ["sh", "-c", "trap '' INT; echo begun; while :; do sleep 0.05; done"], limit_ms=10**9, enough=never
+        )
+    asker.join(60)
+    assert not world.sandbox.interrupted
+
+
+def test_a_bounded_commands_output_can_be_captured(world: World, tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    assert world.commands.run_within(["echo", "out"], limit_ms=60_000, enough=never, capture=capture) == 0
+    assert capture.read_text() == "out\n"

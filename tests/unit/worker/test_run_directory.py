@@ -107,3 +107,88 @@ def test_the_end_of_the_log_is_read_and_no_more_than_that(
     assert directory.log_tail() == "begin \ufffd the end"
     monkeypatch.setattr("worker.run_directory.LOG_TAIL_BYTES", 3)
     assert directory.log_tail() == "end"
+
+
+def never() -> bool:
+    return False
+
+
+def test_another_release_takes_the_place_of_all_that_is_there(directory: RunDirectory) -> None:
+    directory.lay_out({"main.tf": (b"# new", False), "modules/m/x.tf": (b"# new", False)})
+    (directory.work / ".terraform").mkdir()
+    (directory.work / ".terraform" / "left").touch()
+    directory.lay_out_anew({"main.tf": (b"# first", False), "modules/n/y.tf": (b"# first", True)}, never)
+    found = {str(path.relative_to(directory.work)) for path in directory.work.rglob("*") if path.is_file()}
+    assert found == {"main.tf", "modules/n/y.tf"}
+    assert (directory.work / "main.tf").read_bytes() == b"# first"
+    assert (directory.work / "modules/n/y.tf").stat().st_mode & 0o777 == 0o700
+    assert list(directory.staged.iterdir()) == []
+
+
+def test_nothing_of_it_goes_through_a_link_that_something_in_the_sandbox_puts_in_the_way(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def plant() -> bool:
+        # Asked while the old files are removed: the names of the new ones are taken before they come.
+        if not (directory.work / "modules").is_symlink():
+            (directory.work / "modules").symlink_to(elsewhere)
+        return False
+
+    (directory.work / "old").touch()
+    original = os.listdir
+
+    def listdir(path: int) -> list[str]:
+        return [name for name in original(path) if name != "modules"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "listdir", listdir)
+        with pytest.raises(PeerError, match="cannot be emptied"):
+            directory.lay_out_anew({"modules/m/x.tf": (b"# first", False)}, plant)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_directory_in_which_something_goes_on_writing_is_given_up(directory: RunDirectory) -> None:
+    (directory.work / "old").touch()
+    with pytest.raises(PeerError, match="goes on writing"):
+        directory.lay_out_anew({"main.tf": (b"", False)}, lambda: True)
+
+
+def test_a_file_of_ours_goes_into_a_folder_that_the_provisioner_made(directory: RunDirectory) -> None:
+    folder = directory.work / ".terraform" / "modules" / "m"
+    folder.mkdir(parents=True)
+    directory.write_below(".terraform/modules/m", "ours.tf", "# ours")
+    assert (folder / "ours.tf").read_text() == "# ours"
+    assert directory.read_below("./.terraform/modules/m", "ours.tf", 100) == b"# ours"
+    directory.discard_below(".terraform/modules/m", "ours.tf")
+    directory.discard_below(".terraform/modules/m", "ours.tf")
+    assert directory.read_below(".terraform/modules/m", "ours.tf", 100) is None
+    assert directory.read_below(".terraform/nowhere", "ours.tf", 100) is None
+
+
+@pytest.mark.parametrize("folder", ["link", "link/inner", "../elsewhere", "/tmp", "nowhere", "file"])
+def test_it_goes_nowhere_else(directory: RunDirectory, tmp_path: Path, folder: str) -> None:
+    elsewhere = directory.root / "elsewhere"
+    (elsewhere / "inner").mkdir(parents=True)
+    (directory.work / "link").symlink_to(elsewhere)
+    (directory.work / "file").touch()
+    with pytest.raises(PeerError):
+        directory.write_below(folder, "ours.tf", "# ours")
+    assert [path.name for path in elsewhere.rglob("*")] == ["inner"]
+
+
+def test_it_replaces_nothing_there(directory: RunDirectory) -> None:
+    (directory.work / "m").mkdir()
+    (directory.work / "m" / "ours.tf").write_text("theirs")
+    with pytest.raises(PeerError):
+        directory.write_below("m", "ours.tf", "# ours")
+
+
+def test_what_is_read_below_is_no_link(directory: RunDirectory, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (directory.work / "m").mkdir()
+    (directory.work / "m" / "x").symlink_to(tmp_path / "secret")
+    with pytest.raises(PeerError):
+        directory.read_below("m", "x", 100)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from shared.errors import ConfigurationError, LeaseRefused
+from shared.errors import ApiError, ConfigurationError, LeaseRefused
 from shared.models import RunKind, RunStatus
+from shared.recovery.orphans import PlannedResources
 from shared.safety.entries import SafetyPlan
 from shared.safety.records import SafetyRecord
 from shared.safety.verdict import Decision, Verdict
@@ -29,6 +30,14 @@ class Api:
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         self.delivered: list[SafetyPlan] = []
+        self.planned: list[PlannedResources] = []
+        self.refusal: ApiError | None = None
+
+    def deliver_planned(self, run_id: str, *, holder: str, planned: PlannedResources) -> None:
+        assert (run_id, holder) == (RUN, HOLDER)
+        if self.refusal is not None:
+            raise self.refusal
+        self.planned.append(planned)
 
     def deliver_safety_plan(self, run_id: str, *, holder: str, plan: SafetyPlan) -> SafetyRecord:
         assert (run_id, holder) == (RUN, HOLDER)
@@ -147,3 +156,21 @@ def test_no_value_of_the_plan_leaves_the_host(tmp_path: Path) -> None:
     asked = Asked(tmp_path, shown=document(secret))
     asked.ask()
     assert "hunter2" not in json.dumps([one.model_dump(mode="json") for one in asked.api.delivered])
+
+
+def test_where_things_belong_is_told_before_anything_is_made_and_its_failure_stops_nothing(tmp_path: Path) -> None:
+    shown = document(change("aws_sqs_queue.a", "create", change_after={"name": "orders", "visibility": 3}))
+    asked = Asked(tmp_path, shown=shown)
+    assert asked.ask() is None
+    (told,) = asked.api.planned
+    assert [(item.address, item.names) for item in told.resources] == [("aws_sqs_queue.a", {"name": "orders"})]
+    other = Asked(tmp_path / "other", shown=shown)
+    other.api.refusal = ApiError("no", status=503, code="unavailable")
+    assert other.ask() is None
+    assert "should this run be cut: no" in other.notes[-1]
+
+
+def test_what_is_not_applied_tells_nothing_of_the_sort(tmp_path: Path) -> None:
+    asked = Asked(tmp_path, Decision.HELD, entries=(entry("delete", "a.b"),))
+    asked.ask()
+    assert asked.api.planned == []

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.sandbox_remains import remove_tree
+from worker import sandbox_remains
+from worker.sandbox_remains import empty_tree, remove_tree
 
 
 @pytest.fixture
@@ -97,3 +98,42 @@ def test_a_link_in_place_of_the_tree_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"Not a directory|Too many"):
         remove_tree(tmp_path / "work")
     assert (tmp_path / "kept").is_dir()
+
+
+def test_a_tree_is_emptied_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    nest(tmp_path / "work" / "deep", 5)
+    (tmp_path / "work" / "file").touch()
+    empty_tree(tmp_path / "work", lambda: False)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_tree_that_somebody_goes_on_writing_is_given_up(tmp_path: Path) -> None:
+    top = tmp_path / "work"
+    top.mkdir()
+    looks = []
+
+    def enough() -> bool:
+        looks.append((top / f"more-{len(looks)}").touch())
+        return len(looks) > 100
+
+    (top / "first").touch()
+    with pytest.raises(TimeoutError, match="goes on writing"):
+        empty_tree(top, enough)
+
+
+def test_a_link_that_takes_a_directorys_place_at_the_last_moment_changes_nothing_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process in a living sandbox may swap names between our look and our hand."""
+    precious = tmp_path / "precious"
+    precious.mkdir(mode=0o755)
+    (precious / "file").touch()
+    top = tmp_path / "work"
+    top.mkdir()
+    (top / "trap").symlink_to(precious)
+    monkeypatch.setattr(sandbox_remains, "_is_directory", lambda name, folder: name == "trap")
+    with pytest.raises(OSError, match="trap"):
+        empty_tree(top, lambda: False)
+    assert precious.stat().st_mode & 0o777 == 0o755
+    assert (precious / "file").exists()

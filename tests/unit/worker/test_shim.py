@@ -121,6 +121,15 @@ def test_a_second_command_at_the_same_time_is_not_started(started: Shim, tmp_pat
     assert not (tmp_path / "made").exists()
 
 
+def test_a_command_and_its_process_group_can_be_killed_and_the_next_one_runs(started: Shim, tmp_path: Path) -> None:
+    started.run(["sh", "-c", "trap '' INT TERM; sleep 3600 & wait"], tmp_path / "log")
+    started.socket.send(json.dumps({"op": "kill"}).encode())
+    assert started.receive()[0] == {"event": "exited", "code": -signal.SIGKILL}
+    started.socket.send(json.dumps({"op": "kill"}).encode())
+    assert started.run(["true"], tmp_path / "log")["event"] == "started"
+    assert started.receive()[0] == {"event": "exited", "code": 0}
+
+
 def test_a_signal_without_a_command_is_harmless(started: Shim, tmp_path: Path) -> None:
     started.socket.send(json.dumps({"op": "signal", "signal": 2}).encode())
     assert started.run(["true"], tmp_path / "log")["event"] == "started"

@@ -69,3 +69,29 @@ def test_asking_a_closed_one_is_recorded() -> None:
     latch.close()
     latch.request(Cause.CANCELED, "late")
     assert latch.reason is not None
+
+
+def test_a_wish_that_is_carried_out_is_forgotten_and_the_run_goes_on(stop: Stop) -> None:
+    stop.request(Cause.ROLLBACK, "an operator asked")
+    answered = stop.answered(Cause.ROLLBACK)
+    assert answered is not None
+    assert answered.detail == "an operator asked"
+    assert not readable(stop)
+    stop.check()
+    stop.request(Cause.CANCELED, "later")
+    assert readable(stop)
+
+
+@pytest.mark.parametrize("other", [Cause.CANCELED, Cause.TIME_LIMIT, Cause.LEASE_LOST, Cause.REVOKED, Cause.HALTED])
+def test_any_other_reason_overrides_a_wish_for_a_rollback(stop: Stop, other: Cause) -> None:
+    stop.request(Cause.ROLLBACK, "an operator asked")
+    stop.request(other, "and more")
+    assert stop.answered(Cause.ROLLBACK) is None
+    assert stop.reason is not None
+    assert stop.reason.cause is other
+    stop.request(Cause.ROLLBACK, "again")
+    assert stop.reason.cause is other
+
+
+def test_there_is_no_answer_to_what_nobody_wished(stop: Stop) -> None:
+    assert stop.answered(Cause.ROLLBACK) is None

@@ -50,6 +50,9 @@ class FakeTerraform:
         self.wanted = wanted
         self.exists = exists
         self.commands: list[str] = []
+        self.actual: dict[str, dict[str, Any]] = {}
+        self.shows_late: dict[str, str] = {}
+        self.summary = "Cannot import non-existent remote object"
 
     def run(self, argv: Sequence[str], *, capture: Path | None = None) -> int:
         self.commands.append(" ".join(argv[1:2]))
@@ -60,7 +63,8 @@ class FakeTerraform:
         if argv[1] == "plan":
             missing = [(a, i) for a, i in zip(addresses, asked, strict=True) if self.exists.get(a) != i]
             if capture is not None:
-                error = {"severity": "error", "summary": "Cannot import non-existent remote object"}
+                error = {"severity": "error", "summary": self.summary}
+                self.exists |= self.shows_late
                 lines = [
                     {"type": "diagnostic", "diagnostic": {**error, "detail": f'to "{address}"'}}
                     for address, _ in missing
@@ -71,7 +75,22 @@ class FakeTerraform:
             assert capture is not None
             held = {a: {**self.wanted[a], "id": i} for a, i in zip(addresses, asked, strict=True)}
             creates = {a: values for a, values in self.wanted.items() if a not in held}
-            capture.write_text(json.dumps(plan_json(creates, held)))
+            plan = plan_json(creates, held)
+            plan["resource_changes"] += [
+                {
+                    "address": address,
+                    "mode": "managed",
+                    "type": address.split(".")[0],
+                    "change": {
+                        "actions": ["no-op"],
+                        "importing": {"id": identifier},
+                        "before": self.actual.get(address, self.wanted[address]),
+                        "after": self.wanted[address],
+                    },
+                }
+                for address, identifier in zip(addresses, asked, strict=True)
+            ]
+            capture.write_text(json.dumps(plan))
             return 0
         if argv[1] == "import":
             return 0
@@ -151,7 +170,7 @@ def test_a_create_becomes_an_import_and_its_plan_is_the_runs(tmp_path: Path) -> 
 
 def test_a_create_without_an_answer_that_made_nothing_is_dropped(tmp_path: Path) -> None:
     api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}), record("iam", "CreateRole", {"RoleName": "r"}))
-    wanted = {**BUCKET, "aws_iam_role.r": {"name": "r"}}
+    wanted = {**BUCKET, "aws_iam_role.r": {"name": "r", "tags": {"service": "orders"}}}
     world = World(tmp_path, api, wanted, {"aws_iam_role.r": "r"}, RunKind.APPLY)
     assert world.carry_out() is True
     assert "aws_s3_bucket.b" not in world.imports
@@ -159,10 +178,28 @@ def test_a_create_without_an_answer_that_made_nothing_is_dropped(tmp_path: Path)
     assert any("made nothing" in note for note in world.notes)
 
 
-def test_an_answered_create_that_is_not_there_fails_in_plain_sight(tmp_path: Path) -> None:
+def test_an_answered_create_of_which_two_plans_say_that_it_is_not_there_is_gone(tmp_path: Path) -> None:
     api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}, {}))
+    world = World(tmp_path, api, BUCKET, {}, RunKind.APPLY)
+    assert world.carry_out() is True
+    assert "aws_s3_bucket.b" not in world.imports
+    assert any("do not exist any more, as two plans found" in note for note in world.notes)
+
+
+def test_an_answered_create_that_shows_late_is_imported(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}, {}))
+    world = World(tmp_path, api, BUCKET, {}, RunKind.APPLY)
+    world.fake.shows_late = {"aws_s3_bucket.b": "b"}
+    assert world.carry_out() is True
+    assert "aws_s3_bucket.b" in world.imports
+
+
+def test_a_plan_that_fails_for_another_reason_fails_in_plain_sight(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}, {}))
+    world = World(tmp_path, api, BUCKET, {}, RunKind.APPLY)
+    world.fake.summary = "Invalid function argument"
     with pytest.raises(TerraformFailed):
-        World(tmp_path, api, BUCKET, {}, RunKind.APPLY).carry_out()
+        world.carry_out()
 
 
 def test_what_cannot_be_imported_is_listed_and_stops_the_run(tmp_path: Path) -> None:
@@ -188,6 +225,24 @@ def test_a_destroy_imports_one_by_one_and_makes_its_own_plan(tmp_path: Path) -> 
     world = World(tmp_path, api, BUCKET, {"aws_s3_bucket.b": "b"}, RunKind.DESTROY)
     assert world.carry_out() is None
     assert world.imports == "", "import blocks are not read by a destroy"
+    assert world.fake.commands[-1] == "import"
+
+
+def test_what_may_have_been_there_before_is_not_imported_and_stops_the_run(tmp_path: Path) -> None:
+    api = FakeApi(record("iam", "CreateRole", {"RoleName": "r"}))
+    wanted = {"aws_iam_role.r": {"name": "r", "tags": {"service": "orders"}}}
+    world = World(tmp_path, api, wanted, {"aws_iam_role.r": "r"}, RunKind.APPLY)
+    world.fake.actual = {"aws_iam_role.r": {"name": "r", "tags": {"service": "payments"}}}
+    with pytest.raises(OrphansLeft, match="it was there before"):
+        world.carry_out()
+    assert "aws_iam_role.r" not in world.imports
+
+
+def test_a_recovery_imports_into_the_state_as_a_destroy_does(tmp_path: Path) -> None:
+    api = FakeApi(record("sqs", "CreateQueue", {"QueueName": "q"}, {"QueueUrl": "https://q"}))
+    wanted = {"aws_sqs_queue.q": {"name": "q"}}
+    world = World(tmp_path, api, wanted, {"aws_sqs_queue.q": "https://q"}, RunKind.RECOVER)
+    assert world.carry_out() is None
     assert world.fake.commands[-1] == "import"
 
 

@@ -86,3 +86,20 @@ def test_it_remembers_that_the_api_was_away(world: World) -> None:
     world.watcher.look()
     world.look()
     assert world.watcher.api_was_away
+
+
+def test_a_wish_for_a_rollback_is_told_once(world: World) -> None:
+    assert world.look(rollback_requested=True) is Cause.ROLLBACK
+    assert world.stop.answered(Cause.ROLLBACK) is not None
+    assert world.look(rollback_requested=True) is None, "it is being carried out"
+    assert world.look(rollback_requested=True, cancel_requested=True) is Cause.CANCELED
+
+
+def test_what_follows_a_deployment_has_a_time_of_its_own(world: World) -> None:
+    world.watcher.extend(3000)
+    world.clock.advance(7999)
+    assert world.look() is None
+    world.clock.advance(1)
+    assert world.look() is Cause.TIME_LIMIT
+    assert world.stop.reason is not None
+    assert world.stop.reason.detail == "longer than the limit of 8 s"

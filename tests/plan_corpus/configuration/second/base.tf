@@ -78,5 +78,5 @@ resource "aws_sqs_queue" "created" {
 
 # Read at the apply: what it asks for is not there yet.
 data "aws_sqs_queue" "created" {
-  name = aws_sqs_queue.created.name
+  name = element(split(":", aws_sqs_queue.created.arn), 5)
 }

@@ -53,6 +53,7 @@ FULL: dict[Kind, Event] = {
         reason="its bake check failed",
     ),
     Kind.LOST_LEASE: event(next_run_id="run-fedcba9876543210"),
+    Kind.ORPHANS: event(Kind.ORPHANS, items=("aws_s3_bucket orders", "aws_sqs_queue https://q (no answer)")),
     Kind.APPROVAL_WANTED: event(
         Kind.APPROVAL_WANTED,
         target=None,

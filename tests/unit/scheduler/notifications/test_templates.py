@@ -39,6 +39,12 @@ from tests.unit.scheduler.notifications.support import FULL, NOW, event
             "a sign of life. Nothing more was signed for it from then on.",
         ),
         (
+            Kind.ORPHANS,
+            "Left behind: shop.eu-west-1, 2 resources",
+            "Apply run run-0123456789abcdef ended and left 2 resources that no state holds: its lease expired without "
+            "a sign of life.",
+        ),
+        (
             Kind.APPROVAL_WANTED,
             "Approval wanted: shop, 5 plans of phase canary",
             "5 plans of phase canary of rollout-0123456789abcdef wait for a person.",

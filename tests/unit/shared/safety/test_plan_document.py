@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from shared.errors import ConfigurationError
 from shared.safety import plan_document
+from shared.safety.making import safety_plan
 from shared.safety.plan_document import SENSITIVE, PlanDocument, load, parse, redacted, without_keys
+from tests import plan_corpus
 from tests.unit.shared.safety.support import change, document
 
 #: format version, a version of Terraform that writes it, and what that version did differently.
@@ -41,6 +44,84 @@ def test_a_plan_of_every_published_format_is_read(format_version: str, terraform
     read = parse(content)
     assert (read.format_version, read.terraform_version) == (format_version, terraform_version)
     assert [(one.address, one.actions) for one in read.resource_changes] == [("aws_x.one", ("delete", "create"))]
+
+
+#: What each Terraform in `tests.plan_corpus` said of one and the same change, by the oldest version that says it.
+SAID = {
+    "0.12": {
+        "create aws_sqs_queue.created",
+        "create aws_sqs_queue.removed_in_the_cloud",
+        "delete aws_sqs_queue.counted[1]",
+        "delete aws_sqs_queue.deleted",
+        "output output.new",
+        "output output.secret",
+        "provisioner aws_sqs_queue.created",
+        "read data.aws_sqs_queue.created",
+        "replace_create_first aws_sqs_queue.replaced_before",
+        "replace_delete_first aws_sqs_queue.replaced",
+        "update aws_sqs_queue.altered",
+        "update aws_sqs_queue.changed",
+        "update aws_ssm_parameter.secret",
+        'update module.group.aws_cloudwatch_log_group.logs["a.b"]',
+        'update module.group.aws_cloudwatch_log_group.logs["c[\\"d\\"]"]',
+    },
+    "0.14": {"output output.gone"},
+    "1.1": {"move aws_sqs_queue.after", "move aws_sqs_queue.after_too", "update aws_sqs_queue.after_too"},
+    "1.4": {"provisioner terraform_data.built_in", "replace_delete_first terraform_data.built_in"},
+    "1.5": {
+        "import aws_cloudwatch_log_group.imported",
+        "import aws_cloudwatch_log_group.imported_and_changed",
+        "update aws_cloudwatch_log_group.imported_and_changed",
+    },
+    "1.7": {"forget aws_sqs_queue.forgotten"},
+    "1.11": {"update aws_ssm_parameter.written"},
+}
+PLANS = {file.stem: file for file in (Path(plan_corpus.__file__).parent / "plans").glob("*.json")}
+
+
+def minor(version: str) -> tuple[int, int]:
+    major, small, *_ = version.split(".")
+    return int(major), int(small)
+
+
+@pytest.mark.parametrize("version", sorted(PLANS, key=minor))
+def test_every_terraform_that_can_be_had_says_the_same_of_the_same_change(version: str) -> None:
+    read = parse(PLANS[version].read_bytes())
+    assert read.terraform_version.partition("-")[0] == version.partition("-")[0]
+    entries = {f"{entry.operation.value} {entry.address}" for entry in safety_plan(read).entries}
+    expected = set().union(*(said for since, said in SAID.items() if minor(version) >= minor(since)))
+    if minor(version) < (0, 14):
+        expected |= {"output output.url"}  # these say so of an output that stays as it is
+    assert entries == expected
+    gone = [one.address for one in read.resource_drift if one.actions == ("delete",)]
+    assert gone == (["aws_sqs_queue.removed_in_the_cloud"] if minor(version) >= (1, 0) else [])
+
+
+# 0.15 has masks that leave out what only a provider's schema calls sensitive: nothing in its plan says so.
+@pytest.mark.parametrize("version", sorted((one for one in PLANS if minor(one) != (0, 15)), key=minor))
+def test_no_secret_of_a_real_plan_is_kept(version: str) -> None:
+    content = PLANS[version].read_bytes()
+    assert b"the-second-secret" in content, "Terraform writes it in clear"
+    read = parse(content)
+    secret = next(one for one in read.resource_changes if one.address == "aws_ssm_parameter.secret")
+    hidden = secret.after if secret.after == SENSITIVE else secret.after["value"]
+    assert hidden == SENSITIVE, "by its mask; of the versions that have none nothing is shown"
+    assert "the-second-secret" not in str(read)
+
+
+def test_the_plans_are_of_every_version_that_can_be_had() -> None:
+    ancient, recent = [(0, n) for n in (12, 13, 14, 15)], [(1, n) for n in (8, 9, 10, 11, 12, 13, 15)]
+    assert {minor(version) for version in PLANS} >= {*ancient, *recent}
+
+
+@pytest.mark.parametrize("version", sorted(PLANS, key=minor))
+def test_a_real_plan_is_refused_when_it_is_truncated_or_of_format_2(version: str) -> None:
+    whole = PLANS[version].read_bytes().rstrip()
+    for length in range(0, len(whole), 997):
+        with pytest.raises(ConfigurationError, match=r"truncated|no object|format"):
+            parse(whole[:length])
+    with pytest.raises(ConfigurationError, match=r"plan format '2\.0'; only 1\.x"):
+        parse(json.dumps({**json.loads(whole), "format_version": "2.0"}).encode())
 
 
 @pytest.mark.parametrize("version", ["2.0", "2", "10.0", "1", "", "1.x", "1.0.0-beta", None, 1.2])

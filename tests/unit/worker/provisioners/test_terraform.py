@@ -91,6 +91,12 @@ def test_the_plan_of_a_take_over_is_not_made_again(tmp_path: Path) -> None:
     assert commands.applied == b"the plan of the take-over"
 
 
+def test_a_recovery_takes_over_and_does_nothing_else(tmp_path: Path) -> None:
+    commands = Commands()
+    assert outcome(terraform(tmp_path, commands), RunKind.RECOVER) == (RunStatus.APPLIED, 0)
+    assert commands.steps == ["init"]
+
+
 def test_a_gate_that_ends_the_run_is_asked_before_the_apply(tmp_path: Path) -> None:
     commands = Commands(plan=2)
     held = Outcome(status=RunStatus.PLANNED, exit_code=77, reason="held")

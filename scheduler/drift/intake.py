@@ -1,0 +1,149 @@
+"""A drift run delivers what it found. It is kept with the flock's ignore rules applied, and counts once the run is
+over.
+
+A report is never changed: the same one again gets the same answer, another one is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, undefer
+
+from scheduler.context import SchedulerContext
+from scheduler.drift.rules import rule_digest
+from scheduler.drift.transitions import finding_of
+from scheduler.problems import conflict, invalid
+from scheduler.releases import get_manifest
+from scheduler.rows import lock_run, require_holder
+from scheduler.tables import DriftCheckRow, DriftStandingRow, RunRow
+from shared.drift.ignoring import apply
+from shared.drift.records import DriftCheck
+from shared.drift.report import Cause, DriftReport, ResourceDrift, ResourceStatus
+from shared.models import RunKind
+from shared.safety.entries import Place
+
+KEPT: Final = 5
+"""Reports of a target that are kept: the newest, and beside them the one that confirmed how it stands."""
+MAX_ITEMS: Final = 20
+_SHOWN_PATHS: Final = 3
+
+
+def deliver(context: SchedulerContext, run_id: str, *, holder: str, report: DriftReport) -> DriftCheck:
+    """Keep what a drift run found. Returns what it comes to.
+
+    Raises `ApiError` 409 `lease_lost` for anybody but the holder, 409 `other_report` for a second, different report,
+    and 400 for a run that checks nothing.
+    """
+    content = report.model_dump_json().encode()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        require_holder(run, holder)
+        if run.kind != RunKind.DRIFT or run.release_digest is None or run.epoch is None:
+            raise invalid(f"run {run_id} is no check for drift", "only a drift run delivers a report")
+        kept = session.get(DriftCheckRow, run_id)
+        if kept is not None:
+            if kept.digest != digest:
+                raise conflict("other_report", f"run {run_id} has delivered another report already")
+            return DriftCheck.model_validate(kept.document)
+        return _keep(context, session, run, report, digest)
+
+
+def report_of(session: Session, run_id: str) -> DriftReport | None:
+    """The report of a run, with what rules took off marked; None where it delivered none, or it was let go."""
+    query = select(DriftCheckRow).where(DriftCheckRow.run_id == run_id).options(undefer(DriftCheckRow.report))
+    row = session.scalars(query).one_or_none()
+    return None if row is None else DriftReport.model_validate_json(zlib.decompress(row.report))
+
+
+def drifted_in(document: Mapping[str, Any]) -> int:
+    """How many resources drifted, by the document of a check's row."""
+    counts = document.get("counts", {})
+    return sum(int(counts.get(status.value, 0)) for status in ResourceStatus if status.drifted)
+
+
+def item(resource: ResourceDrift) -> str:
+    """What drifted, in a line: `aws_sqs_queue.orders modified (tags, delay_seconds)`."""
+    changed = [
+        change.path
+        for change in resource.attributes
+        if change.path and change.cause is Cause.CHANGED_OUTSIDE and not change.ignored
+    ]
+    left = len(changed) - _SHOWN_PATHS + resource.more_attributes
+    named = ", ".join(changed[:_SHOWN_PATHS]) + (f" and {left} more" if left > 0 else "")
+    return f"{resource.address} {resource.status.value}" + (f" ({named})" if named else "")
+
+
+def _keep(context: SchedulerContext, session: Session, run: RunRow, report: DriftReport, digest: str) -> DriftCheck:
+    manifest = get_manifest(session, run.release_digest or "")
+    rules = manifest.drift.ignore if manifest.drift is not None else ()
+    now = context.clock.wall()
+    judged = apply(report, rules, now.date())
+    target = manifest.targets[run.target]
+    found = finding_of(judged.report, Place(region=target.region, provider_region=target.provider_region))
+    check = DriftCheck(
+        run_id=run.id,
+        target=run.target,
+        release_digest=manifest.digest,
+        roll_up=found.roll_up,
+        counts=judged.report.counts(),
+        ignored=sum(judged.hits),
+        expired=tuple(rules[place] for place in judged.expired),
+        created_at=now,
+    )
+    hits: dict[str, int] = {}
+    for rule, count in zip(rules, judged.hits, strict=True):
+        if count:
+            hits[rule_digest(rule)] = hits.get(rule_digest(rule), 0) + count
+    session.add(
+        DriftCheckRow(
+            run_id=run.id,
+            target=run.target,
+            epoch=run.epoch,
+            release_digest=check.release_digest,
+            digest=digest,
+            roll_up=found.roll_up,
+            shape=found.shape,
+            document=check.model_dump(mode="json"),
+            items=_items(judged.report),
+            hits=hits,
+            report=zlib.compress(judged.report.model_dump_json().encode()),
+            created_at=now,
+        )
+    )
+    session.flush()
+    _let_go(session, run.target)
+    return check
+
+
+def _items(report: DriftReport) -> list[str]:
+    """What people are shown of it: what drifted, else what was not looked at."""
+    if report.drifted:
+        return [item(resource) for resource in report.drifted[:MAX_ITEMS]]
+    found = [*report.gaps, *(f"{one.address} {one.status.value}: {one.reason}" for one in report.not_checked)]
+    return [text[:1024] for text in found[:MAX_ITEMS]]
+
+
+def _let_go(session: Session, target: str) -> None:
+    newest = (
+        select(DriftCheckRow.run_id)
+        .where(DriftCheckRow.target == target)
+        .order_by(DriftCheckRow.epoch.desc())
+        .limit(KEPT)
+        .subquery()
+    )
+    standing = select(DriftStandingRow.run_id).where(
+        DriftStandingRow.target == target, DriftStandingRow.run_id.is_not(None)
+    )
+    session.execute(
+        delete(DriftCheckRow).where(
+            DriftCheckRow.target == target,
+            DriftCheckRow.run_id.not_in(select(newest.c.run_id)),
+            DriftCheckRow.run_id.not_in(standing),
+        )
+    )

@@ -1,0 +1,161 @@
+"""What is asked about orphans, and what is done about them: by a person, or by the flock's own rule."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from scheduler import turns
+from scheduler.context import SchedulerContext
+from scheduler.database import insert_into
+from scheduler.dispatch import publish
+from scheduler.orphans import LOOKED_AT, examine, look
+from scheduler.problems import conflict, not_found
+from scheduler.recovery import taking_over
+from scheduler.releases import get_manifest
+from scheduler.rollback.reservation import reserving
+from scheduler.rows import find_run, lock_run, new_run_id, require_holder, run_record
+from scheduler.tables import OrphanReportRow, PlannedResourcesRow, RunRow, TargetRow
+from shared.errors import ApiError
+from shared.log import log_event
+from shared.models import Run, RunKind, RunStatus
+from shared.recovery.orphans import OrphanReport, PlannedResources
+
+log = logging.getLogger(__name__)
+
+MAX_LISTED = 1000
+#: Reports whose flock's rule one tick applies.
+_MAX_APPLIED = 50
+
+
+def deliver_planned(context: SchedulerContext, run_id: str, *, holder: str, planned: PlannedResources) -> None:
+    """Keep what the plan of a run would make; the last one counts. Raises 409 `lease_lost` for anybody else."""
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        require_holder(run, holder)
+        row = session.get(PlannedResourcesRow, run_id)
+        document = planned.model_dump(mode="json")
+        if row is not None:
+            row.document = document
+            return
+        missing = insert_into(session, PlannedResourcesRow).values(
+            run_id=run_id, document=document, created_at=context.clock.wall()
+        )
+        session.execute(missing.on_conflict_do_nothing())
+
+
+def listed(context: SchedulerContext, *, target: str | None, only_open: bool, limit: int) -> list[OrphanReport]:
+    """Reports that name something, those of the youngest runs first."""
+    query = (
+        select(OrphanReportRow.document)
+        .join(RunRow, RunRow.id == OrphanReportRow.run_id)
+        .order_by(RunRow.sequence.desc())
+        .limit(min(limit, MAX_LISTED))
+    )
+    if target is not None:
+        query = query.where(OrphanReportRow.target == target)
+    if only_open:
+        query = query.where(OrphanReportRow.open.is_(True))
+    with context.database.read() as session:
+        return [OrphanReport.model_validate(document) for document in session.scalars(query)]
+
+
+def get(context: SchedulerContext, run_id: str) -> OrphanReport:
+    """The report about one run; of one that ended well, or that no beat has looked at yet, as it is now.
+
+    Raises a 404, and 409 `not_over` for a run that is not over: what it made may yet be written to its state.
+    """
+    with context.database.read() as session:
+        run = find_run(session, run_id)
+        if not RunStatus(run.status).terminal or run.epoch is None:
+            raise conflict("not_over", f"run {run_id} is {run.status}", "wait for its end")
+        row = session.get(OrphanReportRow, run_id)
+        if row is not None:
+            return OrphanReport.model_validate(row.document)
+        return examine(context, session, run, session.get_one(TargetRow, run.target), None)
+
+
+def recover(context: SchedulerContext, run_id: str, *, actor: str) -> Run:
+    """Queue a run that takes over what this one left; where one waits or is at work already, that one.
+
+    Raises `ApiError` 404, 409 `not_over`, 409 `nothing_to_recover`.
+    """
+    with context.database.read() as session:
+        run = find_run(session, run_id)
+        if run.status not in LOOKED_AT or run.epoch is None:
+            code = "nothing_to_recover" if RunStatus(run.status).terminal else "not_over"
+            raise conflict(code, f"run {run_id} is {run.status}", "`interlock recover RUN` is for one that was cut")
+    report = look(context, run_id)
+    if not report.open:
+        raise conflict("nothing_to_recover", f"run {run_id} left nothing: {report.settled_by}")
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        found = taking_over(session, run.target, kinds=(RunKind.RECOVER,))
+        if found is not None:
+            return run_record(found)
+        row = _queue(context, session, run, actor=actor)
+        record = run_record(row)
+    publish(context, record.id, record.region)
+    return record
+
+
+def apply_rules(context: SchedulerContext) -> int:
+    """Queue a run that takes over, wherever the flock's `rollback.recover` is `auto`; once for each report.
+
+    Not while somebody else will: a follow-up, a rollback, or whoever has the target. Returns how many were queued.
+    """
+    with context.database.read() as session:
+        waiting = select(OrphanReportRow.run_id).where(OrphanReportRow.open.is_(True))
+        run_ids = list(session.scalars(waiting.order_by(OrphanReportRow.looked_at.desc()).limit(_MAX_APPLIED)))
+    queued = []
+    for run_id in run_ids:
+        with context.database.write() as session:
+            run, _ = lock_run(context.database, session, run_id)
+            row = session.get_one(OrphanReportRow, run_id)
+            report = OrphanReport.model_validate(row.document)
+            if not row.open or report.recovery_run_id is not None or not _wants_it(session, run):
+                continue
+            started = _queue(context, session, run, actor="interlock")
+            row.document = report.model_copy(update={"recovery_run_id": started.id}).model_dump(mode="json")
+            queued.append((started.id, started.region))
+    for started_id, region in queued:
+        publish(context, started_id, region)
+    return len(queued)
+
+
+def _wants_it(session: Session, run: RunRow) -> bool:
+    if run.release_digest is None or reserving(session, run.target) is not None:
+        return False
+    if taking_over(session, run.target) is not None:
+        return False
+    try:
+        rules = get_manifest(session, run.release_digest).rollback
+    except ApiError as error:
+        log_event(log, "no_rule_for_orphans", level=logging.WARNING, run=run.id, error=error)
+        return False
+    return rules is not None and rules.recover == "auto"
+
+
+def _queue(context: SchedulerContext, session: Session, run: RunRow, *, actor: str) -> RunRow:
+    if run.release_digest is None:
+        raise not_found("release", f"of {run.id}", "import by hand what the report names")
+    get_manifest(session, run.release_digest)
+    row = RunRow(
+        id=new_run_id(),
+        target=run.target,
+        region=run.region,
+        kind=RunKind.RECOVER,
+        status=RunStatus.PENDING,
+        actor=actor,
+        argv=[],
+        release_digest=run.release_digest,
+        reason=f"takes over what {run.id} left",
+        attempt=1,
+        priority=turns.rank_of(RunKind.RECOVER),
+        created_at=context.clock.wall(),
+    )
+    session.add(row)
+    session.flush()
+    return row

@@ -1,0 +1,52 @@
+"""Who consents, by name, to what cannot be undone. It counts for one target of one release: its data is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from scheduler import persons
+from scheduler.context import SchedulerContext
+from scheduler.tables import ConsentRow, RunRow
+
+
+def consents_of(session: Session, release_digest: str | None, target: str) -> frozenset[str]:
+    """The addresses that somebody named."""
+    query = select(ConsentRow.address).where(
+        ConsentRow.release_digest == (release_digest or ""), ConsentRow.target == target
+    )
+    return frozenset(session.scalars(query))
+
+
+def give(context: SchedulerContext, session: Session, run: RunRow, addresses: Iterable[str], *, actor: str) -> None:
+    """Write consents down for the target and the release of a run, once for each person. The target is locked.
+
+    Raises `ApiError` 400 for a consent by nobody.
+    """
+    approver = persons.named(actor)
+    release = run.release_digest or ""
+    query = select(ConsentRow.address).where(
+        ConsentRow.release_digest == release, ConsentRow.target == run.target, ConsentRow.approver == approver
+    )
+    known = set(session.scalars(query))
+    session.add_all(
+        ConsentRow(
+            release_digest=release,
+            target=run.target,
+            address=address,
+            approver=approver,
+            run_id=run.id,
+            given_at=context.clock.wall(),
+        )
+        for address in sorted(set(addresses) - known)
+    )
+    session.flush()
+
+
+def withdraw(session: Session, run: RunRow) -> None:
+    """Somebody discards the plan of a run: what was consented to for its target counts no more."""
+    session.query(ConsentRow).filter(
+        ConsentRow.release_digest == (run.release_digest or ""), ConsentRow.target == run.target
+    ).delete(synchronize_session="fetch")

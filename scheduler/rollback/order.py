@@ -1,0 +1,113 @@
+"""What a worker is told: where to go back to, and when. And whether that can still be done."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from scheduler.context import SchedulerContext
+from scheduler.problems import conflict
+from scheduler.rollback import rows
+from scheduler.rollback.first_state import first_of, settings_of, verify
+from scheduler.rows import find_run
+from scheduler.state_versions import current_identity
+from scheduler.tables import FirstStateRow, RollbackRow, RunRow, SafetyPlanRow, StateVersionRow
+from shared.models import RunKind
+from shared.rollback.records import MAX_WHY, FirstState, Rearrangement, RollbackOrder
+from shared.rollback.settings import Trigger
+from shared.safety.entries import SafetyPlan
+
+
+def order_for(session: Session, run: RunRow) -> RollbackOrder | None:
+    """For an apply whose first state was recorded, and for a ROLLBACK run; None for any other run."""
+    row = rows.carried_out_by(session, run.id) if run.kind == RunKind.ROLLBACK else None
+    first = session.get(FirstStateRow, row.run_id if row is not None else run.id)
+    if first is None or (deployment := find_run(session, first.run_id)).release_digest is None:
+        return None
+    settings = settings_of(session, deployment)
+    if settings is None:
+        return None
+    tries = tries_of(session, first.run_id)
+    return RollbackOrder(
+        settings=settings,
+        first=first_of(first),
+        undoes=first.run_id,
+        release_digest=deployment.release_digest,
+        rollback_only=row is not None,
+        trigger=Trigger(row.trigger) if row is not None else None,
+        reason=row.reason[:MAX_WHY] if row is not None else "",
+        # Of the run itself, if it is a deployment, the worker has the plan at hand.
+        rearranged=rearranged(tries if row is not None else tries[:-1]),
+    )
+
+
+def tries_of(session: Session, run_id: str) -> list[FirstStateRow]:
+    """The deployment and the unfinished tries before it whose first state it has, the oldest first."""
+    tries: list[FirstStateRow] = []
+    wanted: str | None = run_id
+    while wanted is not None and (row := session.get(FirstStateRow, wanted)) is not None:
+        tries.insert(0, row)
+        wanted = row.inherits
+    return tries
+
+
+def rearranged(tries: list[FirstStateRow]) -> Rearrangement:
+    """What their plans did with addresses only, one after the other."""
+    parts = [Rearrangement.model_validate(row.rearranged) for row in tries if row.rearranged is not None]
+    if len(parts) == 1:
+        return parts[0]
+    return Rearrangement(
+        moved=tuple(dict.fromkeys(one for part in parts for one in part.moved)),
+        forgotten=tuple(dict.fromkeys(one for part in parts for one in part.forgotten)),
+        imported=tuple(dict.fromkeys(one for part in parts for one in part.imported)),
+        packages={path: source for part in parts for path, source in part.packages.items()},
+    )
+
+
+def touched(session: Session, tries: list[FirstStateRow]) -> frozenset[str]:
+    """The addresses that their accepted plans named: only what was applied is taken back."""
+    query = select(SafetyPlanRow.document).where(SafetyPlanRow.run_id.in_([row.run_id for row in tries]))
+    plans = [SafetyPlan.model_validate(document) for document in session.scalars(query)]
+    return frozenset(entry.address for plan in plans for entry in plan.entries)
+
+
+def require_possible(context: SchedulerContext, session: Session, row: RollbackRow) -> FirstState:
+    """Look once more, before anything is done, whether the rollback can lead where it should; returns that.
+
+    Raises `ApiError` 409 `no_first_state` for what is gone or damaged, `lineage_differs` for a state that somebody put
+    in the place of the deployment's.
+    """
+    first = rows.first_state_of(session, row)
+    verify(context, session, first)
+    if settings_of(session, find_run(session, row.run_id)) is None:
+        raise conflict(
+            "no_first_state",
+            f"the release that {row.run_id} deployed cannot be read any more",
+            "publish it again: what it made can only be told by its configuration",
+        )
+    require_descent(session, row, first)
+    return first
+
+
+def require_descent(session: Session, row: RollbackRow, first: FirstState) -> None:
+    """Refuse (409 `lineage_differs`) to plan against a state that does not descend from the first one."""
+    expected = first.state.lineage if first.state is not None else _made_by(session, row)
+    current = current_identity(session, row.target)
+    if expected is None or (current is None and first.state is None):
+        return
+    if current is None or current.lineage != expected:
+        now = "there is none any more" if current is None else f"the stored one has {current.lineage}"
+        raise conflict(
+            "lineage_differs",
+            f"the state of {row.target} had lineage {expected}, and {now}: it was replaced by hand",
+            "put the right state back, then `interlock rollback retry`; or `skip`, which leaves everything as it is",
+        )
+
+
+def _made_by(session: Session, row: RollbackRow) -> str | None:
+    """The lineage of the state that the deployment began, where there was none before."""
+    tries = [one.run_id for one in tries_of(session, row.run_id)]
+    query = select(StateVersionRow.lineage).where(
+        StateVersionRow.target == row.target, StateVersionRow.run_id.in_(tries), StateVersionRow.deleted.is_(False)
+    )
+    return session.scalars(query.order_by(StateVersionRow.id.desc()).limit(1)).one_or_none()

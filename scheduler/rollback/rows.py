@@ -1,0 +1,188 @@
+"""Rollbacks as rows and as records, and the steps that change one: opened, queued, over.
+
+Every step is taken under the target's lock, in the transaction of what caused it, and tells people in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from scheduler import notifications
+from scheduler.context import SchedulerContext
+from scheduler.drift import giving_way
+from scheduler.problems import not_found
+from scheduler.rollback.first_state import first_of
+from scheduler.rows import find_run, new_run_id, told_of
+from scheduler.tables import FirstStateRow, RollbackRow, RunRow, TargetRow
+from shared.models import MAX_REASON, Priority, RunKind, RunStatus
+from shared.rollback.records import MAX_WHY, FirstState, RollbackResult, RollbackVerdict, StateComparison
+from shared.rollback.settings import Trigger
+from shared.rollback.standing import Rollback, RollbackStatus, RollbackSummary, TargetRollback
+
+
+def new_rollback_id() -> str:
+    """A fresh id of a rollback."""
+    return f"rollback-{secrets.token_hex(8)}"
+
+
+def find(session: Session, rollback_id: str) -> RollbackRow:
+    """The rollback, as it is now, without a lock. Raises a 404."""
+    row = session.scalars(select(RollbackRow).where(RollbackRow.id == rollback_id)).one_or_none()
+    if row is None:
+        raise not_found("rollback", rollback_id, "`interlock rollback list` shows all")
+    return row
+
+
+def of_deployment(session: Session, run_id: str) -> RollbackRow | None:
+    """The rollback of a deployment, if there is one."""
+    return session.scalars(select(RollbackRow).where(RollbackRow.run_id == run_id)).one_or_none()
+
+
+def carried_out_by(session: Session, run_id: str) -> RollbackRow | None:
+    """The rollback that a run carries out, or carried out last."""
+    return session.scalars(select(RollbackRow).where(RollbackRow.current_run_id == run_id)).one_or_none()
+
+
+def first_state_of(session: Session, row: RollbackRow) -> FirstState:
+    """Where it leads."""
+    return first_of(session.get_one(FirstStateRow, row.run_id))
+
+
+def opened(
+    context: SchedulerContext,
+    session: Session,
+    deployment: RunRow,
+    trigger: Trigger,
+    reason: str,
+    *,
+    actor: str = "",
+    rollback_id: str | None = None,
+) -> RollbackRow:
+    """A deployment is to be taken back: from now on its target is reserved. By the deployment's own run, at first."""
+    target = session.get_one(TargetRow, deployment.target)
+    row = RollbackRow(
+        id=rollback_id or new_rollback_id(),
+        run_id=deployment.id,
+        target=deployment.target,
+        flock=target.flock,
+        rollout_id=deployment.rollout_id,
+        status=RollbackStatus.QUEUED,
+        reserved=True,
+        current_run_id=deployment.id,
+        trigger=trigger,
+        reason=reason[:MAX_REASON],
+        actor=actor,
+        attempts=0,
+        triggered_at=context.clock.wall(),
+    )
+    session.add(row)
+    session.flush()
+    context.metrics.rollbacks_begun.labels(trigger=trigger.value).inc()
+    _tell(context, session, row, deployment, key=row.id)
+    return row
+
+
+def queued(context: SchedulerContext, session: Session, row: RollbackRow, *, after: RunRow | None = None) -> RunRow:
+    """Queue the next ROLLBACK run of it, which nothing of its target comes before.
+
+    `after` is the run that should have done it and could not: it has one follow-up at most, whoever settles it.
+    """
+    deployment = find_run(session, row.run_id)
+    row.attempts += 1
+    run = RunRow(
+        id=new_run_id(),
+        target=row.target,
+        region=deployment.region,
+        kind=RunKind.ROLLBACK,
+        status=RunStatus.PENDING,
+        actor=row.actor or deployment.actor,
+        argv=[],
+        release_digest=deployment.release_digest,
+        reason=f"takes {row.run_id} back: {row.reason}"[:MAX_REASON],
+        attempt=row.attempts,
+        retry_of=after.id if after is not None else None,
+        priority=Priority.ROLLBACK.rank,
+        created_at=context.clock.wall(),
+    )
+    session.add(run)
+    session.flush()
+    row.current_run_id = run.id
+    row.status, row.reserved, row.finished_at = RollbackStatus.QUEUED, True, None
+    session.flush()
+    giving_way.make_room(context, session, row.target)
+    return run
+
+
+def asked_again(context: SchedulerContext, row: RollbackRow, *, actor: str) -> None:
+    """A person wants it tried (again): attempts and waiting time count from here."""
+    row.attempts, row.actor = 0, actor or row.actor
+    row.triggered_at, row.started_at = context.clock.wall(), None
+
+
+def over(
+    context: SchedulerContext, session: Session, row: RollbackRow, status: RollbackStatus, reason: str, *, run: RunRow
+) -> None:
+    """It ends like this, by `run`. One that is not whole keeps its target reserved until a person decides."""
+    row.status, row.reserved = status, status.stuck
+    row.reason = reason[:MAX_REASON]
+    row.finished_at = context.clock.wall()
+    if status in (RollbackStatus.ROLLED_BACK, RollbackStatus.NOT_NEEDED):
+        first = first_state_of(session, row)
+        if first.release_digest is not None:
+            # Whoever asks for this target without naming a release means what is there.
+            session.get_one(TargetRow, row.target).release_digest = first.release_digest
+    session.flush()
+    context.metrics.rollbacks.labels(status=status.value).inc()
+    if status is not RollbackStatus.SKIPPED:
+        _tell(context, session, row, run, key=f"{row.id} {status} {run.id}")
+
+
+def summary(row: RollbackRow) -> RollbackSummary:
+    """The rollback without what is in it."""
+    return RollbackSummary.model_validate({name: getattr(row, name) for name in RollbackSummary.model_fields})
+
+
+def standing(row: RollbackRow) -> TargetRollback:
+    """What its roll-out is told."""
+    return TargetRollback(
+        id=row.id, status=RollbackStatus(row.status), reserved=row.reserved, reason=row.reason[:MAX_WHY]
+    )
+
+
+def record(session: Session, row: RollbackRow) -> Rollback:
+    """The rollback with all that is known of it."""
+    result = None if row.result is None else RollbackResult.model_validate(row.result)
+    if result is not None and row.comparison is not None:
+        result = result.model_copy(update={"comparison": StateComparison.model_validate(row.comparison)})
+    return Rollback(
+        **summary(row).model_dump(),
+        release_digest=find_run(session, row.run_id).release_digest,
+        first=first_state_of(session, row),
+        verdict=None if row.verdict is None else RollbackVerdict.model_validate(row.verdict),
+        result=result,
+    )
+
+
+def _tell(context: SchedulerContext, session: Session, row: RollbackRow, run: RunRow, *, key: str) -> None:
+    result = None if row.result is None else RollbackResult.model_validate(row.result)
+    over_now = row.finished_at is not None
+    notifications.record(
+        session,
+        notifications.Event(
+            **{
+                **told_of(run, session.get_one(TargetRow, row.target)),
+                "key": key,
+                "release_digest": first_state_of(session, row).release_digest,
+                "rollout_id": row.rollout_id,
+            },
+            kind=notifications.Kind.ROLLBACK,
+            at=context.clock.wall(),
+            rollback_id=row.id,
+            standing=row.status if over_now else None,
+            reason=row.reason,
+            items=tuple(str(one) for one in result.residue) if over_now and result is not None else (),
+        ),
+    )

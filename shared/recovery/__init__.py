@@ -1,0 +1,10 @@
+"""What a cut leaves in the cloud, and how it is found again. Rules only: no I/O.
+
+- `table`, `rules`   which call makes which resource, and what its import takes
+- `calls`            which journaled calls may have left something
+- `views`            what a plan would make, what a state holds, what the cloud has
+- `reconciling`      what becomes of each create: settled, an import, or listed
+- `imports`          import blocks
+- `questions`        what is asked of the cloud where the journal does not know enough
+- `orphans`          the report about one run
+"""

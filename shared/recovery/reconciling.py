@@ -1,0 +1,265 @@
+"""What to do about the creates of a run that was cut: pure, from the journal, a plan and what the cloud says exists.
+
+Terraform saves its state at most every 20 s, and a killed one not at all: what it made since is in the cloud and in no
+state. Each such create of the journal becomes exactly one of
+
+    settled        the state holds it, or it never happened, or it is gone, or repeating it is answered with what exists
+    an import      the plan would make it again: an import block binds the planned address to it
+    deferred       it may become an import once an earlier import has made more of the plan known
+    unimportable   it exists, or may exist, and nothing above applies: the run lists it and stops
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from shared.models import JournalRecord
+from shared.recovery.calls import was_answered
+from shared.recovery.imports import Import
+from shared.recovery.rules import RULES, differs, import_id, names_of, same
+from shared.recovery.table import Rule
+from shared.recovery.views import Candidate, PlanView, Resource, tags_of
+
+#: Clocks of the proxy and of the cloud may differ by so much; AWS refuses signatures beyond it.
+SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unimportable:
+    """A create that stops the run."""
+
+    record: JournalRecord
+    """The call."""
+    why: str
+    """What is in the way."""
+
+    def __str__(self) -> str:
+        """One line for the log and the run's reason."""
+        names = {**self.record.resource, **self.record.outcome_resource}
+        shown = ", ".join(f"{key}={value}" for key, value in list(names.items())[:6])
+        return f"{self.record.service}:{self.record.operation} ({shown}) by {self.record.run_id}: {self.why}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciliation:
+    """The decision about all creates."""
+
+    imports: tuple[Import, ...] = ()
+    """New ones."""
+    deferred: tuple[Unimportable, ...] = ()
+    """Unimportable unless another import makes more of the plan known."""
+    unimportable: tuple[Unimportable, ...] = ()
+    """These stop the run."""
+
+
+def reconcile(
+    records: Sequence[JournalRecord],
+    view: PlanView,
+    candidates: Mapping[str, Sequence[Candidate]],
+    *,
+    destroying: bool = False,
+    dropped: frozenset[str] = frozenset(),
+) -> Reconciliation:
+    """Decide about every create.
+
+    Args:
+        records: result of `calls.to_account_for`.
+        view: the plan as it is now, imports found earlier included.
+        candidates: by Terraform type, what the cloud says exists; a type that is missing could not be asked for.
+        destroying: nothing will be made, so nothing can be adopted: what exists has to be imported first.
+        dropped: call ids whose import was tried and whose target does not exist.
+    """
+    state = _Books(view, candidates, destroying)
+    # Answered ones first: they say which ids are taken, before a lost answer is given what is left.
+    for record in sorted(records, key=lambda record: not was_answered(record)):
+        if record.call_id not in dropped:
+            state.account_for(record)
+    return Reconciliation(
+        imports=tuple(state.imports), deferred=tuple(state.deferred), unimportable=tuple(state.unimportable)
+    )
+
+
+class _Books:
+    """What has been given to whom so far."""
+
+    def __init__(self, view: PlanView, candidates: Mapping[str, Sequence[Candidate]], destroying: bool) -> None:
+        self._view = view
+        self._candidates = candidates
+        self._destroying = destroying
+        self._free = list(view.creates)
+        self._taken_ids: set[tuple[str, str]] = set()
+        self.imports: list[Import] = []
+        self.deferred: list[Unimportable] = []
+        self.unimportable: list[Unimportable] = []
+
+    def account_for(self, record: JournalRecord) -> None:
+        rule = RULES.get((record.service, record.operation))
+        if rule is None:
+            if not self._held_by_noun(record):
+                self._stop(record, "there is no rule to import what it makes")
+            return
+        names = names_of(record)
+        identifier = import_id(rule, names)
+        if rule.anonymous:
+            self._anonymous(record, rule, names, identifier)
+        else:
+            self._named(record, rule, names, identifier)
+
+    def _named(self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None) -> None:
+        held = [resource for resource in self._view.held if resource.type == rule.type]
+        if any(same(rule, names, resource.values) or _is(resource, identifier) for resource in held):
+            return
+        if rule.adopts and not self._destroying and not any(names.get(name.lower()) for name, _ in rule.same):
+            return  # written in a protocol that the journal cannot read; repeating it converges
+        known = self._candidates.get(rule.type)
+        if known is not None:
+            found = [item for item in known if item.id == identifier or same(rule, names, item.attributes)]
+            if not found or _older(found[0], record):
+                return  # the cloud does not have it: never made, or gone; or it had it before, and the call failed
+            identifier = found[0].id
+        if (rule.type, identifier or "") in self._taken_ids and identifier:
+            return  # made, deleted and made again: one import serves both
+        planned = next((item for item in self._free if item.type == rule.type and same(rule, names, item.values)), None)
+        if planned is None:
+            if not rule.part:
+                self._stop(record, "neither the state nor the plan has a resource of that name", may_defer=True)
+        elif rule.adopts and not self._destroying:
+            return  # repeating the call is answered with what exists
+        elif identifier is None:
+            self._stop(record, "its answer was lost, and with it the id that an import needs")
+        else:
+            self._bind(record, rule, planned, identifier)
+
+    def _anonymous(self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None) -> None:
+        held = [item for item in self._view.held if item.type == rule.type]
+        held_ids = {str(item.values.get(key, "")) for item in held for key in ("id", "arn")}
+        if identifier is not None and identifier in held_ids:
+            return
+        if rule.operation.startswith("Authorize") and self._inline_rule(record):
+            return
+        known = self._candidates.get(rule.type)
+        if known is None:
+            self._without_query(record, rule, names, identifier)
+            return
+        possible = [
+            item
+            for item in known
+            if item.id not in held_ids
+            and (rule.type, item.id) not in self._taken_ids
+            and (item.id == identifier if identifier is not None else not _older(item, record))
+        ]
+        if identifier is not None and not possible:
+            return  # gone
+        for item in possible:
+            planned = [res for res in self._free if res.type == rule.type and _fits(item, res.values)]
+            if identifier is None:
+                # Somebody else's may look alike: only what carries our tags, or lies in what is ours, is taken.
+                planned = [res for res in planned if tags_of(res.values) or rule.operation.startswith("Authorize")]
+            if len(planned) == 1:
+                self._bind(record, rule, planned[0], item.id)
+                return
+            if planned:
+                self._stop(record, f"{item.id} fits {len(planned)} planned resources", may_defer=True)
+                return
+        if identifier is not None:
+            self._stop(record, "no planned resource fits it", may_defer=True)
+        elif any(
+            _alike(item, resource)
+            for item in possible
+            for resource in self._view.held + self._view.creates
+            if resource.type == rule.type
+        ):
+            self._stop(record, "its answer was lost, and something like it exists that nobody holds", may_defer=True)
+        # else: nothing like it exists, so it was never made
+
+    def _without_query(
+        self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None
+    ) -> None:
+        planned = [item for item in self._free if item.type == rule.type and not differs(rule, names, item.values)]
+        certain = [item for item in planned if same(rule, names, item.values)]
+        if rule.operation.startswith("Authorize"):
+            planned = certain  # a group may list its rules itself: that there is one rule left to make says nothing
+        if identifier is not None and (rule.type, identifier) in self._taken_ids:
+            return
+        if identifier is not None and len(certain or planned) == 1:
+            self._bind(record, rule, (certain or planned)[0], identifier)
+        elif identifier is None:
+            self._stop(record, "its answer was lost, and the cloud could not be asked whether it exists")
+        else:
+            self._stop(record, f"{len(certain or planned)} planned resources could be {identifier}", may_defer=True)
+
+    def _inline_rule(self, record: JournalRecord) -> bool:
+        """Whether the rule belongs to a security group that lists its rules itself, or to a resource of the older type.
+
+        That one's id is a checksum of its values: Terraform finds the rule there, and says so.
+        """
+        group = names_of(record).get("groupid")
+        lists = any(
+            item.type == "aws_security_group" and item.values.get("id") == group
+            and (item.values.get("ingress") or item.values.get("egress"))
+            and not any(other.type.startswith("aws_vpc_security_group_") for other in self._view.creates)
+            for item in self._view.held
+        )  # fmt: skip
+        return lists or any(
+            item.type == "aws_security_group_rule" and item.values.get("security_group_id") == group
+            for item in self._view.held
+        )
+
+    def _held_by_noun(self, record: JournalRecord) -> bool:
+        """Whether the state holds a resource of a type named like the operation, with a name or id of the record."""
+        noun = re.sub(r"^[A-Z][a-z]+", "", record.operation).lower()
+        values = {value for value in names_of(record).values() if len(value) > 2}
+        return bool(noun) and any(
+            noun in item.type.replace("_", "")
+            and values & {str(item.values.get(key)) for key in ("id", "arn", "name", "url", "identifier")}
+            for item in self._view.held
+        )
+
+    def _bind(self, record: JournalRecord, rule: Rule, planned: Resource, identifier: str) -> None:
+        self._free.remove(planned)
+        self._taken_ids.add((rule.type, identifier))
+        self.imports.append(
+            Import(
+                address=planned.address,
+                id=identifier,
+                call_id=record.call_id,
+                certain=was_answered(record) or rule.type in self._candidates,
+            )
+        )
+
+    def _stop(self, record: JournalRecord, why: str, *, may_defer: bool = False) -> None:
+        (self.deferred if may_defer else self.unimportable).append(Unimportable(record=record, why=why))
+
+
+def _is(resource: Resource, identifier: str | None) -> bool:
+    return identifier is not None and identifier in (resource.values.get("id"), resource.values.get("arn"))
+
+
+def _older(item: Candidate, record: JournalRecord) -> bool:
+    """Whether it existed before the call, which then cannot have made it; an answered one speaks for itself."""
+    return not was_answered(record) and item.created_at is not None and item.created_at < record.at_wall - SKEW
+
+
+def _fits(item: Candidate, values: Mapping[str, Any]) -> bool:
+    """Whether a planned resource could be this one: nothing known differs, and something known is equal."""
+    equal = 0
+    for attribute, actual in item.attributes.items():
+        wanted = values.get(attribute)
+        if wanted is None:
+            continue
+        if str(wanted) != actual:
+            return False
+        equal += 1
+    tags = tags_of(values)
+    if any(item.tags.get(key) != value for key, value in tags.items()):
+        return False
+    return equal > 0 or bool(tags)
+
+
+def _alike(item: Candidate, resource: Resource) -> bool:
+    tags = tags_of(resource.values)
+    return bool(tags) and all(item.tags.get(key) == value for key, value in tags.items())

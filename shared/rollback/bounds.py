@@ -1,0 +1,179 @@
+"""What of a rollback plan may be carried out. Pure, and closed: what no line below allows is refused.
+
+    read, output    always: they change nothing in the cloud
+    move            always: the object is the same
+    import          of what existed before, and was forgotten
+    forget          of what existed before outside of the state, and was taken in
+    create          where something was before
+    update          of what the deployment touched
+    delete          of what the deployment made; of a type that holds data only with consent to its address
+    replace         as a delete and a create, both
+    provisioner     with what it belongs to
+    anything else   never
+
+So nothing that existed before is destroyed, unless somebody consented to it by name. What existed is told by the ids in
+the first state, not by addresses: a resource may have been replaced at its address. Where an object has no id, or one
+that another object had before (a role that was made anew under its old name), it counts as one that existed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.rollback.records import (
+    MAX_WHY,
+    FirstState,
+    Rearrangement,
+    Refusal,
+    RollbackPlan,
+    RollbackPlanItem,
+    RollbackVerdict,
+)
+from shared.rollback.stateful import keeps_data
+from shared.safety.entries import Operation
+
+_REPLACES: Final = frozenset({Operation.REPLACE_DELETE_FIRST, Operation.REPLACE_CREATE_FIRST})
+#: Operations that run a resource's provisioners.
+_PROVISIONED: Final = _REPLACES | {Operation.CREATE, Operation.DELETE}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What the items are held against."""
+
+    ids: frozenset[tuple[str, str]]
+    addresses: frozenset[str]
+    nameless: frozenset[str]
+    led_to: frozenset[str]
+    touched: frozenset[str]
+    taken_in: frozenset[str]
+    taken_ids: frozenset[tuple[str, str]]
+    consents: frozenset[str]
+
+    def existed(self, item: RollbackPlanItem) -> bool:
+        """Whether the object that is there now was there before, or nobody can tell."""
+        names = {*_names(item)}
+        if names & (self.taken_in | self.nameless):
+            return True
+        if item.id is None:
+            return bool(names & (self.addresses | self.led_to))
+        return (item.type, item.id) in self.ids or (item.type, item.id) in self.taken_ids
+
+    def was_touched(self, item: RollbackPlanItem) -> bool:
+        """Whether the deployment planned anything for the object."""
+        return bool({*_names(item)} & self.touched)
+
+    def consented(self, item: RollbackPlanItem) -> bool:
+        """Whether somebody named it."""
+        return bool({*_names(item)} & self.consents)
+
+
+def verdict(
+    plan: RollbackPlan,
+    first: FirstState,
+    *,
+    consents: Collection[str],
+    touched: Collection[str],
+    new: Rearrangement,
+) -> RollbackVerdict:
+    """Decide about each item of a plan of the first configuration, made against the current state.
+
+    Args:
+        plan: what it would do.
+        first: what was there before the deployment.
+        consents: addresses that somebody named.
+        touched: addresses for which the deployment planned anything; they may end with `(deposed)`.
+        new: what the deployment did with addresses.
+    """
+    before = {move.after: move.before for move in new.moved}
+    names = {address.removesuffix(" (deposed)") for address in touched}
+    known = _Known(
+        ids=frozenset((one.type, one.id) for one in first.resources if one.id is not None),
+        addresses=frozenset(one.address for one in first.resources),
+        nameless=frozenset(one.address for one in first.resources if one.id is None and one.deposed is None),
+        led_to=frozenset(before),
+        # Whoever moved an object has touched it under both of its names.
+        touched=frozenset(names | {before[name] for name in names if name in before}),
+        taken_in=frozenset(one.address for one in new.imported),
+        taken_ids=frozenset((one.type, one.id) for one in new.imported if one.id is not None),
+        consents=frozenset(consents),
+    )
+    reasons = {item: _refusal(item, known) for item in plan.items if item.operation is not Operation.PROVISIONER}
+    fine = {item.address for item, why in reasons.items() if why is None and item.operation in _PROVISIONED}
+    for item in plan.items:
+        if item.operation is Operation.PROVISIONER:
+            reasons[item] = None if item.address in fine else "what it belongs to is not done"
+    return RollbackVerdict(
+        allowed=tuple(item for item in plan.items if reasons[item] is None),
+        refused=tuple(
+            Refusal(item=item, reason=why[:MAX_WHY]) for item in plan.items if (why := reasons[item]) is not None
+        ),
+    )
+
+
+def _refusal(item: RollbackPlanItem, known: _Known) -> str | None:
+    """Why an item must not be carried out; None: it may."""
+    rule = _RULES.get(item.operation)
+    return f"a rollback never does this: {item.operation}" if rule is None else rule(item, known)
+
+
+def _allowed(item: RollbackPlanItem, known: _Known) -> str | None:
+    return None
+
+
+def _import(item: RollbackPlanItem, known: _Known) -> str | None:
+    if item.id is not None and (item.type, item.id) in known.ids:
+        return None
+    return "only what was in the first state is taken back into it"
+
+
+def _forget(item: RollbackPlanItem, known: _Known) -> str | None:
+    if {*_names(item)} & known.taken_in:
+        return None
+    return "the deployment did not take it into the state: it would be left behind, and nobody would know of it"
+
+
+def _create(item: RollbackPlanItem, known: _Known) -> str | None:
+    if {*_names(item)} & known.addresses:
+        return None
+    return "it was not there before the deployment"
+
+
+def _update(item: RollbackPlanItem, known: _Known) -> str | None:
+    return None if known.was_touched(item) else "the deployment did not touch it"
+
+
+def _delete(item: RollbackPlanItem, known: _Known) -> str | None:
+    if known.consented(item):
+        return None
+    if known.existed(item):
+        return "it existed before the deployment, and is destroyed only with consent to its address"
+    if not known.was_touched(item):
+        return "the deployment did not make it"
+    if why := keeps_data(item.type):
+        return f"{why}: it is destroyed only with consent to its address"
+    return None
+
+
+def _replace(item: RollbackPlanItem, known: _Known) -> str | None:
+    return _delete(item, known) or _create(item, known)
+
+
+_RULES: Final[Mapping[Operation, Callable[[RollbackPlanItem, _Known], str | None]]] = {
+    Operation.READ: _allowed,
+    Operation.OUTPUT: _allowed,
+    Operation.MOVE: _allowed,
+    Operation.IMPORT: _import,
+    Operation.FORGET: _forget,
+    Operation.CREATE: _create,
+    Operation.UPDATE: _update,
+    Operation.DELETE: _delete,
+    Operation.REPLACE_DELETE_FIRST: _replace,
+    Operation.REPLACE_CREATE_FIRST: _replace,
+}
+
+
+def _names(item: RollbackPlanItem) -> tuple[str, ...]:
+    return (item.address,) if item.previous_address is None else (item.address, item.previous_address)

@@ -1,0 +1,43 @@
+"""Who consents by name to what cannot be undone."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from scheduler.rollback import consents
+from scheduler.rows import find_run
+from scheduler.tables import ConsentRow
+from shared.errors import ApiError
+from tests.unit.scheduler.rollback.support import QUEUE, TOPIC, release
+from tests.unit.scheduler.support import TARGET, World
+
+
+def test_a_consent_counts_for_one_target_of_one_release(world: World) -> None:
+    digest = release(world, "one", TARGET, "web.south")
+    run = world.submit(release_digest=digest)
+    with world.context.database.write() as session:
+        consents.give(world.context, session, find_run(session, run.id), [QUEUE, TOPIC], actor=" anna ")
+        consents.give(world.context, session, find_run(session, run.id), [QUEUE], actor="anna")
+        consents.give(world.context, session, find_run(session, run.id), [QUEUE], actor="bert")
+    with world.context.database.read() as session:
+        assert consents.consents_of(session, digest, TARGET) == {QUEUE, TOPIC}
+        assert consents.consents_of(session, digest, "web.south") == frozenset()
+        assert consents.consents_of(session, release(world, "two"), TARGET) == frozenset()
+        given = [(row.address, row.approver) for row in session.scalars(select(ConsentRow).order_by(ConsentRow.id))]
+    assert given == [(TOPIC, "anna"), (QUEUE, "anna"), (QUEUE, "bert")]
+
+
+def test_nobody_consents_to_nothing(world: World) -> None:
+    run = world.submit()
+    with pytest.raises(ApiError), world.context.database.write() as session:
+        consents.give(world.context, session, find_run(session, run.id), [QUEUE], actor=" ")
+
+
+def test_whoever_discards_the_plan_takes_them_back(world: World) -> None:
+    run = world.submit()
+    with world.context.database.write() as session:
+        row = find_run(session, run.id)
+        consents.give(world.context, session, row, [QUEUE], actor="anna")
+        consents.withdraw(session, row)
+        assert consents.consents_of(session, row.release_digest, TARGET) == frozenset()

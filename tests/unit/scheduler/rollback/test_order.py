@@ -1,0 +1,67 @@
+"""What a worker is told: where to go back to, and when."""
+
+from __future__ import annotations
+
+from scheduler import runs
+from scheduler.rollback import order
+from shared.models import RunKind, RunStatus
+from shared.rollback.records import Imported, Moved, Rearrangement
+from shared.rollback.settings import RollbackSettings
+from tests.unit.scheduler.rollback.support import (
+    QUEUE,
+    TOPIC,
+    begun,
+    claim_rollback,
+    claimed,
+    deployed,
+    finish,
+    lose,
+    objects,
+    release,
+    write,
+)
+from tests.unit.scheduler.support import World
+from tests.unit.shared.safety.support import entry, plan
+
+MOVED = Rearrangement(moved=(Moved(before=QUEUE, after="aws_sqs_queue.c"),), packages={"module.a": "./a"})
+TAKEN = Rearrangement(imported=(Imported(address=TOPIC, type="aws_sns_topic", id="x"),))
+
+
+def test_a_deployment_is_told_its_own_settings_and_where_it_began(world: World) -> None:
+    one = deployed(world, "one", QUEUE, serial=1)
+    two = release(world, "two", rollback=RollbackSettings(bake_s=60))
+    told = claimed(world, two).rollback
+    assert told is not None
+    assert (told.settings.bake_s, told.release_digest, told.first.release_digest) == (60, two, one)
+    assert (told.rollback_only, told.trigger, told.reason) == (False, None, "")
+
+
+def test_other_runs_are_told_nothing(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    for kind in (RunKind.PLAN, RunKind.DESTROY):
+        run = claimed(world, release(world, "two"), kind=kind)
+        assert run.rollback is None
+        finish(world, run, RunStatus.ERRORED)
+
+
+def test_what_the_tries_before_it_did_with_addresses_comes_first(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    cut = begun(world, release(world, "two"), rearranged=MOVED)
+    write(world, cut, objects(2, QUEUE))
+    runs.cancel(world.context, cut.run.id)
+    finish(world, cut, RunStatus.CANCELED)
+    again = begun(world, release(world, "two"), rearranged=TAKEN, does=plan(entry("update", QUEUE)))
+    # Its own it has at hand.
+    assert again.rollback is not None
+    assert again.rollback.rearranged == MOVED
+    lose(world, again)
+    back = claim_rollback(world)
+    assert back.rollback is not None
+    assert back.rollback.rearranged == Rearrangement(
+        moved=MOVED.moved, imported=TAKEN.imported, packages=MOVED.packages
+    )
+    with world.context.database.read() as session:
+        tries = order.tries_of(session, again.run.id)
+        assert [row.run_id for row in tries] == [cut.run.id, again.run.id]
+        # Both are taken back: what the first made is not there by itself.
+        assert order.touched(session, tries) == {QUEUE, TOPIC}

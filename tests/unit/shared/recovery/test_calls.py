@@ -1,0 +1,118 @@
+"""Which calls may have left something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.recovery.calls import may_have_happened, may_make, to_account_for, unsettled, was_answered
+from tests.unit.worker.support import record
+
+
+@pytest.mark.parametrize(
+    ("made", "counts"),
+    [
+        (record("s3", "CreateBucket", {}, {}), True),
+        (record("s3", "CreateBucket"), True),
+        (record("s3", "CreateBucket", outcome=None), True),
+        (record("s3", "CreateBucket", outcome="refused"), False),
+        (record("s3", "CreateBucket", {}, {}, http_status=409), False),
+        (record("s3", "CreateBucket", {}, {}, http_status=500), True),
+        (record("s3", "PutBucketPolicy", {}, {}), False),
+        (record("ec2", "CreateTags", {}, {}), False),
+        (record("x", "Unknown", {}, {}), True),
+        (record("x", "", {}, {}), True),
+        (record("s3", "CreateBucket", {}, {}, access="read"), False),
+    ],
+)
+def test_only_calls_that_may_have_made_something_count(made: Any, counts: bool) -> None:
+    assert bool(to_account_for([made])) is counts
+
+
+def test_only_a_success_is_an_answer() -> None:
+    assert was_answered(record("s3", "CreateBucket", {}, {}))
+    assert not was_answered(record("s3", "CreateBucket"))
+    assert not was_answered(record("s3", "CreateBucket", {}, {}, http_status=503))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "happened"),
+    [
+        (None, None, True),
+        ("unknown", None, True),
+        ("answered", 200, True),
+        ("answered", 500, True),
+        ("answered", 400, False),
+        ("refused", None, False),
+    ],
+)
+def test_a_create_counts_unless_it_was_surely_refused(outcome: str | None, status: int | None, happened: bool) -> None:
+    assert may_have_happened(record("sqs", "CreateQueue", outcome=outcome, http_status=status)) is happened
+
+
+@pytest.mark.parametrize(
+    ("operation", "makes"),
+    [
+        ("CreateQueue", True),
+        ("PutThing", True),
+        ("RunInstances", True),
+        ("", True),
+        ("SetupThing", True),
+        ("DeleteQueue", False),
+        ("SetQueueAttributes", False),
+        ("TagResource", False),
+    ],
+)
+def test_a_write_makes_something_unless_its_verb_says_otherwise(operation: str, makes: bool) -> None:
+    assert may_make(record("x", operation, {}, {})) is makes
+
+
+def test_an_unknown_delete_by_method_makes_nothing() -> None:
+    assert not may_make(record("x", "", {}, {}).model_copy(update={"method": "DELETE"}))
+
+
+def queue(name: str) -> Any:
+    return record("sqs", "CreateQueue", {"QueueName": name}, {"QueueUrl": f"https://sqs/{name}"})
+
+
+def deleted(service: str, operation: str, resource: dict[str, str], **changes: Any) -> Any:
+    return record(service, operation, resource, {}, **changes)
+
+
+def test_a_delete_that_succeeded_settles_its_create_and_no_other() -> None:
+    one, two = queue("one"), queue("two")
+    assert unsettled([one, two, deleted("sqs", "DeleteQueue", {"QueueUrl": "https://sqs/one"})]) == [two]
+    assert unsettled([one, record("sqs", "DeleteQueue", {"QueueUrl": "https://sqs/one"})]) == [one]
+    assert unsettled([one, deleted("sqs", "DeleteTopic", {"QueueUrl": "https://sqs/one"})]) == [one]
+    assert unsettled([one, deleted("sqs", "DeleteQueue", {})]) == [one]
+    assert unsettled([deleted("sqs", "DeleteQueue", {"QueueUrl": "https://sqs/one"}), one]) == [one]
+
+
+@pytest.mark.parametrize(
+    ("create", "delete"),
+    [
+        (record("ec2", "CreateVpc", {}, {"vpcId": "vpc-1"}), ("ec2", "DeleteVpc", {"VpcId": "vpc-1"})),
+        (
+            record("ec2", "RunInstances", {}, {"instanceId": "i-1"}),
+            ("ec2", "TerminateInstances", {"InstanceId.1": "i-1"}),
+        ),
+        (
+            record("ec2", "AllocateAddress", {}, {"allocationId": "eipalloc-1"}),
+            ("ec2", "ReleaseAddress", {"AllocationId": "eipalloc-1"}),
+        ),
+        (record("kms", "CreateKey", {}, {"KeyId": "k"}), ("kms", "ScheduleKeyDeletion", {"KeyId": "k"})),
+        (
+            record("iam", "AttachRolePolicy", {"RoleName": "r", "PolicyArn": "arn:p"}, {}),
+            ("iam", "DetachRolePolicy", {"RoleName": "r", "PolicyArn": "arn:p"}),
+        ),
+        (
+            record("cloudtrail", "CreateTrail", {"Name": "t"}, {"TrailARN": "arn:t"}),
+            ("cloudtrail", "DeleteTrail", {"Name": "t"}),
+        ),
+    ],
+)
+def test_a_delete_names_what_was_made_in_its_own_way(create: Any, delete: tuple[str, str, dict[str, str]]) -> None:
+    assert unsettled([create, deleted(*delete)]) == []
+    other = (delete[0], delete[1], dict.fromkeys(delete[2], "another"))
+    assert unsettled([create, deleted(*other)]) == [create]

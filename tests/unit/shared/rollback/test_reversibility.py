@@ -1,0 +1,167 @@
+"""How far each operation can be undone, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.rollback.records import Reversibility, ReversibilityLabel
+from shared.rollback.reversibility import label, labels, stricter
+from shared.safety.entries import Entry, Operation
+from shared.safety.plan_document import Change, parse
+from tests.unit.shared.safety.support import change, document, entry
+
+FINE, DATA, NEVER = Reversibility.REVERSIBLE, Reversibility.DATA_LOSS, Reversibility.IRREVERSIBLE
+
+
+@pytest.mark.parametrize(
+    ("operation", "address", "expected"),
+    [
+        ("create", "aws_vpc.a", FINE),
+        ("create", "aws_dynamodb_table.a", FINE),
+        ("create", "some_thing.a", FINE),
+        ("update", "aws_dynamodb_table.a", FINE),
+        ("read", "data.aws_ami.a", FINE),
+        ("import", "aws_s3_bucket.a", FINE),
+        ("move", "aws_s3_bucket.a", FINE),
+        ("forget", "aws_s3_bucket.a", FINE),
+        ("output", "output.a", FINE),
+        ("delete", "aws_security_group.a", FINE),
+        ("replace_delete_first", "aws_iam_role.a", FINE),
+        ("replace_create_first", "terraform_data.a", FINE),
+        ("delete", "aws_s3_bucket.a", DATA),
+        ("delete", "aws_sqs_queue.a", DATA),
+        ("delete", "aws_db_instance.a", DATA),
+        ("replace_create_first", "aws_efs_file_system.a", DATA),
+        ("replace_delete_first", "aws_ebs_volume.a", DATA),
+        ("delete", "aws_kms_key.a", NEVER),
+        ("delete", "aws_secretsmanager_secret.a", NEVER),
+        ("replace_delete_first", "aws_eip.a", NEVER),
+        ("replace_create_first", "aws_route53_zone.a", NEVER),
+        ("replace_delete_first", "random_password.a", NEVER),
+        ("delete", "never_heard_of.a", DATA),
+        ("replace_delete_first", "aws_never_heard_of.a", DATA),
+        ("replace_forget", "aws_vpc.a", DATA),
+        ("provisioner", "aws_vpc.a", NEVER),
+        ("action", "action.aws_lambda_invoke.a", NEVER),
+        ("deferred", "aws_vpc.a", NEVER),
+        ("unknown", "aws_vpc.a", NEVER),
+    ],
+)
+def test_each_operation_has_its_label(operation: str, address: str, expected: Reversibility) -> None:
+    found = label(entry(operation, address))
+    assert found.reversibility is expected
+    assert found.needs_consent is (expected is not FINE)
+    assert found.why
+
+
+def test_no_operation_is_without_a_label() -> None:
+    for operation in Operation:
+        for kind in ("aws_vpc", "aws_dynamodb_table", "aws_kms_key", "other_thing", ""):
+            assert label(Entry(address="a.b", type=kind, operation=operation)).why
+
+
+def test_the_reason_says_what_is_lost() -> None:
+    assert label(entry("delete", "aws_dynamodb_table.a")).why == "deleted: its items are lost"
+    assert "pending deletion" in label(entry("replace_delete_first", "aws_kms_key.a")).why
+    assert "whether never_heard is not known" not in label(entry("delete", "never_heard.a")).why
+    assert "not known" in label(entry("delete", "never_heard.a")).why
+
+
+def test_who_makes_something_that_holds_data_hears_what_its_rollback_wants() -> None:
+    assert "only with consent" in label(entry("create", "aws_dynamodb_table.a")).why
+    assert "consent" not in label(entry("create", "aws_sqs_queue.a")).why
+
+
+def one_change(kind: str, *actions: str, **more: Any) -> tuple[Entry, Change]:
+    marks = {"change_before_sensitive": {}, "change_after_sensitive": {}}
+    (found,) = parse(document(change(f"{kind}.a", *actions, **{**marks, **more}))).resource_changes
+    (key,) = labels(parse(document(change(f"{kind}.a", *actions, **{**marks, **more}))))
+    return key, found
+
+
+ONE_WAY = [
+    ("aws_ebs_volume", {"size": 10}, {"size": 20}, True),
+    ("aws_ebs_volume", {"size": 20}, {"size": 10}, False),
+    ("aws_ebs_volume", {"size": 20}, {"size": 20}, False),
+    ("aws_ebs_volume", {}, {"size": 20}, False),
+    ("aws_db_instance", {"engine_version": "15.2"}, {"engine_version": "16.1"}, True),
+    ("aws_db_instance", {"engine_version": "15.2"}, {"engine_version": "15.2"}, False),
+    ("aws_db_instance", {"backup_retention_period": 7}, {"backup_retention_period": 0}, True),
+    ("aws_db_instance", {"backup_retention_period": 0}, {"backup_retention_period": 7}, False),
+    ("aws_s3_bucket_versioning", {"versioning_configuration": [{"status": "Disabled"}]},
+     {"versioning_configuration": [{"status": "Enabled"}]}, True),
+    ("aws_s3_bucket_versioning", {"versioning_configuration": [{"status": "Enabled"}]},
+     {"versioning_configuration": [{"status": "Suspended"}]}, False),
+    ("aws_s3_bucket_versioning", {"versioning_configuration": []}, {"versioning_configuration": []}, False),
+    ("aws_cloudwatch_log_group", {"retention_in_days": 30}, {"retention_in_days": 7}, True),
+    ("aws_cloudwatch_log_group", {"retention_in_days": 0}, {"retention_in_days": 7}, True),
+    ("aws_cloudwatch_log_group", {"retention_in_days": 7}, {"retention_in_days": 0}, False),
+    ("aws_cloudwatch_log_group", {"retention_in_days": 7}, {"retention_in_days": 30}, False),
+    ("aws_kinesis_stream", {"retention_period": 48}, {"retention_period": 24}, True),
+    ("aws_sqs_queue", {"message_retention_seconds": 60}, {"message_retention_seconds": 600}, False),
+    ("aws_vpc", {"size": 1}, {"size": 2}, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "before", "after", "one_way"), ONE_WAY)
+def test_updates_that_go_one_way_only_are_told_where_the_plan_is_at_hand(
+    kind: str, before: dict[str, Any], after: dict[str, Any], one_way: bool
+) -> None:
+    key, found = one_change(kind, "update", change_before=before, change_after=after)
+    assert label(key).reversibility is FINE
+    assert label(key, found).reversibility is (NEVER if one_way else FINE)
+
+
+def test_a_hidden_value_may_have_changed() -> None:
+    hidden = {"change_before_sensitive": {"engine_version": True}, "change_after_sensitive": {"engine_version": True}}
+    same = {"engine_version": "1"}
+    key, found = one_change("aws_db_instance", "update", change_before=same, change_after=same, **hidden)
+    assert label(key, found).reversibility is NEVER
+
+
+def test_why_something_is_replaced_or_deleted_is_part_of_the_reason() -> None:
+    key, found = one_change(
+        "aws_db_instance",
+        "delete",
+        "create",
+        change_replace_paths=[["engine"], ["storage", 0, "type"], *([f"p{at}"] for at in range(9))],
+        action_reason="replace_because_cannot_update",
+    )
+    why = label(key, found).why
+    assert why.startswith("replaced: its data is lost")
+    assert why.endswith("(it cannot be changed in place; forced by engine, storage.0.type, p0, p1, p2, …)")
+    key, found = one_change("aws_db_instance", "delete", action_reason="never_heard_of")
+    assert "(" not in label(key, found).why
+
+
+def test_the_plan_never_makes_a_label_milder() -> None:
+    for kind in ("aws_vpc", "aws_db_instance", "aws_kms_key", "other_thing"):
+        for actions in (("create",), ("update",), ("delete",), ("delete", "create"), ("forget",), ("create", "forget")):
+            key, found = one_change(kind, *actions)
+            assert stricter(label(key), label(key, found)) == label(key) or label(key, found).needs_consent
+
+
+def test_labels_of_a_plan_are_by_its_entries() -> None:
+    shown = parse(
+        document(
+            change("aws_vpc.a", "no-op"),
+            change("aws_vpc.b", "delete", deposed="00c0ffee"),
+            change("aws_kms_key.c", "delete"),
+            change("aws_x.d", "never-heard-of"),
+        )
+    )
+    assert {str(key): found.reversibility for key, found in labels(shown).items()} == {
+        "delete aws_vpc.b (deposed)": FINE,
+        "delete aws_kms_key.c": NEVER,
+        "unknown aws_x.d": NEVER,
+    }
+
+
+def test_the_stricter_of_two_is_the_one_that_promises_less() -> None:
+    every = [ReversibilityLabel(reversibility=one, why=one) for one in (FINE, DATA, NEVER)]
+    for at, one in enumerate(every):
+        for other in every[at:]:
+            assert stricter(one, other) is stricter(other, one) or one == other
+            assert stricter(one, other) == other

@@ -1,0 +1,131 @@
+"""One request from the worker's host."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.unit.worker.checks.support import read_head, saying, serving
+from worker.checks.asking import MAX_BODY_BYTES, NotAsked, ask
+
+HERE = "127.0.0.1"
+
+
+def addressed(*addresses: str) -> Callable[[str, int], Sequence[str]]:
+    return lambda host, port: addresses
+
+
+def test_a_listed_host_is_asked_under_its_name_at_the_address_that_was_checked() -> None:
+    heads: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        heads.append(read_head(connection))
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        connection.close()
+
+    with serving(answer) as port:
+        url = f"http://service.internal:{port}/health?deep=1"
+        found = ask(url, hosts=["service.internal", HERE], limit_s=30, resolver=addressed(HERE))
+    assert found.status == 204
+    assert heads[0].startswith(b"GET /health?deep=1 HTTP/1.1\r\n")
+    assert f"Host: service.internal:{port}\r\n".encode() in heads[0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host", "asked"),
+    [
+        ("service.internal", "SERVICE.internal", True),
+        ("*.internal", "service.internal", True),
+        ("*.internal", "internal", False),
+        ("*.internal", "service.internal.evil.com", False),
+        ("service.internal", "x.service.internal", False),
+    ],
+)
+def test_only_what_the_operator_lists_is_asked(pattern: str, host: str, asked: bool) -> None:
+    def resolver(host: str, port: int) -> Sequence[str]:
+        raise OSError("resolved")
+
+    with pytest.raises(NotAsked) as refused:
+        ask(f"http://{host}/", hosts=[pattern], limit_s=1, resolver=resolver)
+    assert ("resolved" in str(refused.value)) is asked
+
+
+def test_without_a_list_nobody_is_asked() -> None:
+    with pytest.raises(NotAsked, match="is not in INTERLOCK_CHECK_HOSTS"):
+        ask("http://service.internal/", hosts=[], limit_s=1)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "fe80::1%eth0",
+        "::ffff:169.254.169.254",
+        "fd00:ec2::254",
+        "168.63.129.16",
+        "127.0.0.1",
+        "::1",
+        "0.0.0.0",
+        "224.0.0.1",
+    ],
+)
+def test_a_listed_name_that_leads_to_this_host_or_to_a_metadata_service_is_not_asked(address: str) -> None:
+    with pytest.raises(NotAsked, match="would have to list the address itself"):
+        ask("http://a.internal/", hosts=["*.internal"], limit_s=1, resolver=addressed("10.0.0.1", address))
+
+
+def test_a_redirection_is_an_answer_and_is_not_followed() -> None:
+    with serving(saying(b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n")) as port:
+        assert ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=30).status == 302
+
+
+def test_a_server_that_says_a_byte_now_and_then_is_given_up_in_time() -> None:
+    ending = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        read_head(connection)
+        while not ending.wait(0.02):
+            connection.sendall(b"H")
+
+    with serving(drip) as port:
+        with pytest.raises(NotAsked, match="no answer within 0.3 s"):
+            ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=0.3)
+        ending.set()
+
+
+def test_a_server_that_says_nothing_at_all_is_given_up_in_time() -> None:
+    with serving(lambda _: None) as port, pytest.raises(NotAsked):
+        ask(f"https://{HERE}:{port}/", hosts=[HERE], limit_s=0.3)
+
+
+def test_nobody_listening_is_no_answer() -> None:
+    with serving(saying(b"")) as port:
+        pass
+    with pytest.raises(NotAsked, match="refused"):
+        ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=5)
+
+
+def test_the_next_address_is_tried() -> None:
+    with serving(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as port:
+        found = ask(
+            f"http://a:{port}/", hosts=["a", HERE, "127.0.0.2"], limit_s=30, resolver=addressed("127.0.0.2", HERE)
+        )
+    assert found.status == 200
+
+
+def test_a_body_is_bounded() -> None:
+    with serving(saying(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_BODY_BYTES + 100_000))) as port:
+        assert len(ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=60).body) == MAX_BODY_BYTES
+
+
+def test_what_is_no_http_is_no_answer() -> None:
+    with serving(saying(b"SSH-2.0-x\r\n")) as port, pytest.raises(NotAsked, match="BadStatusLine"):
+        ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=5)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_no_answer() -> None:
+    with serving(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as port, pytest.raises(NotAsked):
+        ask(f"https://{HERE}:{port}/", hosts=[HERE], limit_s=5)

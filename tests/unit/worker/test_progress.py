@@ -1,0 +1,110 @@
+"""Telling the scheduler how far a run is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.clock import ManualClock
+from shared.errors import ApiError, Unavailable
+from shared.models import RunStatus
+from shared.rollback.settings import Trigger
+from tests.unit.worker.support import HOLDER, RUN, assignment
+from worker import progress
+from worker.bake import Triggered
+from worker.stop import Cause, Stop, StopRequested
+
+TRIGGERED = Triggered(trigger=Trigger.ALARM, reason="x" * 5000, at_ms=0)
+
+
+class Api:
+    """Writes down what it is told, or refuses."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[RunStatus, Any]] = []
+        self.refusals: list[Exception] = []
+
+    def progress(self, run_id: str, *, holder: str, status: RunStatus, **why: Any) -> None:
+        assert (run_id, holder) == (RUN, HOLDER)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.told.append((status, why.get("trigger")))
+        assert len(why.get("reason", "")) <= 1024
+
+
+class World:
+    def __init__(self) -> None:
+        self.api, self.stop, self.clock = Api(), Stop(), ManualClock()
+        self.progress = progress.Progress(
+            self.api,  # type: ignore[arg-type]  # the part that is used
+            assignment(),
+            self.stop,
+            self.clock,
+        )
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(progress, "_PAUSE_MS", 1)
+    made = World()
+    yield made
+    made.stop.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "began"), [(RunStatus.PLANNING, False), (RunStatus.APPLYING, True), (RunStatus.ROLLING_BACK, True)]
+)
+def test_it_remembers_whether_something_may_have_been_changed(world: World, status: RunStatus, began: bool) -> None:
+    world.progress(status)
+    assert world.progress.began is began
+    world.progress(RunStatus.BAKING)
+    assert world.progress.began is began
+
+
+def test_a_scheduler_that_is_away_ends_nothing(world: World) -> None:
+    world.api.refusals = [Unavailable("away"), ApiError("no", status=409, code="illegal_transition")]
+    world.progress(RunStatus.PLANNING)
+    world.progress(RunStatus.APPLYING)
+    assert world.stop.reason is None
+
+
+def test_a_lease_that_is_lost_stops_the_run(world: World) -> None:
+    world.api.refusals = [ApiError("gone", status=409, code="lease_lost")]
+    world.progress(RunStatus.APPLYING)
+    assert world.stop.reason is not None
+    assert world.stop.reason.cause is Cause.LEASE_LOST
+
+
+def test_a_rollback_is_told_until_it_was_heard_with_its_trigger(world: World) -> None:
+    world.api.refusals = [Unavailable("away"), Unavailable("away")]
+    world.progress.rolling_back(TRIGGERED)
+    assert world.api.told == [(RunStatus.ROLLING_BACK, Trigger.ALARM)]
+    assert world.progress.began
+
+
+def test_but_not_for_ever(world: World) -> None:
+    class Advancing(ManualClock):
+        def boot_ms(self) -> int:
+            self.advance(progress.LIMIT_MS // 2)
+            return super().boot_ms()
+
+    world.progress._clock = Advancing()
+    world.api.refusals = [Unavailable("away")] * 10
+    with pytest.raises(Unavailable):
+        world.progress.rolling_back(TRIGGERED)
+    assert len(world.api.refusals) >= 7
+
+
+def test_a_scheduler_that_says_no_is_believed(world: World) -> None:
+    world.api.refusals = [ApiError("no", status=409, code="lease_lost")]
+    with pytest.raises(ApiError):
+        world.progress.rolling_back(TRIGGERED)
+
+
+def test_a_run_that_has_to_stop_waits_for_nobody(world: World) -> None:
+    world.api.refusals = [Unavailable("away")] * 10
+    world.stop.request(Cause.CANCELED, "canceled")
+    with pytest.raises(StopRequested):
+        world.progress.rolling_back(TRIGGERED)

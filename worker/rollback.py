@@ -1,0 +1,329 @@
+"""Brings back what a target was before a deployment: in the run that deployed, or in one that follows it.
+
+    settle       what the deployment left that no state holds is taken into the state
+    lay out      the first release, at the same place; was there none, everything of the present one is to go
+    turn         its moves, forgets and imports are turned around by a file beside the first configuration
+    plan -> the scheduler says what of it may be done -> the proxy hears it there -> apply, until nothing is left to do
+    plan         once more, of the first configuration alone: empty is ROLLED_BACK, anything else is named
+
+It plans from what is there, so it may begin again after every death. What is refused is left, and the rest is done
+without it. Nothing is decided here: the scheduler bounds every plan, and the proxy signs for what it allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared import exit_codes
+from shared.api_client import ApiClient
+from shared.clock import Clock
+from shared.errors import ApiError, ConfigurationError, LeaseRefused, Unavailable
+from shared.models import Assignment, JournalRecord, RunStatus
+from shared.recovery.reconciling import Unimportable
+from shared.recovery.views import read_plan
+from shared.rollback.inverses import inverse
+from shared.rollback.making import residue, rollback_plan
+from shared.rollback.records import (
+    MAX_WHY,
+    Rearrangement,
+    Residue,
+    ResidueKind,
+    RollbackOrder,
+    RollbackPlan,
+    RollbackPlanItem,
+    RollbackResult,
+    RollbackState,
+    RollbackVerdict,
+)
+from shared.safety.entries import MAX_ADDRESS
+from shared.safety.plan_document import read
+from worker.bake import Triggered
+from worker.provisioners.outcome import Outcome
+from worker.provisioners.terraform import PLAN_FILE, Terraform, TerraformFailed
+from worker.rollback_targets import targets
+from worker.stop import Cause, StopRequested
+from worker.take_over import OrphansLeft, TakeOver, unheld
+from worker.turning import Turning
+
+#: Plans that are applied: a provider that failed once may not fail again, and each has to get somewhere.
+MAX_ROUNDS: Final = 3
+_LISTED: Final = 50
+_UNSEEN: Final = {"kind": ResidueKind.UNKNOWN, "reason": "it was applied, and no plan has said yet what became of it"}
+
+
+class _Impossible(Exception):  # noqa: N818  # named after what happened, as in shared.errors
+    """The rollback cannot go on, and trying it again by itself would not help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """What a rollback works with."""
+
+    api: ApiClient
+    """The scheduler."""
+    clock: Clock
+    """Boot clock."""
+    take_over: TakeOver
+    """Finds what the deployment left; made for a rollback."""
+    first: Callable[[str], Terraform]
+    """Lays out that release in place of what is there; Terraform for it, before init."""
+    refresh: Callable[[], str]
+    """Has the proxy ask what the run may do now; returns the mode that holds."""
+    api_was_away: Callable[[], bool]
+    """Whether the scheduler did not answer at some time."""
+    note: Callable[[str], None]
+    """Takes a line for the run's log."""
+
+
+class Rollback:
+    """One rollback."""
+
+    def __init__(self, ways: Ways, assignment: Assignment, order: RollbackOrder, terraform: Terraform) -> None:
+        """Bind the parts.
+
+        Args:
+            ways: what it works with.
+            assignment: the run that carries it out.
+            order: where to go back to.
+            terraform: of the release that was being deployed, which is laid out.
+        """
+        self._ways = ways
+        self._run, self._holder = assignment.run, assignment.holder
+        self._order = order
+        self._terraform = terraform
+        self._options: tuple[str, ...] = ()
+        self._turning: Turning | None = None
+        self._unsettled: tuple[JournalRecord, ...] = ()
+        self._left: list[Residue] = []
+        self._plan: RollbackPlan | None = None
+        self._document: dict[str, Any] = {}
+        self._verdict = RollbackVerdict()
+        self._done: dict[RollbackPlanItem, None] = {}
+        self._applied: tuple[RollbackPlanItem, ...] = ()
+        """Of which no plan has said yet what became of it."""
+        self._failed = ""
+
+    def carry_out(self, triggered: Triggered, rearranged: Rearrangement, *, prepared: bool) -> RollbackResult:
+        """Do it and tell the scheduler what came of it.
+
+        Args:
+            triggered: why.
+            rearranged: what the deployment did with addresses.
+            prepared: whether Terraform is ready to plan the release that was being deployed.
+
+        Raises:
+            StopRequested: the run has to stop. If that was a wish the scheduler knows how far it came.
+            Unavailable, LeaseRefused, PeerError: something did not answer or gave way; to be tried by another run.
+            ApiError: the lease is lost.
+        """
+        start_ms = max(0, self._ways.clock.boot_ms() - triggered.at_ms)
+        state, reason = RollbackState.FAILED, triggered.reason
+        try:
+            self._settle(prepared)
+            self._lay_out_first(rearranged)
+            self._go_back()
+            state = self._came_to()
+        except StopRequested as stopped:
+            if stopped.reason.cause not in (Cause.CANCELED, Cause.TIME_LIMIT):
+                raise
+            self._deliver(self._result(triggered, self._broken_off(), stopped.reason.detail, start_ms))
+            raise
+        except (TerraformFailed, ConfigurationError, _Impossible) as error:
+            if self._ways.api_was_away():
+                raise Unavailable(f"the rollback stopped: {error}; the scheduler did not answer meanwhile") from error
+            state, reason = self._broken_off(), f"{error} (after: {triggered.reason})"
+        result = self._result(triggered, state, reason, start_ms)
+        self._deliver(result)
+        return result
+
+    def _settle(self, prepared: bool) -> None:
+        """Take what the deployment left into the state, as far as its own configuration still helps with that."""
+        records = self._ways.take_over.begin()
+        needed = bool(records) or self._order.first.release_digest is None
+        try:
+            if needed and not prepared:
+                self._terraform.prepare()
+            if records:
+                self._left += map(_orphan, self._ways.take_over.settle(self._terraform, records))
+        except (TerraformFailed, OrphansLeft, ConfigurationError) as error:
+            # What the state holds is brought back all the same. What it does not hold is named, once it is known.
+            self._ways.note(f"what the deployment left could not be settled: {error}")
+            self._unsettled = tuple(records)
+
+    def _lay_out_first(self, rearranged: Rearrangement) -> None:
+        """From here on Terraform plans what was there before."""
+        first = self._order.first
+        if first.release_digest is None:
+            self._options = ("-destroy",)
+            self._forget(item.address for item in rearranged.imported)
+            return
+        try:
+            self._terraform = self._ways.first(first.release_digest)
+            self._terraform.prepare()
+        except (ConfigurationError, ApiError) as error:
+            if isinstance(error, ApiError) and error.code == "lease_lost":
+                raise
+            raise _Impossible(f"the first release cannot be planned: {error}") from error
+        # Not by `removed` blocks: not every Terraform knows them, and each knows this.
+        turned = inverse(rearranged, first, removed_blocks=False)
+        self._forget(turned.forget)
+        self._turning = Turning(self._terraform.directory, turned, self._ways.note)
+        self._turning.write()
+
+    def _forget(self, addresses: Iterable[str]) -> None:
+        """Take out of the state what was there before and in none: the deployment had taken it in."""
+        if not (wanted := tuple(addresses)):
+            return
+        held = {resource.address for resource in read_plan({"prior_state": self._terraform.show_state()}).held}
+        for address in wanted:
+            if address in held and (code := self._terraform.forget(address)) != 0:
+                raise TerraformFailed(f"state rm {address}", code)
+
+    def _go_back(self) -> None:
+        """Plan and apply until a plan is empty, nothing of it may be done, or nothing moves any more."""
+        plan = self._make_plan()
+        self._left += map(_orphan, unheld(self._unsettled, self._document))
+        for _ in range(MAX_ROUNDS):
+            if plan.empty and self._turn_off():
+                plan = self._make_plan()
+            if not plan.changes:
+                return
+            self._verdict = self._ask(plan)
+            code = self._apply_allowed()
+            if code is None:
+                return
+            self._failed = "" if code == 0 else f"terraform apply failed with exit code {code}; the log says why"
+            if code == 0:
+                self._turn_off()
+            before, plan = plan, self._make_plan()
+            self._done |= dict.fromkeys(item for item in self._applied if item not in plan.items)
+            self._applied = ()
+            if plan == before and code == 0:
+                return  # it did what it could, and it is as it was
+
+    def _make_plan(self) -> RollbackPlan:
+        """Plan all of it; what is left at the end is what the last of these says."""
+        self._plan = self._planned()
+        return self._plan
+
+    def _planned(self, *more: str) -> RollbackPlan:
+        self._terraform.plan(*self._options, *more)
+        self._document = self._terraform.show_plan()
+        return rollback_plan(read(self._document))
+
+    def _ask(self, plan: RollbackPlan) -> RollbackVerdict:
+        """What of it may be done; from then on the proxy signs for that."""
+        try:
+            verdict = self._ways.api.deliver_rollback_plan(self._run.id, holder=self._holder, plan=plan)
+        except ApiError as error:
+            if error.code == "lease_lost":
+                raise
+            raise _Impossible(str(error)) from error
+        self._ways.note(f"rollback plan: {len(verdict.allowed)} allowed, {len(verdict.refused)} refused")
+        for item in verdict.allowed[:_LISTED]:
+            self._ways.note(f"  {item}")
+        for refusal in verdict.refused[:_LISTED]:
+            self._ways.note(f"  refused: {refusal.item}: {refusal.reason}")
+        return verdict
+
+    def _apply_allowed(self) -> int | None:
+        """Apply the plan, or what is allowed of it; Terraform's exit code, None where nothing may be done."""
+        verdict = self._verdict
+        if not verdict.whole:
+            chosen = targets(self._document, verdict)
+            if not chosen:
+                return None
+            part = self._planned(*(f"-target={address}" for address in chosen))
+            if not part.changes:
+                return None
+            narrowed = self._ask(part)
+            if not narrowed.whole:
+                self._ways.note("what is allowed cannot be done without what is refused: nothing more is done")
+                return None
+            allowed = narrowed.allowed
+        else:
+            allowed = verdict.allowed
+        made = self._terraform.plan_file()
+        mode = self._ways.refresh()
+        if mode != "entries":
+            raise LeaseRefused(
+                f"the signing proxy holds the run to {mode!r} instead of what its rollback may do",
+                hint="nothing more was applied; the rollback is tried by another run",
+            )
+        self._terraform.directory.write_bytes(PLAN_FILE, made)
+        self._applied = RollbackPlan(items=allowed).changes
+        return self._terraform.apply()
+
+    def _turn_off(self) -> bool:
+        """Go on without the inverses: whatever plans after this run has none. Whether there were any."""
+        if self._turning is None:
+            return False
+        turning, self._turning = self._turning, None
+        return turning.remove()
+
+    def _came_to(self) -> RollbackState:
+        if self._plan is None or not self._plan.empty or self._left:
+            return RollbackState.PARTIAL
+        return RollbackState.ROLLED_BACK if self._done else RollbackState.NOT_NEEDED
+
+    def _broken_off(self) -> RollbackState:
+        """What it is when its end was not reached."""
+        return RollbackState.PARTIAL if self._done or self._applied else RollbackState.FAILED
+
+    def _result(self, triggered: Triggered, state: RollbackState, reason: str, start_ms: int) -> RollbackResult:
+        left: tuple[Residue, ...] = ()
+        if state is RollbackState.PARTIAL:
+            left = (*self._left, *(residue(self._plan, self._reasons()) if self._plan is not None else ()))
+            applied = {item.address for item in self._applied}
+            left = tuple(one.model_copy(update=_UNSEEN) if one.address in applied else one for one in left)
+        return RollbackResult(
+            state=state,
+            trigger=triggered.trigger,
+            reason=reason[:MAX_WHY],
+            done=tuple(self._done),
+            refused=self._verdict.refused,
+            residue=left,
+            start_ms=start_ms,
+        )
+
+    def _reasons(self) -> Mapping[str, str]:
+        """Why each address was left: by a bound, or else by what Terraform said last."""
+        plan = self._plan or RollbackPlan()
+        why = dict.fromkeys((item.address for item in plan.changes), self._failed or "the rollback did not get to it")
+        return why | {refusal.item.address: refusal.reason for refusal in self._verdict.refused}
+
+    def _deliver(self, result: RollbackResult) -> None:
+        self._ways.note(f"rollback: {result.state}" + (f", {len(result.residue)} left" if result.residue else ""))
+        for item in result.residue[:_LISTED]:
+            self._ways.note(f"  {item}")
+        self._ways.api.deliver_rollback_result(self._run.id, holder=self._holder, result=result)
+
+
+def outcome_of(result: RollbackResult) -> Outcome:
+    """How a run ends whose rollback came to this."""
+    match result.state:
+        case RollbackState.ROLLED_BACK:
+            status, said = RunStatus.ROLLED_BACK, "rolled back"
+        case RollbackState.NOT_NEEDED:
+            status, said = RunStatus.ROLLED_BACK, "nothing had to be rolled back"
+        case RollbackState.PARTIAL:
+            status, said = RunStatus.ERRORED, f"rolled back in part, {len(result.residue)} left"
+        case RollbackState.FAILED:
+            status, said = RunStatus.ERRORED, "not rolled back"
+    listed = "; ".join(map(str, result.residue[:_LISTED]))
+    reason = f"{said}: {result.reason}" + (f"; left: {listed}" if listed else "")
+    return Outcome(status=status, exit_code=exit_codes.ERROR, reason=reason)
+
+
+def _orphan(item: Unimportable) -> Residue:
+    record = item.record
+    names = {**record.resource, **record.outcome_resource}
+    known = ", ".join(f"{key}={value}" for key, value in list(names.items())[:6])
+    return Residue(
+        kind=ResidueKind.LEFT,
+        address=f"{record.service}:{record.operation} ({known})"[:MAX_ADDRESS],
+        type="",
+        reason=f"made by {record.run_id}, held by no state: {item.why}"[:MAX_WHY],
+    )
