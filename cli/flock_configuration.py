@@ -38,13 +38,18 @@ DIFF_EXAMPLES = examples(
 def inspect(flock: FlockArgument = HERE, json_output: JsonFlag = False) -> None:
     """Show what a flock's generic configuration lets regions set, and what is hard-coded in it."""
     from scheduler.configuration.fleet import load_flock
+    from scheduler.configuration.report import printable
+    from scheduler.configuration.sections import section_lines
     from scheduler.configuration.views import inspection
 
     out = Output(as_json=json_output)
     loaded = load_flock(flock)
-    out.data([inspection(generic) for generic in loaded.generics.values()])
+    said = loaded.document.model
+    out.data([inspection(generic, said) for generic in loaded.generics.values()])
     for generic in loaded.generics.values():
         _show_generic(out, generic)
+    for line in section_lines(said):
+        out.say(printable(line))
     show_findings(out, loaded.findings)
     if loaded.findings:
         raise typer.Exit(exit_code(loaded.findings))
@@ -61,16 +66,20 @@ def render(
 ) -> None:
     """Show the values of each target, and with --explain where every one of them comes from."""
     from scheduler.configuration.report import printable
+    from scheduler.configuration.sections import section_lines
     from scheduler.configuration.views import rendering
 
     out = Output(as_json=json_output)
     checked = checked_flock(flock)
     chosen = choose(checked, target or [])
-    out.data([rendering(one, explain=explain) for one in chosen])
+    said = checked.flock.document.model
+    out.data([rendering(one, said, explain=explain) for one in chosen])
     for one in chosen:
         out.say(f"{one.id}  {one.digest}")
         for path, value, origin in explanation(checked, one) if explain else _values(one):
             out.say(printable(f"  {path} = {value}" + (f"    {origin}" if origin else "")))
+        for line in section_lines(said, one.plan):
+            out.say(printable(f"  {line}"))
     show_findings(out, checked.report.findings)
     if checked.report.errors:
         raise typer.Exit(exit_code(checked.report.findings))

@@ -6,7 +6,7 @@ for the rest. It would not do to go by the newest state version alone: a recover
 cut in its turn would hide what its predecessor left.
 """
 
-from sqlalchemy import Select, exists, or_, select
+from sqlalchemy import Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
@@ -39,9 +39,11 @@ def recovery(context: SchedulerContext, target: str, *, run_id: str, holder: str
         require_holder(run, holder)
         if run.target != target or run.epoch != row.epoch:
             raise conflict("lease_lost", f"run {run_id} is not the live holder of {target}")
+        # Whoever takes back what it deployed itself accounts for its own calls too: an answer may have been lost.
+        own = run_id if run.status == RunStatus.ROLLING_BACK else None
         return Recovery(
             quarantine=newest_acceptable(context, session, target, before_epoch=row.epoch),
-            creates=tuple(_unsettled_creates(session, target, before_epoch=row.epoch)),
+            creates=tuple(_unsettled_creates(session, target, before_epoch=row.epoch, own=own)),
         )
 
 
@@ -90,12 +92,11 @@ def _last_success(session: Session, target: str, before_epoch: int) -> int:
 
 
 def _successes(target: str) -> Select[RunRow]:
-    return select(RunRow).where(
-        RunRow.target == target, RunRow.status == RunStatus.APPLIED, RunRow.kind.in_(_SETTLING)
-    )
+    return select(RunRow).where(RunRow.target == target, RunRow.status == RunStatus.APPLIED, RunRow.kind.in_(_SETTLING))
 
 
-def _unsettled_creates(session: Session, target: str, *, before_epoch: int) -> list[JournalRecord]:
+def _unsettled_creates(session: Session, target: str, *, before_epoch: int, own: str | None) -> list[JournalRecord]:
+    """Of runs before that epoch that may have left something, and of the run `own`."""
     reported_open = exists().where(OrphanReportRow.run_id == RunRow.id, OrphanReportRow.open.is_(True))
     query = (
         select(JournalRow)
@@ -104,9 +105,14 @@ def _unsettled_creates(session: Session, target: str, *, before_epoch: int) -> l
             JournalRow.target == target,
             JournalRow.access == "write",
             JournalRow.epoch > _last_success(session, target, before_epoch),
-            JournalRow.epoch < before_epoch,
-            # A rollback that succeeded deleted what it had made; where a report says that something is left, it counts.
-            or_(RunRow.status.in_(UNCLEAN), reported_open),
+            or_(
+                and_(
+                    JournalRow.epoch < before_epoch,
+                    # A rollback that succeeded deleted what it had made, unless a report says that something is left.
+                    or_(RunRow.status.in_(UNCLEAN), reported_open),
+                ),
+                RunRow.id == own,
+            ),
         )
         .order_by(JournalRow.id)
         .limit(MAX_RECORDS + 1)

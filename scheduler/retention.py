@@ -5,7 +5,7 @@ Of each flock the newest `keep` stay, and whatever else somebody still refers to
 * what a target deploys when a run names none, and what its last two successful applies deployed: the one before is
   where a rollback leads; the same of its destroys and its plans;
 * what its newest apply and destroy had, however they ended: one that is held waits for its approval;
-* what a run deploys that is not over;
+* what a run deploys, or looks at, that is not over;
 * where a rollback of a target's last deployments leads, and what a rollback takes back that is not over;
 * what any roll-out took or takes.
 

@@ -39,7 +39,7 @@ from shared.safety.comparison import named, outside
 from shared.safety.entries import Place, SafetyPlan
 from shared.safety.records import SafetyApproval, SafetyRecord, Unused
 from shared.safety.unused import unused as unused_entries
-from shared.safety.verdict import Decision, Verdict, judge, unconsented
+from shared.safety.verdict import Decision, Verdict, consentable, judge
 
 _SHOWN = 1000
 
@@ -285,7 +285,7 @@ def _decide(
 
 
 def _require_wanted(plan: SafetyPlan, addresses: Collection[str]) -> None:
-    wanted = {entry.address.removesuffix(" (deposed)") for entry in unconsented(plan, ())}
+    wanted = consentable(plan)
     if unknown := sorted(set(addresses) - wanted):
         raise invalid(
             f"nothing of this plan needs consent to {', '.join(unknown[:5])}",

@@ -200,7 +200,7 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
         session.flush()
         taken_back = ending.ended(context, session, run)
         successor = taken_back.successor if taken_back is not None else _follow_up(context, run)
-        if run.status == RunStatus.HALTED:
+        if run.status == RunStatus.HALTED and drift.is_news(session, run):
             halts.tell(session, run, at=run.finished_at, reason=run.reason)
         if run.status == RunStatus.LOST and run.kind != RunKind.DRIFT:
             # A check does nothing that could be lost: it is made again.

@@ -9,7 +9,7 @@ A hint says that there is work in a region; the claim says which. In this order:
 
 So five hundred runs of one flock delay the one of another by one claim. Strict priorities alone would still let a
 stream of applies starve a plan: hence every `FAIR_EVERY`th claim of a region looks at priorities no further than to
-put rollbacks first.
+put rollbacks first, and drift checks last, for they may delay nothing.
 
 A run is no candidate while its target is taken or reserved for a rollback, its flock or its region has as many runs at
 work as the settings allow, or its roll-out is not running. The row of the region's count is locked for a claim, and
@@ -135,7 +135,8 @@ def _candidates(limits: tuple[tuple[str, int], ...], fair: bool) -> Select[str, 
         .subquery()
     )
     rollback = Priority.ROLLBACK.rank
-    rank = case((RunRow.priority <= rollback, 0), else_=1) if fair else RunRow.priority
+    fairly = case((RunRow.priority <= rollback, 0), (RunRow.kind == RunKind.DRIFT, 2), else_=1)
+    rank = fairly if fair else RunRow.priority
     query = (
         select(RunRow.id, RunRow.target)
         .join(TargetRow, TargetRow.id == RunRow.target)

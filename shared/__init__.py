@@ -7,6 +7,8 @@
 - `release_manifest`, `release_pack`, `versions`  what a release is, how it travels, which Terraform may deploy it
 - `constants`      names that more than one part must agree on
 - `safety/`        what a plan does, who has to approve it, what that lets be signed: pure
+- `drift/`         two plans -> what was changed outside of Terraform: pure
+- `rollback/`      what a target was before a deployment, and what may be done to bring it back: pure
 - `lease/`         the lease protocol: pure rules, and a thin store on Redis or Valkey
 - `judge`          did two epochs of one target act at once: what the demo, the fault suite and chaos days share
 - `control`        messages between a worker and the signing proxy on its host

@@ -18,12 +18,12 @@ from shared import exit_codes
 from shared.api_client import ApiClient
 from shared.clock import Clock
 from shared.errors import ConfigurationError, PeerError
-from shared.models import MAX_REASON, Assignment, RunStatus
+from shared.models import MAX_REASON, Assignment, RunKind, RunStatus
 from shared.rollback.places import outputs_of, place_of
 from shared.rollback.records import MAX_WHY, Rearrangement, RollbackOrder
 from shared.rollback.settings import RollbackSettings, Trigger
 from shared.settings import Settings
-from worker import release_files, rollback, saved_plans
+from worker import drift_delivery, release_files, rollback, saved_plans
 from worker.bake import Bake, Triggered
 from worker.checks.looks import Looks
 from worker.commands import BoundedCommands
@@ -99,12 +99,16 @@ class Deployment:
             ConfigurationError: there is nothing that Terraform could run.
             InterlockError: something did not answer, or gave way.
         """
-        order = self._means.assignment.rollback
+        means, order = self._means, self._means.assignment.rollback
+        if means.assignment.run.kind is RunKind.DRIFT:
+            return drift_delivery.check(
+                means.api, means.assignment, self._terraform, progress=means.progress, note=means.note
+            )
         if order is None:
             return self._apply()
         if order.rollback_only:
-            self._means.progress(RunStatus.PLANNING)
-            trigger, at_ms = order.trigger or Trigger.OPERATOR, self._means.clock.boot_ms()
+            means.progress(RunStatus.PLANNING)
+            trigger, at_ms = order.trigger or Trigger.OPERATOR, means.clock.boot_ms()
             return self._roll_back(order, Triggered(trigger=trigger, reason=order.reason, at_ms=at_ms))
         try:
             outcome = self._apply()
@@ -113,7 +117,7 @@ class Deployment:
                 triggered = self._wish() or self._bake(order.settings) or self._wish()
         except StopRequested:
             # Only a wish that came while something was there to take back; any other reason goes on upwards.
-            if not self._means.progress.began or (triggered := self._wish()) is None:
+            if not means.progress.began or (triggered := self._wish()) is None:
                 raise
             outcome = Outcome(status=RunStatus.ERRORED, exit_code=exit_codes.ERROR, reason=triggered.reason)
         if triggered is None:

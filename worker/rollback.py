@@ -21,7 +21,9 @@ from shared.api_client import ApiClient
 from shared.clock import Clock
 from shared.errors import ApiError, ConfigurationError, LeaseRefused, Unavailable
 from shared.models import Assignment, JournalRecord, RunStatus
+from shared.recovery.calls import was_answered
 from shared.recovery.reconciling import Unimportable
+from shared.recovery.rules import RULES
 from shared.recovery.views import read_plan
 from shared.rollback.inverses import inverse
 from shared.rollback.making import residue, rollback_plan
@@ -140,7 +142,7 @@ class Rollback:
 
     def _settle(self, prepared: bool) -> None:
         """Take what the deployment left into the state, as far as its own configuration still helps with that."""
-        records = self._ways.take_over.begin()
+        records = [one for one in self._ways.take_over.begin() if one.run_id != self._run.id or _may_be_lost(one)]
         needed = bool(records) or self._order.first.release_digest is None
         try:
             if needed and not prepared:
@@ -315,6 +317,15 @@ def outcome_of(result: RollbackResult) -> Outcome:
     listed = "; ".join(map(str, result.residue[:_LISTED]))
     reason = f"{said}: {result.reason}" + (f"; left: {listed}" if listed else "")
     return Outcome(status=status, exit_code=exit_codes.ERROR, reason=reason)
+
+
+def _may_be_lost(own: JournalRecord) -> bool:
+    """Whether a call of a deployment that ended by itself may have made what no state holds.
+
+    A provider that got its answer has told Terraform. Where a rule says what such a call makes, the state is asked all
+    the same; where none does, nobody could tell.
+    """
+    return not was_answered(own) or (own.service, own.operation) in RULES
 
 
 def _orphan(item: Unimportable) -> Residue:

@@ -29,26 +29,26 @@ from shared.log import log_event
 from shared.models import MAX_REASON, Assignment, RunKind, RunStatus
 from shared.safety.halts import at_the_wire, with_address
 from shared.settings import Settings
-from worker import acquisition, blame, drift_delivery, release_files, sandbox_setup, saved_plans
+from worker import acquisition, blame, release_files, sandbox_setup
 from worker.acquisition import Hold
 from worker.commands import SandboxCommands
+from worker.deployment import Deployment, Means
 from worker.environment import make_placeholders
 from worker.errored_state import ErroredState
 from worker.log_shipper import LogShipper
 from worker.metrics import WorkerMetrics
+from worker.progress import Progress
 from worker.provisioners.command import run_command
 from worker.provisioners.outcome import Outcome
-from worker.provisioners.terraform import Terraform, TerraformJob, run_terraform
+from worker.provisioners.terraform import TerraformJob
 from worker.proxy_client import ProxyClient
 from worker.release_cache import ReleaseCache
 from worker.renewal import Renewal
 from worker.renewal_group import Renewer
 from worker.run_directory import RunDirectory
-from worker.safety_gate import SafetyGate
 from worker.sandbox import Sandbox, Undead
 from worker.sandbox_setup import Confinement
 from worker.stop import Cause, Stop, StopReason, StopRequested
-from worker.take_over import TakeOver
 from worker.terraform_binary import find_terraform
 from worker.watcher import Watcher
 
@@ -127,7 +127,7 @@ class _Attempt:
         self._versions: str | None = None
         self._renewal: Renewal | None = None
         self._concluded = False
-        self._began = False
+        self._progress = Progress(parts.api, assignment, stop, parts.clock)
         self._errored_state = ErroredState(
             self._directory,
             run_id=assignment.run.id,
@@ -193,7 +193,7 @@ class _Attempt:
         except InterlockError as error:
             # Before the lease: whoever cannot have the release, whole and unchanged, has no business with the target.
             self._parts.metrics.event("release_refused")
-            return blame.of_error(error, began=self._began)
+            return blame.of_error(error, began=self._progress.began)
         try:
             hold = acquisition.acquire(
                 self._parts.store,
@@ -210,7 +210,7 @@ class _Attempt:
             return self._stopped(stopped.reason)
         except InterlockError as error:
             self._parts.metrics.event("refused")
-            return blame.of_error(error, began=self._began)
+            return blame.of_error(error, began=self._progress.began)
         self._claimed = hold.assignment
         with contextlib.ExitStack() as stack:
             self._renewal = Renewal(
@@ -234,7 +234,7 @@ class _Attempt:
                 stack.callback(proxy.close)
                 outcome = blame.of_outcome(
                     self._work(hold, proxy),
-                    began=self._began,
+                    began=self._progress.began,
                     api_was_away=self._watcher.api_was_away,
                     state_left=self._errored_state.left,
                 )
@@ -245,10 +245,10 @@ class _Attempt:
             except Undead as error:
                 # Not released: the proxy sees this connection close, cuts, and says so.
                 log_event(_log, "provisioner_undead", level=logging.ERROR, run=self._claimed.run.id, error=error)
-                return blame.of_error(error, began=self._began)
+                return blame.of_error(error, began=self._progress.began)
             except InterlockError as error:
                 log_event(_log, "run_failed", level=logging.WARNING, run=self._claimed.run.id, error=error)
-                outcome = blame.of_error(error, began=self._began)
+                outcome = blame.of_error(error, began=self._progress.began)
             if (halt := self._halted()) is not None and outcome.status is not RunStatus.HALTED:
                 # Told a moment after the provisioner had ended, or before something else failed.
                 outcome = self._stopped(halt)
@@ -348,21 +348,24 @@ class _Attempt:
             versions=self._versions,
             plugin_dir=str(parts.settings.plugin_dir.resolve()) if parts.settings.plugin_dir else None,
         )
-        terraform = Terraform(commands, self._directory, job)
-        if assignment.run.kind is RunKind.DRIFT:
-            return drift_delivery.check(parts.api, assignment, terraform, progress=self._progress, note=self._note)
-        take_over = TakeOver(
-            parts.api, assignment, commands, confined=sandbox.confined, note=self._note, count=parts.metrics.event
-        )
-        return run_terraform(
-            terraform,
-            assignment.run.kind,
-            take_over=take_over.carry_out,
+        means = Means(
+            settings=parts.settings,
+            api=parts.api,
+            assignment=assignment,
+            commands=commands,
+            confined=sandbox.confined,
+            directory=self._directory,
+            job=job,
+            proxy=proxy,
+            releases=parts.releases,
+            stop=self._stop,
+            watcher=self._watcher,
+            clock=parts.clock,
             progress=self._progress,
-            saved=saved_plans.fetch(parts.api, assignment),
-            keep=saved_plans.keeper(parts.api, assignment, self._note),
-            gate=SafetyGate(parts.api, assignment, refresh=lambda: proxy.refresh_allowance().mode, note=self._note),
+            note=self._note,
+            count=parts.metrics.event,
         )
+        return Deployment(means).carry_out()
 
     def _deliver_state(self, hold: Hold, state: bytes) -> None:
         """Give what Terraform could not store to the scheduler; a run that has to stop tries it once."""
@@ -432,7 +435,8 @@ class _Attempt:
             self._parts.metrics.event("halted")
             why = with_address(reason.detail, self._directory.log_tail())
             return Outcome(status=RunStatus.HALTED, exit_code=exit_codes.REFUSED, reason=why)
-        if reason.cause is Cause.CANCELED:
+        if reason.cause in (Cause.CANCELED, Cause.ROLLBACK):
+            # A wish for a rollback that came before there was anything to take back.
             return Outcome(status=RunStatus.CANCELED, exit_code=exit_codes.CANCELED, reason=reason.detail)
         if reason.cause is Cause.TIME_LIMIT:
             return Outcome(status=RunStatus.ERRORED, exit_code=exit_codes.ERROR, reason=reason.detail)
@@ -446,17 +450,6 @@ class _Attempt:
             return self._parts.api.run(self._claimed.run.id).revoke_requested
         except InterlockError:
             return False
-
-    def _progress(self, status: RunStatus) -> None:
-        self._began = self._began or status is RunStatus.APPLYING
-        try:
-            self._parts.api.progress(self._claimed.run.id, holder=self._claimed.holder, status=status)
-        except ApiError as error:
-            if error.code == "lease_lost":
-                self._stop.request(Cause.LEASE_LOST, str(error))
-            log_event(_log, "progress_refused", level=logging.WARNING, run=self._claimed.run.id, why=error)
-        except InterlockError as error:
-            log_event(_log, "progress_not_delivered", level=logging.WARNING, run=self._claimed.run.id, error=error)
 
     def _note(self, text: str) -> None:
         """A line of our own in the run's log; a full disk may cost it."""

@@ -83,7 +83,7 @@ def inspect(upload: FlockUpload) -> Response:
     def look(root: Path) -> dict[str, Any]:
         flock = load_flock(root / upload.flock, inside=root)
         return {
-            "configurations": [inspection(one) for one in flock.generics.values()],
+            "configurations": [inspection(one, flock.document.model) for one in flock.generics.values()],
             "findings": _told(flock.findings),
         }
 
@@ -113,7 +113,8 @@ def render(upload: RenderUpload) -> Response:
         targets = [checked.by_id[name] for name in wanted]
         # Files only where they may be used: a value in clear that is a secret is an error.
         files = {} if checked.report.errors else {one.id: one.files for one in targets}
-        rendered = [{**rendering(one, explain=upload.explain), "files": files.get(one.id, {})} for one in targets]
+        said = checked.flock.document.model
+        rendered = [{**rendering(one, said, explain=upload.explain), "files": files.get(one.id, {})} for one in targets]
         return {"targets": rendered, "findings": _told(checked.report.findings)}
 
     return _looked_at(upload.files, look=look, refused={"targets": []})

@@ -18,6 +18,7 @@ The map, in the order in which a value travels:
 - `targets`      which targets there are, in which phase and configuration: flock.yaml against the regions.
 - `render`       one target -> its values with their provenance -> its files and their digest (`RenderedTarget`).
 - `check`        all targets -> one report: undeclared, misspelt, missing, mistyped, unresolved, shadowed, in clear.
+- `sections`     what sets no values (safety, rollback, drift): shown, and held against the targets.
 - `report`       findings, each with its place and the way out.
 - `diff`         two rendered flocks -> the targets that change, value by value.
 - `preview`      a region file that is not there yet -> what would be deployed where, in which order, what is missing.

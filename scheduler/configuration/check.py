@@ -14,6 +14,7 @@ from scheduler.configuration.fleet import Flock
 from scheduler.configuration.nodes import ListNode, MapNode, Node, Origin, Path, Scalar, dotted, leaves
 from scheduler.configuration.render import DEFAULT, PATIENCE, LayerValues, RenderedTarget, Renderer
 from scheduler.configuration.report import Finding, Kind, Refused, Report, Severity, close_to, report
+from scheduler.configuration.sections import misreferring
 from scheduler.configuration.targets import plan_targets
 from scheduler.configuration.terraform import Generic, Variable
 
@@ -66,6 +67,7 @@ def check(flock: Flock) -> Checked:
     findings.extend(flock.findings)
     findings.extend(renderer.findings)
     findings.extend(_misplaced(flock, {plan.id for plan in plans}))
+    findings.extend(misreferring(flock, plans))
     for layer in layers:
         findings.extend(_undeclared(flock, layer, reached[id(layer)]))
         findings.extend(_in_clear(flock, layer, reached[id(layer)]))

@@ -7,7 +7,7 @@ for hard-coded values only; their variables are set by the root module.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -137,6 +137,8 @@ class Generic:
     """Type of the backend that it names, and where."""
     required_version: str = ""
     """Constraint on Terraform's version."""
+    outputs: Mapping[str, bool] = field(default_factory=dict)
+    """Its outputs, and whether each is sensitive."""
     suspects: tuple[Suspect, ...] = ()
     """What is hard-coded."""
     findings: tuple[Finding, ...] = ()
@@ -157,6 +159,7 @@ class _Draft:
     modules: dict[str, Module] = field(default_factory=dict)
     backend: tuple[str, Origin] | None = None
     required_version: str = ""
+    outputs: dict[str, bool] = field(default_factory=dict)
     suspects: list[Suspect] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -197,6 +200,7 @@ def read_generic(directory: Path, *, name: str, shown_as: str, whole: bool = Tru
         modules=draft.modules,
         backend=draft.backend,
         required_version=draft.required_version,
+        outputs=draft.outputs,
         suspects=tuple(sorted(draft.suspects, key=lambda one: (one.origin.file, one.origin.line, one.origin.column))),
         findings=tuple(draft.findings),
     )
@@ -259,6 +263,8 @@ def _declare(block: Block, draft: _Draft, *, override: bool) -> None:
                 version=block.text("version") or (below.version if below else ""),
                 origin=below.origin if below else block.origin,
             )
+        case "output", (name,):
+            draft.outputs[name] = _flag(block, "sensitive", draft.outputs.get(name, False), unclear=True)
         case "terraform", ():
             _declare_terraform(block, draft, override=override)
         case _:

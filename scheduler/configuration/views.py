@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.configuration.diff import flat, shown, where
+from scheduler.configuration.models import FlockFile
 from scheduler.configuration.nodes import plain
 from scheduler.configuration.render import RenderedTarget
+from scheduler.configuration.sections import sections
 from scheduler.configuration.terraform import Generic
 
 
-def inspection(generic: Generic) -> dict[str, Any]:
-    """What a generic configuration declares, for programs."""
+def inspection(generic: Generic, flock: FlockFile) -> dict[str, Any]:
+    """What a generic configuration declares, and the sections of its flock that set no values, for programs."""
     return {
         "configuration": generic.directory,
         "digest": generic.digest,
@@ -48,15 +50,17 @@ def inspection(generic: Generic) -> dict[str, Any]:
              "line": one.origin.line}
             for one in generic.modules.values()
         ],
+        "outputs": [{"name": name, "sensitive": sensitive} for name, sensitive in generic.outputs.items()],
         "hard_coded": [
             {"what": one.what, "value": one.value, "file": one.origin.file, "line": one.origin.line}
             for one in generic.suspects
         ],
+        "sections": sections(flock),
     }  # fmt: skip
 
 
-def rendering(target: RenderedTarget, *, explain: bool) -> dict[str, Any]:
-    """A target's values for programs; with `explain` each leaf's origin."""
+def rendering(target: RenderedTarget, flock: FlockFile, *, explain: bool) -> dict[str, Any]:
+    """A target's values for programs, and its flock's other sections; with `explain` each leaf's origin."""
     data: dict[str, Any] = {
         "target": target.id,
         "region": target.plan.region,
@@ -67,6 +71,7 @@ def rendering(target: RenderedTarget, *, explain: bool) -> dict[str, Any]:
         "generic_digest": target.generic_digest,
         "digest": target.digest,
         "values": {path: shown(leaf, hidden=hidden) for path, (leaf, hidden) in flat(target).items()},
+        "sections": sections(flock, target.plan),
     }
     if explain:
         data["origins"] = {path: where(leaf) for path, (leaf, _) in flat(target).items()}

@@ -12,9 +12,11 @@ a deployment failed for good      the target is checked, where its flock says an
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
@@ -26,10 +28,14 @@ from scheduler.tables import DriftCheckRow, DriftStandingRow, RunRow, TargetRow
 from shared import exit_codes
 from shared.drift.report import MAX_REASON, RollUp
 from shared.drift.settings import DriftSettings, RemediationMode
+from shared.log import log_event
 from shared.models import RunKind, RunStatus
+
+log = logging.getLogger(__name__)
 
 MAX_REMEDIES: Final = 3
 """Changes in a row up to which a remedy is begun: what drifts again and again is a person's matter."""
+_DEPLOYMENTS: Final = (RunKind.APPLY, RunKind.DESTROY, RunKind.ROLLBACK)
 _FAILED: Final = (RunStatus.ERRORED, RunStatus.HALTED, RunStatus.LOST)
 _EXIT_CODES: Final = {
     RollUp.IN_SYNC: exit_codes.OK,
@@ -50,6 +56,14 @@ def correct(session: Session, run: RunRow) -> None:
         run.exit_code = _EXIT_CODES[RollUp(check.roll_up)]
 
 
+def is_news(session: Session, run: RunRow) -> bool:
+    """Whether people hear that the run was halted: of a check that is halted each time they hear once."""
+    if run.kind != RunKind.DRIFT:
+        return True
+    standing = session.get(DriftStandingRow, run.target)
+    return standing is None or standing.last_status != RunStatus.HALTED
+
+
 def ended(context: SchedulerContext, session: Session, run: RunRow, target: TargetRow, *, followed: bool) -> None:
     """Write down what follows, and queue the second check where one is to be made at once.
 
@@ -60,10 +74,16 @@ def ended(context: SchedulerContext, session: Session, run: RunRow, target: Targ
         target: its target, locked.
         followed: whether another run takes up what it did not do.
     """
-    if run.kind == RunKind.DRIFT:
-        _check_ended(context, session, run, target)
-    elif run.kind in (RunKind.APPLY, RunKind.DESTROY, RunKind.ROLLBACK):
-        _deployment_ended(context, session, run, target, followed=followed)
+    try:
+        with session.begin_nested():
+            if run.kind == RunKind.DRIFT:
+                _check_ended(context, session, run, target)
+            elif run.kind in _DEPLOYMENTS:
+                _deployment_ended(context, session, run, target, followed=followed)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with drift here, the run has ended and frees its target
+        log_event(log, "drift_not_settled", level=logging.ERROR, run=run.id, target=run.target, error=repr(error))
 
 
 def gave_way(standing: DriftStandingRow, *, every_s: int | None, now: datetime) -> None:

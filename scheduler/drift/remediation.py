@@ -5,7 +5,8 @@
              (`rollout.safety_gate`), and any other waits. The same as `plan` in a flock without such rules, and for a
              target that was given another release and not deployed since: that would be a deployment
 
-What is wanted was written down when the drift was confirmed. The transaction that starts the roll-out settles it. One
+What is wanted was written down when the drift was confirmed, and begins once people were told. The transaction that
+starts the roll-out settles it. One
 roll-out takes all targets of a flock that have the same release. It waits while the flock has another roll-out, and a
 person's roll-out cancels it: it must never stand in the way of a deployment.
 """
@@ -44,6 +45,9 @@ def remedy(context: SchedulerContext) -> int:
             .join(TargetRow, TargetRow.id == DriftStandingRow.target)
             .where(
                 DriftStandingRow.remedy.is_not(None),
+                # People hear of it first: what is put right at once would never be told.
+                DriftStandingRow.told_roll_up == DriftStandingRow.roll_up,
+                DriftStandingRow.told_shape == DriftStandingRow.shape,
                 TargetRow.release_digest.is_not(None),
                 TargetRow.flock.not_in(busy),
             )

@@ -58,7 +58,7 @@ class Difference:
     def same(self) -> bool:
         """Whether both mean the same."""
         if self.entry:
-            return False
+            return same(*({} if value is None else {"": value} for value in (self.before, self.after)))
         if self.shape.unordered and isinstance(self.before, list) and isinstance(self.after, list):
             return same(sorted(self.before, key=_json), sorted(self.after, key=_json))
         return same(self.before, self.after)
@@ -129,11 +129,11 @@ def _differences(pair: _Pair, shape: Shape, path: tuple[Step, ...]) -> Iterator[
         if isinstance(before, dict) and isinstance(after, dict):
             for key in sorted(before.keys() | after.keys()):
                 inner = shape.members.get(key) or shape.element or UNKNOWN
-                found = _differences(pair.member(key), inner, (*path, key))
+                inside = _differences(pair.member(key), inner, (*path, key))
                 if (key in before) != (key in after):
                     # An object has all its attributes, if need be as null: this is a map.
-                    found = (replace(one, entry=True) for one in found)
-                yield from found
+                    inside = (replace(one, entry=True) for one in inside)
+                yield from inside
             return
         if isinstance(before, list) and isinstance(after, list) and _of_objects(before) and _of_objects(after):
             found = list(_in_lists(pair, shape, path))

@@ -1,7 +1,8 @@
 """Are two values the same to the provider, only written otherwise? Pure.
 
-Equal are: nothing in any spelling (null, "", [] and {}; but an entry with an empty value is an entry, as a tag is); JSON documents that say the same, policies with what IAM makes
-of them; one moment in two notations. Null and false or 0 are not: what is unset has the service's own default.
+Equal are: nothing in any spelling (null, "", [] and {}; but an entry of a map with an empty value is an entry, as a tag
+is); JSON documents that say the same, policies with what IAM makes of them; one moment in two notations. Null and false
+or 0 are not: what is unset has the service's own default.
 
 What this calls equal is no drift, so it errs on the side of a difference.
 """

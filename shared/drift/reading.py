@@ -108,8 +108,11 @@ def drift_report(
             )
             add_pending(findings, second, planned.plan, around)
     everything = [*findings.values(), *data]
-    known = {one.address for one in everything}
-    return _report(everything, [*gaps, *_gaps(document, known, refreshed, planned)], version=document.terraform_version)
+    said = [*gaps, *_gaps(document, {one.address for one in everything}, refreshed, planned)]
+    if refreshed.evidence.failures and not said and all(one.status.checked for one in everything):
+        # Whatever it was about: a look that ended with an error was none at everything.
+        said = [_said(failure.address, failure.text) for failure in refreshed.evidence.failures]
+    return _report(everything, said, version=document.terraform_version)
 
 
 def types_to_judge(plan: Mapping[str, Any]) -> frozenset[str]:

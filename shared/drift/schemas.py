@@ -29,7 +29,7 @@ class Shape:
 UNKNOWN: Final = Shape()
 
 
-def shapes(document: Mapping[str, Any], types: Collection[str]) -> dict[str, Shape]:
+def shapes(document: Any, types: Collection[str]) -> dict[str, Shape]:
     """The shapes of resource types, by type; what is not as expected has none.
 
     Args:
@@ -37,7 +37,7 @@ def shapes(document: Mapping[str, Any], types: Collection[str]) -> dict[str, Sha
         types: those that are needed: a provider has more than a thousand.
     """
     found: dict[str, Shape] = {}
-    for provider in _mapping(document.get("provider_schemas")).values():
+    for provider in _mapping(_mapping(document).get("provider_schemas")).values():
         for name, schema in _mapping(_mapping(provider).get("resource_schemas")).items():
             if name in types:
                 found[name] = _block(_mapping(_mapping(schema).get("block")), 0)

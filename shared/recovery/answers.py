@@ -31,22 +31,25 @@ def described(spec: Described, answer: str) -> Iterable[Candidate]:
         )
 
 
-def looked_up(lookup: Lookup, body: str) -> Iterable[Candidate]:
-    """The items of an answer to a lookup.
+def looked_up(lookup: Lookup, name: str, body: str) -> Iterable[Candidate]:
+    """The items of an answer to a lookup that have the name.
 
     Args:
         lookup: what was asked.
+        name: of what.
         body: the answer.
     """
-    wanted = (lookup.name, lookup.id, lookup.created)
+    wanted = (lookup.name.removesuffix(":"), lookup.id, lookup.created)
     if lookup.json:
         found = [[item.get(path) for path in wanted] for item in items_in(json.loads(body), lookup.items)]
     else:
         found = [[text_at(item, path) for path in wanted] for item in root_of(body).findall(lookup.items)]
-    for name, identifier, created in found:
-        yield Candidate(
-            id=str(identifier or name), attributes={lookup.attribute: str(name)}, created_at=instant(created)
-        )
+    for said, identifier, created in found:
+        own = str(said).rpartition(":")[2] if lookup.name.endswith(":") else str(said)
+        if not lookup.name or own == name:
+            yield Candidate(
+                id=str(identifier or name), attributes={lookup.attribute: name}, created_at=instant(created)
+            )
 
 
 def root_of(text: str) -> ElementTree.Element:

@@ -103,8 +103,8 @@ EC2: dict[str, Described] = {
     "aws_vpc": _of("DescribeVpcs", "vpcSet", "vpcId", "vpc-id", cidr_block="cidrBlock"),
     "aws_vpc_dhcp_options": _of("DescribeDhcpOptions", "dhcpOptionsSet", "dhcpOptionsId", "dhcp-options-id"),
     "aws_vpc_endpoint": _of(
-        "DescribeVpcEndpoints", "vpcEndpointSet", "vpcEndpointId", "vpc-endpoint-id",
-        vpc_id="vpcId", service_name="serviceName", state="state",
+        "DescribeVpcEndpoints", "vpcEndpointSet", "vpcEndpointId", "",
+        id_parameter="VpcEndpointId", vpc_id="vpcId", service_name="serviceName", state="state",
     ),
     "aws_vpn_gateway": _of("DescribeVpnGateways", "vpnGatewaySet", "vpnGatewayId", "vpn-gateway-id", state="state"),
 }  # fmt: skip

@@ -28,7 +28,7 @@ class Lookup:
     items: str
     """Path of the item, or of the list of them."""
     name: str
-    """Path of the name within an item."""
+    """Path of the name within an item; with a `:` behind it, of an ARN that ends in the name. Empty: not said again."""
     created: str = ""
     """Path of the time at which it was made."""
     id: str = ""
@@ -145,6 +145,18 @@ LOOKUPS: dict[str, Lookup] = {
     "aws_secretsmanager_secret": Lookup(
         service="secretsmanager", operation="secretsmanager.DescribeSecret", journal="name", parameter="SecretId",
         attribute="name", items="", name="Name", created="CreatedDate", id="ARN",
+    ),
+    "aws_cloudtrail": Lookup(
+        service="cloudtrail", operation="com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.DescribeTrails",
+        journal="name", parameter="trailNameList[]", attribute="name", items="trailList", name="Name", id="TrailARN",
+    ),
+    "aws_sns_topic": Lookup(
+        service="sns", operation="ListTopics 2010-03-31", journal="name", parameter="", attribute="name",
+        items="ListTopicsResult/Topics/member", name="TopicArn:", id="TopicArn",
+    ),
+    "aws_sqs_queue": Lookup(
+        service="sqs", operation="AmazonSQS.GetQueueUrl", journal="queuename", parameter="QueueName",
+        attribute="name", items="", name="", id="QueueUrl", missing=("QueueDoesNotExist", "NonExistentQueue"),
     ),
     "aws_ssm_parameter": Lookup(
         service="ssm", operation="AmazonSSM.DescribeParameters", journal="name", parameter="Filters=Name",

@@ -121,20 +121,24 @@ class _Asker:
             by_tags = [_filters({f"tag:{key}": [value] for key, value in tags.items()}) for tags in tagged]
             wanted += [filters for number, filters in enumerate(by_tags) if filters not in by_tags[:number]]
         found: dict[str, Candidate] = {}
-        for answer in self._ask([self._query("ec2", spec.action, "2016-11-15", item) for item in wanted]):
-            found |= {item.id: item for item in described(spec, answer)}
+        calls = [self._query("ec2", spec.action, "2016-11-15", item) for item in wanted]
+        for answer in self._transport(calls):
+            if spec.id_parameter and answer.status == 400 and ".NotFound" in answer.body:
+                continue  # a filter finds nothing; a parameter says so
+            found |= {item.id: item for item in described(spec, _whole(answer))}
         return list(found.values())
 
     def by_name(self, lookup: Lookup, made: Sequence[JournalRecord]) -> list[Candidate]:
         """What the cloud has of the journal's names, and since when."""
-        found = []
+        found: list[Candidate] = []
         for name in sorted(_ids(made, lookup.journal)):
             (answer,) = self._transport([self._lookup_call(lookup, name)])
             if answer.status in (400, 404) and any(word in answer.body for word in lookup.missing):
                 continue
-            if answer.status != 200 or '"Truncated":true' in answer.body.replace(" ", ""):
+            cut_short = '"Truncated":true' in answer.body.replace(" ", "") or "<NextToken>" in answer.body
+            if answer.status != 200 or cut_short:
                 raise NotAnswered(answer.body[:200])
-            found += [item for item in looked_up(lookup, answer.body) if item.attributes[lookup.attribute] == name]
+            found += looked_up(lookup, name, answer.body)
         return found
 
     def group_rules(self, kind: str, made: Sequence[JournalRecord]) -> list[Candidate]:
@@ -234,18 +238,15 @@ class _Asker:
         return [item for item in self._view.creates + self._view.held if item.type == kind]
 
     def _ask(self, calls: Sequence[Call]) -> list[str]:
-        answers = self._transport(calls)
-        for answer in answers:
-            if answer.status != 200 or "<nextToken>" in answer.body:
-                raise NotAnswered(answer.body[:200])
-        return [answer.body for answer in answers]
+        return [_whole(answer) for answer in self._transport(calls)]
 
     def _lookup_call(self, lookup: Lookup, name: str) -> Call:
         operation, _, version = lookup.operation.partition(" ")
         if operation == "GET":
             return self._rest(lookup.service, version, "", region=self._region)
         if version:
-            return self._query(lookup.service, operation, version, {lookup.parameter: name})
+            named = {lookup.parameter: name} if lookup.parameter else {}
+            return self._query(lookup.service, operation, version, named)
         return self._json(lookup.service, operation, lookup.body(name))
 
     def _query(self, service: str, action: str, version: str, parameters: Mapping[str, str]) -> Call:
@@ -272,6 +273,13 @@ class _Asker:
         # S3 wants the body's hash as a header, too.
         headers = {"x-amz-content-sha256": hashlib.sha256(b"").hexdigest()} if service == "s3" else {}
         return Call(service=service, region=region, host=host, method="GET", path=path, query=query, headers=headers)
+
+
+def _whole(answer: Answer) -> str:
+    """The body of an answer that says all of it."""
+    if answer.status != 200 or "<nextToken>" in answer.body:
+        raise NotAnswered(answer.body[:200])
+    return answer.body
 
 
 def _filters(wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import Any
 from shared.models import JournalRecord
 from shared.recovery.calls import was_answered
 from shared.recovery.imports import Import
+from shared.recovery.older_rules import OLDER_RULE, older_rule_id, older_rule_is
 from shared.recovery.rules import RULES, differs, import_id, names_of, same
 from shared.recovery.table import Rule
 from shared.recovery.views import Candidate, PlanView, Resource, tags_of
@@ -155,15 +156,14 @@ class _Books:
         if identifier is not None and not possible:
             return  # gone
         for item in possible:
-            planned = [res for res in self._free if res.type == rule.type and _fits(item, res.values)]
-            if identifier is None:
-                # Somebody else's may look alike: only what carries our tags, or lies in what is ours, is taken.
-                planned = [res for res in planned if tags_of(res.values) or rule.operation.startswith("Authorize")]
+            planned = self._planned_for(item, record, rule, certain=identifier is not None)
             if len(planned) == 1:
                 self._bind(record, rule, planned[0], item.id)
                 return
             if planned:
                 self._stop(record, f"{item.id} fits {len(planned)} planned resources", may_defer=True)
+                return
+            if self._older_rule(record, rule, item):
                 return
         if identifier is not None:
             self._stop(record, "no planned resource fits it", may_defer=True)
@@ -175,6 +175,29 @@ class _Books:
         ):
             self._stop(record, "its answer was lost, and something like it exists that nobody holds", may_defer=True)
         # else: nothing like it exists, so it was never made
+
+    def _planned_for(self, item: Candidate, record: JournalRecord, rule: Rule, *, certain: bool) -> list[Resource]:
+        """The planned resources that an existing thing could be."""
+        within = rule.operation.startswith("Authorize")
+        free = [res for res in self._free if res.type == rule.type]
+        fitting = [res for res in free if _fits(item, res.values, tags=not within)]
+        if not certain:
+            # Somebody else's may look alike: only what carries our tags, or lies in what is ours, is taken.
+            return [res for res in fitting if within or tags_of(res.values)]
+        if fitting or within:
+            return fitting
+        # Surely the run's own: tags that it does not carry (yet) do not speak against it.
+        return [res for res in free if not _contradicts(item, res.values)]
+
+    def _older_rule(self, record: JournalRecord, rule: Rule, item: Candidate) -> bool:
+        """Bind a security group's rule to a planned resource of the older type, which is named by its values."""
+        if not rule.operation.startswith("Authorize"):
+            return False
+        for planned in self._free:
+            if planned.type == OLDER_RULE and older_rule_is(planned.values, rule.type, item.attributes):
+                self._bind(record, rule, planned, older_rule_id(planned.values))
+                return True
+        return False
 
     def _without_query(
         self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None
@@ -244,20 +267,21 @@ def _older(item: Candidate, record: JournalRecord) -> bool:
     return not was_answered(record) and item.created_at is not None and item.created_at < record.at_wall - SKEW
 
 
-def _fits(item: Candidate, values: Mapping[str, Any]) -> bool:
+def _contradicts(item: Candidate, values: Mapping[str, Any]) -> bool:
+    """Whether an attribute that both sides know is another one."""
+    known = ((values.get(attribute), actual) for attribute, actual in item.attributes.items())
+    return any(wanted is not None and str(wanted) != actual for wanted, actual in known)
+
+
+def _fits(item: Candidate, values: Mapping[str, Any], *, tags: bool) -> bool:
     """Whether a planned resource could be this one: nothing known differs, and something known is equal."""
-    equal = 0
-    for attribute, actual in item.attributes.items():
-        wanted = values.get(attribute)
-        if wanted is None:
-            continue
-        if str(wanted) != actual:
-            return False
-        equal += 1
-    tags = tags_of(values)
-    if any(item.tags.get(key) != value for key, value in tags.items()):
+    if _contradicts(item, values):
         return False
-    return equal > 0 or bool(tags)
+    equal = any(values.get(attribute) is not None for attribute in item.attributes)
+    wanted = tags_of(values) if tags else {}
+    if any(item.tags.get(key) != value for key, value in wanted.items()):
+        return False
+    return equal or bool(wanted)
 
 
 def _alike(item: Candidate, resource: Resource) -> bool:

@@ -4,12 +4,15 @@
     places          what a check may refer to, put in for one target
     records         the first state, the order to a worker, plans, verdicts and results, as they travel
     reversibility   an entry of a plan -> reversible, with data loss, or irreversible, and why
-    stateful        which resource types hold data, which operations nothing undoes, with their sources
+    stateful        which resource types hold what is lost with them, with their sources
+    rebuilt         which hold nothing but what their configuration says
+    states          a state document, read as far as all of this needs it
     rearranging     a plan's moves, forgets and imports -> what has to be turned around
     inverses        those -> the extra file of the first configuration that turns them around
     making          a plan of the first configuration -> the items of a rollback plan
     bounds          what of that plan may be carried out
     comparison      two state documents -> what differs, attribute by attribute, without secrets
+    standing        where rollbacks stand, as the API returns them
 
 A rollback plans the first configuration against the current state. It never restores a state: an old state with an old
 configuration reports no changes, and what was made since is forgotten by everybody.

@@ -20,11 +20,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.rollback.reversibility import label
+from shared.rollback.stateful import keeps_data
 from shared.safety.comparison import named, outside
-from shared.safety.entries import MAX_ENTRIES, Entry, Place, SafetyPlan, in_order
+from shared.safety.entries import MAX_ENTRIES, Entry, Operation, Place, SafetyPlan, in_order
 from shared.safety.rules import Demand, SafetyRules, demand
 
 _SHOWN = 1000
+_DEPOSED = " (deposed)"
 
 
 class Decision(StrEnum):
@@ -161,8 +163,17 @@ def unconsented(plan: SafetyPlan, consents: Collection[str]) -> list[Entry]:
     return [
         entry
         for entry in in_order(plan.entries)
-        if entry.address.removesuffix(" (deposed)") not in named_already and label(entry).needs_consent
+        if entry.address.removesuffix(_DEPOSED) not in named_already and label(entry).needs_consent
     ]
+
+
+def consentable(plan: SafetyPlan) -> frozenset[str]:
+    """The addresses to which a consent means anything: what cannot be undone, and what is made and will hold data.
+
+    The latter holds nothing up. A rollback deletes it without another question where somebody named it before.
+    """
+    made = {entry.address for entry in plan.entries if entry.operation is Operation.CREATE and keeps_data(entry.type)}
+    return frozenset(made | {entry.address.removesuffix(_DEPOSED) for entry in unconsented(plan, ())})
 
 
 def _by_consents(plan: SafetyPlan, decided: Verdict, consents: Collection[str]) -> Verdict:

@@ -1,4 +1,4 @@
-"""Plan, apply, look for drift, change and destroy the corpus with the real provider; say what the cloud saw.
+"""Plan, apply, look for drift, change, alter and destroy the corpus with the real provider; say what the cloud saw.
 
     python -m tests.aws_corpus check     each run with its own allowance; exit code 1 unless all of it holds
     python -m tests.aws_corpus recover   its state is lost: everything is found again and imported, from the journal
@@ -16,12 +16,16 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import boto3
 
 from deploy.demo.arrivals import Arrived
+from shared.drift.report import Cause, DriftReport
 from shared.safety.allowance import Allowance
 from tests.aws_corpus.harness import CONFIGURATION, TIMING, Terraform, VerifyingCloud, verifying_cloud
+from tests.aws_corpus.injecting import Check, Outcome, inject, judge, problems, summary
+from tests.aws_corpus.injections import injections
 from tests.aws_corpus.recovering import Recovering
 from tests.compile.traces import trace_of
 from tests.integration.proxy_cloud import REAL_KEY, REAL_SECRET
@@ -32,6 +36,10 @@ TRACES = Path(__file__).with_name("traces.json")
 FLAGS = ("-no-color", "-input=false", "-parallelism=20")
 CHANGED = "-var=revision=2"
 GOAL = 60
+#: The check runs Terraform by itself; this is what the other runs give on the command line.
+CHECK_VARIABLES = {"TF_VAR_revision": "2", "TF_CLI_ARGS_plan": "-parallelism=20"}
+#: What the cloud's model changes by itself.
+RESTLESS: frozenset[tuple[str, str]] = frozenset()
 #: What reads by a POST that names no operation: the cloud's own judge, who knows no paths, takes it for a change.
 READS_BY_PATH = frozenset({"/get-group", "/get-group-query", "/get-group-configuration", "/groups-list"})
 
@@ -53,6 +61,38 @@ class Corpus:
         """A plan as one run, and exactly that plan's apply as another that may do what the plan's entries need."""
         self.read_only(f"{name}: plan", "plan", "-out=plan.out", *words)
         self._run(f"{name}: apply", self._terraform.plan_entries("plan.out"), "apply", *FLAGS, "plan.out")
+
+    def checked(self, name: str) -> tuple[DriftReport, dict[str, Any]]:
+        """A drift check by the worker's own code, as a run that may only read; also the state as it was refreshed."""
+        self._cloud.arrived()
+        with self._terraform.holding(Allowance.reads()) as variables:
+            check = Check(self._terraform, {**self._terraform.base, **variables, **CHECK_VARIABLES})
+            report = check.report()
+        arrived = self._cloud.arrived()
+        changes = [entry for entry in arrived if changed(entry)]
+        counts = ", ".join(f"{count} {status.value}" for status, count in report.counts().items())
+        print(f"{name}: {counts}; {len(arrived)} calls, {len(changes)} that change something", flush=True)
+        if changes:
+            self.wrong.append(f"{name}: {[(entry.service, entry.operation, entry.path) for entry in changes]}")
+        return report, check.refreshed["prior_state"]
+
+    def unchanged(self) -> None:
+        """Nobody has touched anything since the last apply: a check has to say so."""
+        report, _ = self.checked("drift check of what nobody touched")
+        for resource in report.drifted:
+            paths = [change.path for change in resource.attributes if change.cause is Cause.CHANGED_OUTSIDE]
+            if not (paths and {(resource.address, path) for path in paths} <= RESTLESS):
+                self.wrong.append(f"drift of what nobody touched: {resource.address} {paths}")
+        self.wrong += [f"not checked: {resource.address}: {resource.reason}" for resource in report.not_checked]
+
+    def injected(self) -> None:
+        """Everything in the table is changed by boto3; what the provider sees of it has to be found and named."""
+        outcome, before = Outcome(), self._terraform.state()
+        made = inject(injections(), before, self._cloud.url, outcome)
+        report, refreshed = self.checked(f"drift check after {len(made)} changes")
+        judge(made, before, {"values": refreshed["values"]}, report, outcome)
+        print(summary(outcome))
+        self.wrong += problems(outcome)
 
     def alter(self) -> None:
         """Change a few things behind Terraform's back."""
@@ -92,6 +132,8 @@ def check(corpus: Corpus, terraform: Terraform, proxy: ProxyThread) -> int:
     corpus.alter()
     corpus.read_only("drift", "plan", "-refresh-only")
     corpus.planned("change", CHANGED)
+    corpus.unchanged()
+    corpus.injected()
     corpus.planned("destroy", CHANGED, "-destroy")
     refusals = [
         f"{intent.service}:{intent.operation}"

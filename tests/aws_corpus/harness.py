@@ -66,21 +66,38 @@ class Terraform:
         self._proxy = proxy
         self._redis_url = redis_url
         self._plugins = plugins
+        self.base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_IN_AUTOMATION": "1",
+        }
 
     def init(self) -> None:
         """Make it ready; nothing is called."""
         self._terraform({}, "init", "-input=false", f"-plugin-dir={self._plugins}").check_returncode()
 
+    @contextmanager
+    def holding(self, allowance: Allowance) -> Iterator[dict[str, str]]:
+        """The environment of commands that are one run, which may do what `allowance` says."""
+        self._proxy.allowances.allowance_now = allowance
+        with Worker(self._proxy, self._redis_url, timing=self._proxy.timing) as worker:
+            yield worker.environment(self._proxy.ca)
+            worker.done()
+
     def run(
         self, allowance: Allowance, *words: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """One command as a run that may do what `allowance` says."""
-        self._proxy.allowances.allowance_now = allowance
-        with Worker(self._proxy, self._redis_url, timing=self._proxy.timing) as worker:
-            variables = {**worker.environment(self._proxy.ca), **(environment or {})}
-            done = self._terraform(variables, *words)
-            worker.done()
-        return done
+        with self.holding(allowance) as variables:
+            return self._terraform({**variables, **(environment or {})}, *words)
+
+    def state(self) -> dict[str, Any]:
+        """`show -json` of the state."""
+        shown = self._terraform({}, "show", "-json")
+        shown.check_returncode()
+        state: dict[str, Any] = json.loads(shown.stdout)
+        return state
 
     def plan_entries(self, file: str) -> Allowance:
         """What the entries of a saved plan allow."""
@@ -100,16 +117,10 @@ class Terraform:
         return {resource["type"] for resource in state["resources"] if resource["mode"] == "managed"}
 
     def _terraform(self, variables: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-        base = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "CHECKPOINT_DISABLE": "1",
-            "TF_IN_AUTOMATION": "1",
-        }
         return subprocess.run(
             ["terraform", *words],
             cwd=self.folder,
-            env={**base, **variables},
+            env={**self.base, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

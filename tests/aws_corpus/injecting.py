@@ -6,10 +6,9 @@ Who judges: the state before and the state as Terraform refreshed it, value by v
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,6 +120,13 @@ class _Loose(worker_terraform.Terraform):
         return shown
 
 
+def problems(outcome: Outcome) -> Iterator[str]:
+    """What is wrong with it: a change that was not found; and a table whose changes are none any more."""
+    for name in ("refused", "unseen", "missed", "unexpected"):
+        for what in getattr(outcome, name):
+            yield f"injection: {name}: {what}"
+
+
 def inject(all_of_them: Sequence[Injection], state: Mapping[str, Any], url: str, outcome: Outcome) -> list[Injection]:
     """Make them; returns those that the cloud took."""
     session = boto3.Session(aws_access_key_id=REAL_KEY, aws_secret_access_key=REAL_SECRET, region_name="eu-west-1")
@@ -158,7 +164,7 @@ def judge(
     found = {resource.address: resource for resource in report.drifted}
     for one in made:
         kind = one.address.partition(".")[0]
-        if one.paths == (GONE,):
+        if one.paths == (GONE,) or one.address not in now:
             if one.address in now:
                 outcome.unseen.append(f"{one.address}: gone")
                 continue
@@ -244,11 +250,10 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def as_lines(outcome: Outcome, say: Callable[[str], None]) -> None:
-    """Say what became of them."""
-    say(
+def summary(outcome: Outcome) -> str:
+    """What became of them, in a line."""
+    return (
         f"{outcome.made} changes by boto3; {outcome.seen} attributes of {outcome.types} types seen by the provider: "
         f"{outcome.seen - len(outcome.missed)} found and named, {len(outcome.missed)} missed; "
         f"{len(outcome.unexpected)} resources named that nobody changed"
     )
-    say(json.dumps({"refused": len(outcome.refused), "unseen": len(outcome.unseen)}))

@@ -98,7 +98,6 @@ def _tags() -> Iterator[Injection]:
     for address, kind, name in (
         ("aws_ssm_parameter.this", "Parameter", "name"),
         ("aws_ssm_document.this", "Document", "name"),
-        ("aws_ssm_maintenance_window.this", "MaintenanceWindow", "id"),
     ):
         yield tag(
             address,
@@ -287,7 +286,6 @@ def _access() -> Iterator[Injection]:
         "iam.update_account_password_policy",
         {"MinimumPasswordLength": 20, "RequireSymbols": True, "MaxPasswordAge": 30, "PasswordReusePrevention": 3},
     )
-    yield _one(group, "path", "iam.update_group", lambda r, of: {"GroupName": r["name"], "NewPath": "/injected/"})
     yield _one("aws_kms_alias.this", GONE, "kms.delete_alias", lambda r, of: {"AliasName": r["name"]})
     yield _one(
         "aws_ssm_maintenance_window.this",
@@ -1063,7 +1061,7 @@ def _storage() -> Iterator[Injection]:
         "s3.put_bucket_policy",
         lambda r, of: {
             "Bucket": r["bucket"],
-            "Policy": _policy("Injected", Action="s3:PutObject", Resource=f"arn:aws:s3:::{r['bucket']}/*"),
+            "Policy": _policy("Injected", Action="s3:PutObjectAcl", Resource=f"arn:aws:s3:::{r['bucket']}/*"),
         },
     )
     yield _one(

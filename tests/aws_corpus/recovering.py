@@ -36,7 +36,7 @@ FLAGS = ("-no-color", "-input=false", "-parallelism=20")
 BLOCKS = "interlock_recovery.tf"
 MAX_ROUNDS = 8
 #: What a plan says of an id, where it is not the state's: attributes that hold what the import took.
-IDENTITIES = ("id", "arn", "name")
+IDENTITIES = ("id", "arn", "name", "policy_arn")
 
 
 class Recovering:

@@ -67,6 +67,7 @@ resource "aws_iam_role_policy" "worker" {
 FLOCK = """
 name: drift
 configuration: terraform
+drift: {{confirm: false}}
 targets:
   - {{region: eu, provider_region: eu-west-1, variables: {{timeout: {timeout}}}}}
 """

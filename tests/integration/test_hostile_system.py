@@ -15,6 +15,7 @@ import pytest
 from deploy.demo.fleet import Fleet
 from deploy.demo.stage import Stage
 from shared import exit_codes
+from shared.drift.report import RollUp
 from shared.models import RunStatus
 from tests import external_provider
 from tests.integration.system import eventually
@@ -32,8 +33,9 @@ terraform {{
   }}
 }}
 
+# It waits until it is armed: what was deployed in good faith may turn.
 data "external" "hostile" {{
-  program = ["/bin/sh", "-c", "{folder}/{cli} >&2; echo '{{}}'"]
+  program = ["/bin/sh", "-c", "[ ! -e {folder}/armed ] || {folder}/{cli} >&2; echo '{{}}'"]
 }}
 
 resource "terraform_data" "one" {{
@@ -99,15 +101,32 @@ def halts(world: World, target: str) -> list[Any]:
     return [one for one in world.interlock("notify", "list") if one["kind"] == "halt" and one["target"] == target]
 
 
-@pytest.mark.parametrize("command", ["plan", "apply"])
-def test_a_data_source_that_calls_the_cloud_while_a_plan_is_made_halts_the_run(world: World, command: str) -> None:
-    ended = world.interlock(command, "source.eu", "-f", str(world.folder), code=exit_codes.REFUSED)["runs"][0]
+@pytest.fixture(scope="module")
+def armed(world: World) -> None:
+    """The first apply is harmless; from then on the data source is not."""
+    assert world.interlock("apply", "source.eu", "-f", str(world.folder))["runs"][0]["status"] == "applied"
+    world.stage._plugin_dir.joinpath("armed").touch()
+
+
+@pytest.mark.usefixtures("armed")
+@pytest.mark.parametrize("command", ["plan", "drift check", "apply"])
+def test_a_data_source_that_calls_the_cloud_halts_whatever_reads_it(world: World, command: str) -> None:
+    before, told = world.stage.state("source.eu"), halts(world, "source.eu")
+    ended = world.interlock(*command.split(), "source.eu", code=exit_codes.REFUSED)["runs"][0]
     assert ended["status"] == RunStatus.HALTED
     assert "sqs:CreateQueue" in ended["reason"]
     assert set(journal_of(world, ended["id"])) == {("CreateQueue", "refused")}
     assert world.mutations() == []
-    assert world.stage.state("source.eu").get("resources", []) == [], "nothing was applied"
-    assert any("sqs:CreateQueue" in one["title"] and "hostile" in one["title"] for one in halts(world, "source.eu"))
+    assert world.stage.state("source.eu")["resources"] == before["resources"], "nothing was applied"
+    (halt,) = [one for one in halts(world, "source.eu") if one not in told]
+    assert "sqs:CreateQueue" in halt["title"]
+    assert "hostile" in halt["title"]
+
+
+def test_a_drift_check_that_was_halted_has_not_checked_anything(world: World) -> None:
+    stands = world.stage.api.drift_of("source.eu").standing
+    assert (stands.last_status, stands.checked_at) == (RunStatus.HALTED, None)
+    assert stands.roll_up in (None, RollUp.NOT_CHECKED)
 
 
 def test_a_provisioner_that_calls_the_cloud_halts_the_deployment_and_no_later_phase_begins(

@@ -71,6 +71,10 @@ resource "terraform_data" "endless" {
 FLOCK = """
 name: stock
 configuration: terraform
+safety:
+  auto:
+    - {operations: [create, update]}
+    - {operations: [provisioner], types: [local-exec]}
 targets:
   - {region: eu, provider_region: eu-west-1}
 """
@@ -126,7 +130,9 @@ def world(tmp_path: Path) -> Iterator[World]:
     (folder / "terraform" / "main.tf").write_text(GENERIC)
     (folder / "flock.yaml").write_text(FLOCK)
     environ = {name: value for name, value in os.environ.items() if name != "TF_CLI_CONFIG_FILE"}
-    with Fleet(tmp_path / "home") as fleet:
+    home = tmp_path / "home"
+    home.mkdir()
+    with Fleet(home) as fleet:
         provider = choose_provider(
             plugin_dir=None, environ=environ, terraform=terraform_of(os.environ), install_dir=tmp_path / "provider"
         )

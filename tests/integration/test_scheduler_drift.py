@@ -90,6 +90,7 @@ def test_ticks_that_tell_at_once_tell_once(world: World) -> None:
 def test_ticks_that_remedy_at_once_start_one_roll_out(world: World) -> None:
     deploy(world, *FLEET[:3], remediation={"mode": "plan"})
     confirmed(world, *FLEET[:3])
+    telling.tell(world.context)
     assert failures(at_once(*[lambda: remediation.remedy(world.context)] * THREADS)) == []
     (rollout,) = service.listed(world.context, flock=None, limit=10)
     assert [target.id for target in service.get(world.context, rollout.id).targets] == FLEET[:3]

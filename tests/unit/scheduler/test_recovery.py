@@ -6,6 +6,7 @@ import pytest
 
 from scheduler import journal, quarantine, runs
 from scheduler.recovery import recovery
+from scheduler.rows import find_run
 from scheduler.settlement import end_run
 from shared.errors import ApiError
 from shared.models import Assignment, JournalOutcome, Recovery, RunKind, RunStatus
@@ -46,6 +47,15 @@ def test_a_recovering_run_that_is_cut_in_its_turn_hides_nothing(world: World) ->
     world.journal(second, "CreateTopic")
     _, found = take_over(world, cut(world, second), holder="h3")
     assert operations(found) == ["CreateQueue", "CreateTopic"]
+
+
+def test_a_run_accounts_for_its_own_creates_once_it_takes_them_back(world: World) -> None:
+    run, _ = world.begin()
+    world.journal(run, "CreateQueue")
+    assert operations(recovery(world.context, TARGET, run_id=run.run.id, holder=run.holder)) == []
+    with world.context.database.write() as session:
+        find_run(session, run.run.id).status = RunStatus.ROLLING_BACK
+    assert operations(recovery(world.context, TARGET, run_id=run.run.id, holder=run.holder)) == ["CreateQueue"]
 
 
 def test_a_success_settles_what_came_before_it(world: World) -> None:

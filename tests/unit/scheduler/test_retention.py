@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from scheduler import releases, retention, runs, safety_plans
+from scheduler.drift.queueing import check_now
 from scheduler.retention import prune, prune_by_settings
 from scheduler.rollout import service
 from scheduler.tables import BlobRow, ReleaseRow
@@ -76,6 +77,18 @@ def test_what_a_run_needs_stays_until_it_is_over(world: World) -> None:
     prune(world.context, keep=1)
     assert old in stored(world)
     runs.cancel(world.context, run.id)
+    prune(world.context, keep=1)
+    assert old not in stored(world)
+
+
+def test_what_a_drift_check_looks_at_stays_until_it_is_over(world: World) -> None:
+    old = release(world, "1")
+    releases.register(world.context, "web", release_digest=old)
+    (check,) = check_now(world.context, [TARGET], actor="anna")
+    releases.register(world.context, "web", release_digest=release(world, "2"))
+    prune(world.context, keep=1)
+    assert old in stored(world)
+    runs.cancel(world.context, check.id)
     prune(world.context, keep=1)
     assert old not in stored(world)
 

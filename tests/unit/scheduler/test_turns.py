@@ -109,6 +109,14 @@ def test_a_plan_behind_endless_applies_waits_for_seven_of_them_at_most(world: Wo
     assert claimed.count("calm.north") == 1
 
 
+def test_a_drift_check_is_claimed_last_whoever_waits_for_how_long(world: World) -> None:
+    world.register("busy.north", "calm.north")
+    world.submit("calm.north", RunKind.DRIFT)
+    hints = [job(world, "busy.north") for _ in range(2 * turns.FAIR_EVERY)]
+    assert set(drain(world, hints[0], 2 * turns.FAIR_EVERY)) == {"busy.north"}
+    assert drain(world, hints[0], 1) == ["calm.north"]
+
+
 def test_the_query_is_put_together_once_and_asked_for_each_region(world: World) -> None:
     turns._candidates.cache_clear()
     world.register("web.south")

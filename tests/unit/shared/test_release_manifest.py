@@ -9,8 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from shared import release_manifest
+from shared.drift.settings import DriftSettings
 from shared.errors import PeerError
 from shared.release_manifest import Manifest, canonical, describe_file, digest_of, parse_manifest
+from shared.rollback.settings import RollbackSettings
 from shared.safety.rules import SafetyRules
 from tests.releases import make_release
 
@@ -52,11 +54,34 @@ def test_another_release_than_the_one_asked_for_is_refused_with_both_names() -> 
         parse_manifest(canonical(other), digest=manifest.digest)
 
 
-def test_safety_rules_are_part_of_the_name_and_without_them_it_is_what_it_was_before_there_were_any() -> None:
-    plain, ruled = make_release(ONE)[0], make_release(ONE, safety=SafetyRules())[0]
-    assert b"safety" not in canonical(plain)
+SECTIONS: dict[str, Any] = {"safety": SafetyRules(), "rollback": RollbackSettings(), "drift": DriftSettings()}
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_is_part_of_the_name_and_is_read_back(name: str) -> None:
+    plain, ruled = make_release(ONE)[0], make_release(ONE, **{name: SECTIONS[name]})[0]
     assert plain.digest != ruled.digest
     assert parse_manifest(canonical(ruled), digest=ruled.digest) == ruled
+    assert [one for one in SECTIONS if f'"{one}"'.encode() in canonical(ruled)] == [name]
+
+
+def test_without_a_section_a_release_is_called_what_it_was_called_before_there_were_any() -> None:
+    # Written down from a version of Interlock that knew of neither rollback nor drift.
+    plain, ruled = make_release(ONE)[0], make_release(ONE, safety=SafetyRules())[0]
+    assert plain.digest == "sha256:218cae9ca03970a19dce9c364a37b4e988b2405f76a9247c4e25d0e22b214477"
+    assert ruled.digest == "sha256:0f5e9d1b0cf4fbb44618d73e8dd9b07f0d32d7023aa2f03d440792e2dcdb796a"
+
+
+def test_checks_of_every_kind_survive_the_manifest() -> None:
+    checks = [
+        {"type": "http", "name": "a", "url": "https://x/", "missing_data": "breaching"},
+        {"type": "command", "name": "b", "command": ["./a", "b"], "missing_data": "ignore"},
+        {"type": "prometheus", "name": "c", "url": "http://p", "query": "up", "below": 1, "missing_data": "ignore"},
+        {"type": "cloudwatch", "name": "d", "alarms": ["x"], "missing_data": "not_breaching"},
+    ]
+    settings = RollbackSettings.model_validate({"bake_s": 60, "checks": checks})
+    made = make_release(ONE, rollback=settings)[0]
+    assert parse_manifest(canonical(made), digest=made.digest).rollback == settings
 
 
 def test_there_is_one_spelling() -> None:

@@ -1,4 +1,4 @@
-"""Everything around one rollback: a Terraform that plans by a script, and a scheduler that allows what it is told to."""
+"""Everything around one rollback: a Terraform that plans by a script, a scheduler that allows what it is told to."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Commands:
     def run_within(
         self, argv: Sequence[str], *, limit_ms: int, enough: Callable[[], bool], capture: Path | None = None
     ) -> int | None:
-        return self.run(["check", *argv])
+        return self.run(["", "check", *argv])
 
     @property
     def steps(self) -> list[str]:

@@ -117,8 +117,8 @@ def test_each_command_may_be_interrupted_once(world: World) -> None:
     """What follows a rollback's wish is another Terraform, which has to be told to stop as well."""
     for number in ("one", "two"):
         asker = world.stop_once_it_says(f"begun {number}", Cause.ROLLBACK)
+        script = f"trap 'echo saved {number}; exit 1' INT; echo begun {number}; while :; do sleep 0.05; done"
         with pytest.raises(StopRequested):
-            script = f"trap 'echo saved {number}; exit 1' INT; echo begun {number}; while :; do sleep 0.05; done"
             world.commands.run(["sh", "-c", script])
         asker.join(60)
         assert world.stop.answered(Cause.ROLLBACK) is not None

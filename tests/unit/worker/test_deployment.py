@@ -210,7 +210,7 @@ def test_a_check_that_fails_takes_it_back(world: World) -> None:
 def test_while_it_bakes_and_before_the_rollback_is_bounded_the_proxy_asks_anew(world: World) -> None:
     world.commands.codes["check"] = [3]
     world.carry_out(world.order(checks=(command("smoke"),)))
-    assert world.refreshed == ["applying", "baking", "rolling_back", "rolling_back"]
+    assert world.refreshed == ["planning", "baking", "rolling_back", "rolling_back"]
 
 
 def test_a_test_is_taken_back_though_it_held(world: World) -> None:
@@ -306,7 +306,12 @@ def test_any_other_reason_to_stop_is_left_to_the_scheduler(world: World, cause: 
 def test_a_state_that_could_not_be_stored_is_stored_before_anything_is_planned(world: World) -> None:
     world.commands.codes["apply"] = [1, 0]
     errored = world.directory.work / "errored.tfstate"
-    world.commands.during["apply"] = lambda: None if world.api.plans else errored.write_text("{}") and None
+
+    def fails() -> None:
+        if not world.api.plans:
+            errored.write_text("{}")
+
+    world.commands.during["apply"] = fails
     assert world.carry_out(world.order()).status is RunStatus.ROLLED_BACK
     pushed = world.commands.steps.index("state")
     assert world.commands.lines[pushed] == "state push -no-color errored.tfstate"
@@ -316,11 +321,11 @@ def test_a_state_that_could_not_be_stored_is_stored_before_anything_is_planned(w
 
 def test_where_it_cannot_be_stored_the_rollback_is_left_to_another_run(world: World) -> None:
     world.commands.codes |= {"apply": [1], "state": [1]}
-    world.commands.during["apply"] = lambda: (world.directory.work / "errored.tfstate").write_text("{}") and None
+    world.commands.during["apply"] = (world.directory.work / "errored.tfstate").touch
     outcome = world.carry_out(world.order())
     assert (outcome.status, outcome.reason.endswith("its state could not be stored")) == (RunStatus.ERRORED, True)
     assert world.states == []
-    assert world.directory.errored_state() == b"{}"
+    assert world.directory.errored_state() == b""
 
 
 def test_a_run_of_its_own_deploys_nothing_and_takes_back_at_once(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Bringing back what was there before; with a real Terraform and provider: tests/integration/test_rollback_system.py."""
+"""Bringing back what was there before; with a real Terraform: tests/integration/test_rollback_system.py."""
 
 from __future__ import annotations
 
@@ -291,6 +291,23 @@ def test_what_the_state_holds_is_accounted_for_without_a_plan_of_the_new_configu
     world.api.creates = (MADE,)
     assert world.carry_out().state is RollbackState.ROLLED_BACK
     assert world.commands.steps == ["show", "init", "plan", "show", "apply", "plan", "show"]
+
+
+def test_an_answered_call_of_its_own_that_no_rule_knows_was_heard_by_terraform(tmp_path: Path) -> None:
+    answered = record("quicksight", "CreateFolder", {"FolderId": "f"}, {"Arn": "f"})
+    unheard = record("quicksight", "CreateFolder", {"FolderId": "g"})
+    world = World(tmp_path / "1", left("a"), EMPTY)
+    world.api.creates = (answered,)
+    assert world.carry_out().state is RollbackState.ROLLED_BACK
+    world = World(tmp_path / "2", left("a"), EMPTY)
+    world.api.creates = (answered, unheard)
+    world.commands.codes["plan"] = [1, 0]
+    (only,) = world.carry_out().residue
+    assert only.address == "quicksight:CreateFolder (FolderId=g)"
+    world = World(tmp_path / "3", left("a"), EMPTY)
+    world.api.creates = (answered.model_copy(update={"run_id": "run-aaaaaaaaaaaaaaaa"}),)
+    world.commands.codes["plan"] = [1, 0]
+    assert world.carry_out().state is RollbackState.PARTIAL, "another run may have been cut before it heard"
 
 
 def test_a_run_of_its_own_prepares_the_new_configuration_only_where_that_is_needed(tmp_path: Path) -> None:

@@ -111,10 +111,11 @@ def test_a_tree_is_emptied_and_stays(tmp_path: Path) -> None:
 def test_a_tree_that_somebody_goes_on_writing_is_given_up(tmp_path: Path) -> None:
     top = tmp_path / "work"
     top.mkdir()
-    looks = []
+    looks: list[Path] = []
 
     def enough() -> bool:
-        looks.append((top / f"more-{len(looks)}").touch())
+        looks.append(top / f"more-{len(looks)}")
+        looks[-1].touch()
         return len(looks) > 100
 
     (top / "first").touch()

@@ -57,6 +57,13 @@ def test_one_that_ends_well_all_the_same_is_halted(world: World) -> None:
     assert world.api.reports[0][0] is RunStatus.HALTED
 
 
+def test_a_rollback_that_was_asked_for_before_there_was_anything_to_take_back_ends_the_run(world: World) -> None:
+    world.command("sh", "-c", "trap 'exit 3' INT; echo begun; while :; do sleep 0.05; done")
+    world.in_the_middle(lambda: world.api.now.update(rollback_requested=True))
+    assert world.api.reports == [(RunStatus.CANCELED, 130, "an operator asked for a rollback")]
+    assert world.state is State.RELEASED
+
+
 def test_a_halt_outlives_a_cut_that_comes_after_it(world: World) -> None:
     world.command(*SLOW)
 

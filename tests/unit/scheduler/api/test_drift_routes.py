@@ -7,13 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from scheduler.drift.remediation import remedy
+from scheduler.drift.telling import tell
 from shared.api_client import ApiClient
 from shared.drift.ignoring import IgnoreRule
 from shared.drift.report import RollUp
 from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
 from tests.unit.scheduler.api.conftest import AppClient, Clients
-from tests.unit.scheduler.drift.support import begin_check, deploy, drifted, end
+from tests.unit.scheduler.drift.support import begin_check, deploy, drifted, end, later
 from tests.unit.scheduler.support import TARGET, World
 
 RULE = IgnoreRule.model_validate({"address": "aws_x.*", "expires": "2999-01-01", "reason": "known"})
@@ -77,7 +78,8 @@ def test_a_roll_out_that_somebody_starts_has_the_one_about_drift_go(world: World
     assignment, lease = begin_check(world)
     client("worker").deliver_drift_report(assignment.run.id, holder=assignment.holder, report=drifted())
     end(world, assignment, lease, status=RunStatus.CHECKED)
-    assert remedy(world.context) == 1
+    later(world, 60)
+    assert (tell(world.context), remedy(world.context)) == (1, 1)
     admin = client("admin")
     started = admin.start_rollout(digest, actor="anna")
     assert [(one.id == started.id, one.status.value) for one in admin.rollouts()] == [

@@ -103,6 +103,18 @@ def test_providers_backend_modules_and_versions_are_found(generic: Generic) -> N
     assert generic.findings == ()
 
 
+def test_outputs_are_known_and_whether_they_are_secrets(tmp_path: Path) -> None:
+    text = (
+        'output "a" {\n  value = 1\n}\noutput "b" {\n  value = 1\n  sensitive = true\n}\n'
+        'output "c" {\n  value = 1\n  sensitive = var.hidden\n}\n'
+    )
+    (tmp_path / "main.tf").write_text(text)
+    (tmp_path / "more.tf.json").write_text('{"output": {"d": {"value": 1, "sensitive": false}}}')
+    (tmp_path / "main_override.tf").write_text('output "a" {\n  sensitive = true\n}\n')
+    found = read_generic(tmp_path, name="tf", shown_as="tf")
+    assert found.outputs == {"a": True, "b": True, "c": True, "d": False}
+
+
 def test_variables_of_a_module_are_its_own_but_what_is_hard_coded_in_it_is_told(generic: Generic) -> None:
     assert "inner" not in generic.variables
     assert [(one.value, str(one.origin)) for one in generic.suspects] == [

@@ -123,6 +123,32 @@ def test_a_check_that_tried_to_write_is_halted_which_is_told_and_not_checked(wor
     assert [event.operation for event in told(world, Kind.HALT)] == ["sqs:DeleteQueue"]
 
 
+def test_a_check_that_is_halted_each_time_is_told_once(world: World) -> None:
+    deploy(world)
+    for _ in range(3):
+        check(world, None, status=RunStatus.HALTED, reason="halted: sqs:DeleteQueue () was refused: it reads")
+    later(world, 60)
+    telling.tell(world.context)
+    assert (len(told(world, Kind.HALT)), len(told(world))) == (1, 1)
+    check(world, IN_SYNC)
+    check(world, None, status=RunStatus.HALTED)
+    assert len(told(world, Kind.HALT)) == 2
+
+
+def test_whatever_is_wrong_with_drift_a_run_ends_and_frees_its_target(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(world)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("scheduler.drift.outcome.after_check", fail)
+    assert check(world, drifted()).status is RunStatus.CHECKED
+    assert stands(world) == (None, None)
+    end(world, *world.begin(holder="h"), status=RunStatus.APPLIED)
+
+
 def test_a_lost_check_is_silent_is_not_followed_up_and_is_due_again(world: World) -> None:
     deploy(world, every_s=86_400)
     assignment, lease = begin_check(world)

@@ -9,13 +9,15 @@ import pytest
 from scheduler import safety_plans
 from scheduler.drift.outcome import MAX_REMEDIES
 from scheduler.drift.remediation import remedy, step_aside
+from scheduler.drift.telling import tell
+from scheduler.drift.transitions import MAX_SETTLE_S
 from scheduler.rollout import service
 from scheduler.rollout.drive import change
 from shared.drift.report import DriftReport
 from shared.models import RunKind, RunStatus
 from shared.rollouts import Rollout
 from shared.safety.rules import SafetyRules
-from tests.unit.scheduler.drift.support import BLIND, IN_SYNC, check, deploy, drifted, standing, statuses
+from tests.unit.scheduler.drift.support import BLIND, IN_SYNC, check, deploy, drifted, later, standing, statuses
 from tests.unit.scheduler.rollout.support import stages, work
 from tests.unit.scheduler.rollout.test_safety_gate import planned
 from tests.unit.scheduler.support import TARGET, World
@@ -26,9 +28,12 @@ AUTO = SafetyRules.model_validate({"auto": [{"operations": ["update"]}]})
 
 
 def twice(world: World, report: DriftReport, *targets: str) -> None:
+    """Two checks of each target that find the same, and people are told."""
     for name in targets or (TARGET,):
         check(world, report, name)
         check(world, report, name)
+    later(world, MAX_SETTLE_S)
+    tell(world.context)
 
 
 def rollouts(world: World) -> list[Rollout]:
@@ -194,6 +199,15 @@ def test_what_is_over_before_its_turn_came_is_not_remedied(world: World) -> None
     twice(world, IN_SYNC)
     assert remedy(world.context) == 0
     assert standing(world).remediation == ""
+
+
+def test_people_hear_of_drift_before_it_is_put_right(world: World) -> None:
+    deploy(world, remediation={"mode": "apply"}, safety=AUTO)
+    check(world, drifted())
+    check(world, drifted())
+    assert remedy(world.context) == 0
+    later(world, MAX_SETTLE_S)
+    assert (tell(world.context), remedy(world.context)) == (1, 1)
 
 
 def test_drift_that_comes_back_again_and_again_is_a_persons_matter(world: World) -> None:

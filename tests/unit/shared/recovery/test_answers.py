@@ -30,13 +30,22 @@ def test_a_lookup_is_read_from_xml_and_from_json() -> None:
         "<R><GetRoleResult><Role><RoleName>r</RoleName><CreateDate>2026-01-01T00:00:00Z</CreateDate></Role>"
         "</GetRoleResult></R>"
     )
-    (found,) = looked_up(LOOKUPS["aws_iam_role"], role)
+    (found,) = looked_up(LOOKUPS["aws_iam_role"], "r", role)
     assert (found.id, found.attributes, found.created_at) == ("r", {"name": "r"}, datetime(2026, 1, 1, tzinfo=UTC))
     (stream,) = looked_up(
         LOOKUPS["aws_kinesis_firehose_delivery_stream"],
+        "s",
         '{"DeliveryStreamDescription": {"DeliveryStreamName": "s", "DeliveryStreamARN": "arn:s"}}',
     )
     assert (stream.id, stream.created_at) == ("arn:s", None)
+
+
+def test_only_what_has_the_name_is_found_whatever_else_is_listed() -> None:
+    topics = "".join(f"<member><TopicArn>arn:aws:sns:x:1:{name}</TopicArn></member>" for name in ("orders", "others"))
+    answer = f"<R><ListTopicsResult><Topics>{topics}</Topics></ListTopicsResult></R>"
+    assert [item.id for item in looked_up(LOOKUPS["aws_sns_topic"], "orders", answer)] == ["arn:aws:sns:x:1:orders"]
+    (queue,) = looked_up(LOOKUPS["aws_sqs_queue"], "orders", '{"QueueUrl": "https://sqs/orders"}')
+    assert (queue.id, queue.attributes) == ("https://sqs/orders", {"name": "orders"})
 
 
 def test_text_is_found_without_namespaces_or_empty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -263,3 +264,49 @@ def test_a_create_without_a_rule_stops_unless_the_state_holds_it() -> None:
     assert "no rule" in str(reconcile([made], view(), {}).unimportable[0])
     held = (planned("aws_api_gateway_rest_api.x", name="resize", id="resize"),)
     assert imports_of(reconcile([made], view(held=held), {})) == []
+
+
+def test_a_rule_of_the_older_type_is_imported_by_its_values() -> None:
+    made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}, {"securityGroupRuleId": "sgr-1"})
+    plan = view(
+        planned(
+            "aws_security_group_rule.ssh",
+            type="ingress",
+            security_group_id="sg-1",
+            protocol="tcp",
+            from_port=22,
+            to_port=22,
+            cidr_blocks=["10.0.0.0/8"],
+        )
+    )
+    exists = Candidate(
+        id="sgr-1",
+        attributes={
+            "security_group_id": "sg-1",
+            "ip_protocol": "tcp",
+            "from_port": "22",
+            "to_port": "22",
+            "cidr_ipv4": "10.0.0.0/8",
+        },
+    )
+    result = reconcile([made], plan, {"aws_vpc_security_group_ingress_rule": [exists]})
+    assert imports_of(result) == [("aws_security_group_rule.ssh", "sg-1_ingress_tcp_22_22_10.0.0.0/8")]
+
+
+def test_tags_that_it_does_not_carry_yet_do_not_speak_against_what_was_surely_made() -> None:
+    made = record("ec2", "CreateDhcpOptions", {}, {"dhcpOptionsId": "dopt-1"})
+    plan = view(planned("aws_vpc_dhcp_options.x", tags=TAGS))
+    exists = Candidate(id="dopt-1")
+    assert imports_of(reconcile([made], plan, {"aws_vpc_dhcp_options": [exists]})) == [
+        ("aws_vpc_dhcp_options.x", "dopt-1")
+    ]
+    lost = record("ec2", "CreateDhcpOptions")
+    assert imports_of(reconcile([lost], plan, {"aws_vpc_dhcp_options": [exists]})) == []
+
+
+def test_what_is_older_than_the_call_was_not_made_by_it() -> None:
+    lost = record("s3", "CreateBucket", {"Bucket": "b"})
+    plan = view(planned("aws_s3_bucket.x", bucket="b"))
+    for minutes, imported in ((-60, False), (-1, True), (1, True)):
+        exists = Candidate(id="b", attributes={"bucket": "b"}, created_at=lost.at_wall + timedelta(minutes=minutes))
+        assert bool(imports_of(reconcile([lost], plan, {"aws_s3_bucket": [exists]}))) is imported

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.safety.entries import SafetyPlan
 from shared.safety.rules import Demand, SafetyRules
-from shared.safety.verdict import Approval, Decision, judge
+from shared.safety.verdict import Approval, Decision, consentable, judge, unconsented
 from tests.unit.shared.safety.support import AMERICA, EUROPE, entry, plan
 from tests.unit.shared.safety.test_entries import plans
 
@@ -118,6 +118,98 @@ def test_a_phase_with_approval_is_not_passed_by_an_approval_of_another_targets_p
 def test_whoever_passes_the_gate_has_not_met_what_the_rules_ask_for() -> None:
     one = plan(entry("forget", "aws_x.a"))
     assert judge(one, EUROPE, RULES, [approved(one)], gate=[approved(one)]).needed == 2
+
+
+KEY, TABLE = entry("delete", "aws_kms_key.k"), entry("replace_delete_first", "aws_dynamodb_table.t")
+
+
+def test_what_cannot_be_undone_is_held_until_somebody_named_it() -> None:
+    verdict = judge(plan(CREATE, KEY, TABLE), EUROPE, None, [], consents=())
+    assert (verdict.decision, verdict.needed) == (Decision.HELD, 1)
+    assert verdict.entries == verdict.unconsented == (TABLE, KEY)
+    assert verdict.why == (
+        "consent by name is wanted, since it cannot be undone: "
+        "replace_delete_first aws_dynamodb_table.t, delete aws_kms_key.k"
+    )
+    half = judge(plan(CREATE, KEY, TABLE), EUROPE, None, [], consents={"aws_kms_key.k", "aws_x.a"})
+    assert half.unconsented == (TABLE,)
+    whole = judge(plan(CREATE, KEY, TABLE), EUROPE, None, [], consents={"aws_kms_key.k", "aws_dynamodb_table.t"})
+    assert (whole.decision, whole.unconsented) == (Decision.ACCEPTED, ())
+
+
+def test_a_flock_that_never_takes_back_asks_for_no_consent() -> None:
+    assert judge(plan(KEY), EUROPE, None, [], consents=None).decision is Decision.ACCEPTED
+
+
+def test_an_approval_is_no_consent_and_a_consent_no_approval() -> None:
+    one = plan(KEY)
+    held = judge(one, EUROPE, RULES, [approved(one)], consents=())
+    assert (held.decision, held.unconsented, held.approvers) == (Decision.HELD, (KEY,), ("anna",))
+    other = judge(one, EUROPE, RULES, [], consents={"aws_kms_key.k"})
+    assert (other.decision, other.unconsented, other.why) == (
+        Decision.HELD,
+        (),
+        "1 person has to approve: delete aws_kms_key.k",
+    )
+    assert judge(one, EUROPE, RULES, [approved(one)], consents={"aws_kms_key.k"}).decision is Decision.ACCEPTED
+
+
+def test_whoever_is_held_by_both_hears_of_both() -> None:
+    verdict = judge(plan(SECRET, TABLE, entry("forget", "aws_x.b")), EUROPE, RULES, [], consents=())
+    assert verdict.why.startswith("consent by name is wanted, since it cannot be undone: replace_delete_first aws_dyn")
+    assert verdict.why.endswith("; and 2 persons have to approve: replace_delete_first aws_dynamodb_table.t, "
+                                "update aws_kms_key.k, forget aws_x.b")  # fmt: skip
+    assert (verdict.needed, verdict.unconsented) == (2, (TABLE,))
+    gate = judge(plan(CREATE, TABLE), EUROPE, None, [], gate=[], consents=())
+    assert set(gate.entries) == {CREATE, TABLE}
+
+
+def test_consent_makes_nothing_of_what_is_never_allowed() -> None:
+    verdict = judge(plan(entry("delete", "aws_db.main")), EUROPE, RULES, [], consents={"aws_db.main"})
+    assert verdict.decision is Decision.FORBIDDEN
+
+
+def test_a_consent_is_to_one_address_and_not_to_its_like_elsewhere() -> None:
+    one = plan(entry("delete", 'aws_kms_key.k["eu-west-1"]', "aws_kms_key"))
+    assert judge(one, EUROPE, None, [], consents={'aws_kms_key.k["us-east-1"]'}).decision is Decision.HELD
+    assert judge(one, EUROPE, None, [], consents={'aws_kms_key.k["<provider_region>"]'}).decision is Decision.HELD
+
+
+def test_consent_to_a_resource_counts_for_what_a_replacement_left_of_it() -> None:
+    left = plan(entry("delete", "aws_dynamodb_table.t (deposed)", "aws_dynamodb_table"))
+    assert judge(left, EUROPE, None, [], consents={"aws_dynamodb_table.t"}).decision is Decision.ACCEPTED
+    assert judge(left, EUROPE, None, [], consents=()).decision is Decision.HELD
+
+
+def test_who_makes_something_that_will_hold_data_may_consent_before() -> None:
+    one = plan(CREATE, KEY, entry("create", "aws_dynamodb_table.new"), entry("create", "aws_sqs_queue.q"))
+    assert consentable(one) == {"aws_kms_key.k", "aws_dynamodb_table.new"}
+    assert unconsented(one, ()) == [KEY]
+
+
+def test_a_long_list_is_cut() -> None:
+    many = plan(*(entry("delete", f"aws_kms_key.k{at:04}") for at in range(1200)))
+    verdict = judge(many, EUROPE, None, [], consents=())
+    assert (len(verdict.unconsented), len(verdict.entries)) == (1000, 1000)
+    assert len(verdict.why) <= 1024
+
+
+@given(plans, st.lists(plans, max_size=2), st.frozensets(st.sampled_from(["aws_x.a", "aws_x.b"])))
+def test_consents_only_ever_hold_and_only_what_they_name_lets_go(
+    one: SafetyPlan, others: list[SafetyPlan], consents: frozenset[str]
+) -> None:
+    approvals = [Approval(plan=other.normalised(EUROPE), approvers=("anna", "bert")) for other in others]
+    plain = judge(one, EUROPE, RULES, approvals)
+    asked = judge(one, EUROPE, RULES, approvals, consents=consents)
+    missing = unconsented(one, consents)
+    if asked.decision is Decision.ACCEPTED:
+        assert plain.decision is Decision.ACCEPTED
+        assert missing == []
+    if missing and plain.decision is not Decision.FORBIDDEN:
+        assert asked.decision is Decision.HELD
+        assert set(asked.unconsented) == set(missing)
+    if not missing:
+        assert asked == plain
 
 
 @given(plans, st.lists(plans, max_size=4), st.lists(plans, max_size=2) | st.none())

@@ -91,7 +91,7 @@ def test_a_server_that_says_a_byte_now_and_then_is_given_up_in_time() -> None:
             connection.sendall(b"H")
 
     with serving(drip) as port:
-        with pytest.raises(NotAsked, match="no answer within 0.3 s"):
+        with pytest.raises(NotAsked, match=r"no answer within 0\.3 s"):
             ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=0.3)
         ending.set()
 

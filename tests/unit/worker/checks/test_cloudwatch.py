@@ -1,4 +1,4 @@
-"""Alarms of CloudWatch; with a real answer: tests/integration/test_rollbacks_system.py."""
+"""Alarms of CloudWatch; with a real answer: tests/integration/test_rollback_system.py."""
 
 from __future__ import annotations
 

@@ -1,0 +1,405 @@
+"""Rollbacks on real processes: the demo's cloud, a real Terraform, its provider or the stand-in for it.
+
+Every call of a rollback, with the worker killed at each: tests/rollback_faults.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.demo.arrivals import read_calls
+from deploy.demo.fleet import Fleet
+from deploy.demo.inventory import CloudInventory
+from deploy.demo.provider import choose_provider, terraform_of
+from deploy.demo.stage import Stage
+from shared import exit_codes
+from shared.models import Run, RunKind, RunStatus
+from shared.rollback.records import ResidueKind, RollbackState
+from shared.rollback.settings import Trigger
+from shared.rollback.standing import Rollback, RollbackStatus
+from tests.integration.system import eventually
+
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+
+HEAD = """
+terraform {
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+}
+variable "name" { type = string }
+variable "provider_region" { type = string }
+provider "aws" {
+  region = var.provider_region
+}
+locals {
+  trust = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Principal = { Service = "ec2.amazonaws.com" }, Action = "sts:AssumeRole" }]
+  })
+}
+output "name" { value = var.name }
+"""
+FIRST = """
+resource "aws_sns_topic" "news" { name = "${var.name}-news" }
+resource "aws_iam_role" "reader" {
+  name               = "${var.name}-reader"
+  assume_role_policy = local.trust
+}
+"""
+#: Another name for the topic's owner, one thing more, and the topic under another address.
+SECOND = """
+moved {
+  from = aws_sns_topic.news
+  to   = aws_sns_topic.letters
+}
+resource "aws_sns_topic" "letters" { name = "${var.name}-news" }
+resource "aws_iam_role" "reader" {
+  name               = "${var.name}-reader"
+  description        = "changed"
+  assume_role_policy = local.trust
+}
+resource "aws_sns_topic" "alerts" {
+  name       = "${var.name}-alerts"
+  depends_on = [aws_iam_role.reader]
+}
+"""
+#: The cloud refuses this one when everything else is done.
+TAKEN = """
+resource "aws_iam_role" "taken" {
+  name               = "somebody-elses"
+  assume_role_policy = local.trust
+  depends_on         = [aws_sns_topic.alerts]
+}
+"""
+FLOCK = """
+name: {name}
+configuration: terraform
+rollback: {rollback}
+targets:
+  - {{region: eu, provider_region: eu-west-1, variables: {{name: {name}}}}}
+"""
+
+
+class RollbackStage(Stage):
+    """The demo's stage with workers that may ask this host."""
+
+    def _environment(self, host: str, **more: str) -> dict[str, str]:
+        return super()._environment(host, **{"INTERLOCK_CHECK_HOSTS": "127.0.0.1", **more})
+
+
+class Roles(CloudInventory):
+    """What the cloud says of roles and topics, attribute by attribute."""
+
+    def attributes(self) -> dict[str, Any]:
+        roles = self._pages("iam", "eu-west-1", "list_roles", "Roles")
+        return {role["RoleName"]: (role["RoleId"], role.get("Description")) for role in roles}
+
+    def client(self, service: str) -> Any:
+        return self._client(service, "eu-west-1")
+
+
+class World:
+    """Everything on one machine, and the flock of one test."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self.stage = stage
+        self.folder = folder
+        self.name = folder.name
+        self.target = f"{self.name}.eu"
+        self.cloud = stage.inventory_of(Roles, ["eu-west-1"])
+
+    def interlock(self, *words: str, code: int = 0) -> Any:
+        """Run a command and return what it printed as JSON."""
+        done, output = self.stage.command(*words, "--json")
+        assert done == code, f"{words}: {done}\n{output}"
+        start = re.search(r"^[\[{]", output, re.MULTILINE)
+        return json.JSONDecoder().raw_decode(output[start.start() :])[0] if start else None
+
+    def publish(self, *parts: str, **rollback: Any) -> str:
+        """Publish the flock with this configuration; returns the release's digest."""
+        (self.folder / "terraform").mkdir(exist_ok=True)
+        (self.folder / "terraform" / "main.tf").write_text(HEAD + "".join(parts))
+        text = FLOCK.format(name=self.name, rollback=json.dumps(rollback))
+        (self.folder / "flock.yaml").write_text(text)
+        return str(self.interlock("release", "publish", str(self.folder))["digest"])
+
+    def apply(self, release: str) -> Run:
+        """Deploy a release and wait for the end."""
+        self.stage.api.put_flock(self.name, release)
+        return self.over(self.begin(release))
+
+    def begin(self, release: str) -> str:
+        """Ask for a deployment; returns the run's id."""
+        self.stage.api.put_flock(self.name, release)
+        run = self.stage.api.create_run(target=self.target, kind=RunKind.APPLY, release_digest=release)
+        return run.id
+
+    def over(self, run_id: str) -> Run:
+        found = eventually(
+            lambda: run if (run := self.stage.api.run(run_id)).status.terminal else None,
+            f"{run_id} ends",
+            patience_s=400,
+        )
+        assert found is not None
+        return found
+
+    def log(self, run_id: str) -> str:
+        return self.stage.api.logs(run_id).text[-6000:]
+
+    def rollback(self, run_id: str) -> Rollback:
+        return self.stage.api.rollback(run_id)
+
+    def inventory(self) -> Mapping[str, Any]:
+        """What is there, and how it is."""
+        return {**self.cloud.read(), **self.cloud.attributes()}
+
+    def plan_of_first(self, release: str) -> Run:
+        """A plan of the first release, as anybody may make it."""
+        run = self.stage.api.create_run(target=self.target, kind=RunKind.PLAN, release_digest=release)
+        return self.over(run.id)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A cloud, the scheduler, one host with its proxy and its worker."""
+    home = tmp_path_factory.mktemp("rollbacks")
+    folder = tmp_path_factory.mktemp("flock")
+    (folder / "terraform").mkdir()
+    (folder / "terraform" / "main.tf").write_text(HEAD)
+    (folder / "flock.yaml").write_text(FLOCK.format(name="empty", rollback="{}"))
+    environ = {name: value for name, value in os.environ.items() if name != "TF_CLI_CONFIG_FILE"}
+    with Fleet(home) as fleet:
+        provider = choose_provider(
+            plugin_dir=None, environ=environ, terraform=terraform_of(os.environ), install_dir=home / "provider"
+        )
+        made = RollbackStage(fleet, plugin_dir=provider.plugin_dir, flock=folder / "flock.yaml")
+        try:
+            made.start(("host-a",))
+            made.start_worker("worker-a", "host-a", ("eu",), concurrency=2)
+            eventually(lambda: made.worker_ready("worker-a"), "the worker is ready")
+            roles = made.inventory_of(Roles, ["eu-west-1"])
+            roles.client("iam").create_role(RoleName="somebody-elses", AssumeRolePolicyDocument="{}")
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def world(stage: Stage, tmp_path: Path, request: pytest.FixtureRequest) -> World:
+    number = list(request.session.items).index(request.node)
+    folder = tmp_path / f"flock{number}"
+    folder.mkdir()
+    return World(stage, folder)
+
+
+def test_a_deployment_that_fails_half_way_is_taken_back_by_its_own_run(world: World) -> None:
+    first = world.publish(FIRST)
+    assert world.apply(first).status is RunStatus.APPLIED
+    before = world.inventory()
+
+    run = world.apply(world.publish(SECOND, TAKEN))
+
+    assert run.status is RunStatus.ROLLED_BACK, f"{run.reason}\n{world.log(run.id)}"
+    assert world.inventory() == before
+    back = world.rollback(run.id)
+    assert (back.status, back.current_run_id) == (RollbackStatus.ROLLED_BACK, run.id)
+    assert back.result is not None
+    assert back.result.trigger is Trigger.APPLY_ERROR
+    assert "delete aws_sns_topic.alerts" in map(str, back.result.done)
+    assert back.result.comparison is not None
+    assert back.result.comparison.resources == ()
+    assert world.plan_of_first(first).exit_code == exit_codes.OK
+    assert world.stage.api.targets()
+    calls = read_calls(world.stage.cloud_log.read_text().splitlines(keepends=True))
+    epochs = {call.arrived.epoch for call in calls if call.arrived.run == run.id and call.arrived.mutating}
+    assert len(epochs) <= 1, "one lease spans all of it"
+
+
+def test_where_nothing_was_before_nothing_is_afterwards(world: World) -> None:
+    before = world.inventory()
+    run = world.apply(world.publish(SECOND, TAKEN))
+    assert run.status is RunStatus.ROLLED_BACK, f"{run.reason}\n{world.log(run.id)}"
+    assert world.inventory() == before
+    assert world.stage.state(world.target).get("resources") == []
+
+
+def test_what_holds_data_is_left_and_named_until_somebody_consents(world: World) -> None:
+    first = world.publish(FIRST)
+    world.apply(first)
+    queue = 'resource "aws_sqs_queue" "jobs" { name = "${var.name}-jobs" }\n'
+    holds = TAKEN.replace("aws_sns_topic.alerts", "aws_sns_topic.alerts, aws_sqs_queue.jobs")
+    run = world.apply(world.publish(SECOND, queue, holds))
+    assert run.status is RunStatus.ERRORED, world.log(run.id)
+    back = world.rollback(run.id)
+    assert back.status is RollbackStatus.PARTIAL
+    assert back.result is not None
+    assert [(one.kind, one.address) for one in back.result.residue] == [(ResidueKind.LEFT, "aws_sqs_queue.jobs")]
+    assert f"queue {world.name}-jobs (eu-west-1)" in world.cloud.read().values()
+    assert not [what for what in world.cloud.read().values() if f"{world.name}-alerts" in what]
+
+    world.interlock("rollback", "retry", back.id, "--consent", "aws_sqs_queue.jobs", "--yes")
+    eventually(lambda: world.rollback(run.id).status is RollbackStatus.ROLLED_BACK, "it is whole", patience_s=400)
+    assert f"queue {world.name}-jobs (eu-west-1)" not in world.cloud.read().values()
+    assert world.plan_of_first(first).exit_code == exit_codes.OK
+
+
+class Health:
+    """A service that is asked for its health."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.asked = threading.Event()
+        health = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status = health.status
+                self.send_response(status)
+                self.end_headers()
+                health.asked.set()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/health"
+
+
+@pytest.fixture
+def health() -> Iterator[Health]:
+    made = Health()
+    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join(60)
+
+
+def check(url: str, **more: Any) -> dict[str, Any]:
+    return {"type": "http", "name": "up", "url": url, "missing_data": "breaching", "every_s": 1, **more}
+
+
+def test_a_service_that_gets_ill_while_it_is_watched_has_its_deployment_taken_back(
+    world: World, health: Health
+) -> None:
+    first = world.publish(FIRST)
+    world.apply(first)
+    before = world.inventory()
+    run_id = world.begin(world.publish(SECOND, bake_s=3600, checks=[check(health.url, failures=2)]))
+    eventually(
+        lambda: world.stage.api.run(run_id).status is RunStatus.BAKING and health.asked.is_set(),
+        "it bakes",
+        patience_s=400,
+    )
+    assert world.inventory() != before
+    health.status = 503
+    run = world.over(run_id)
+    assert (run.status, "answered 503" in run.reason) == (RunStatus.ROLLED_BACK, True), world.log(run_id)
+    assert world.inventory() == before
+    result = world.rollback(run_id).result
+    assert result is not None
+    assert result.trigger is Trigger.HEALTH
+    assert result.start_ms < 5_000
+
+
+def test_one_that_stays_well_is_applied(world: World, health: Health) -> None:
+    run = world.apply(world.publish(FIRST, bake_s=3, checks=[check(health.url)]))
+    assert run.status is RunStatus.APPLIED, world.log(run.id)
+    assert "every check has passed" in world.log(run.id)
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_a_health_check_that_hangs_holds_nothing_up(world: World) -> None:
+    with silent() as url:
+        run = world.apply(world.publish(FIRST, checks=[check(url, timeout_s=2)]))
+    assert run.status is RunStatus.ROLLED_BACK, world.log(run.id)
+    assert "no answer within 2 s" in run.reason
+
+
+def alarm(world: World, state: str) -> dict[str, Any]:
+    """An alarm of the cloud's in this state, and the check that looks at it."""
+    name = f"{world.name}-errors"
+    cloudwatch = world.cloud.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        MetricName="errors",
+        Namespace="jobs",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="the test says so")
+    return {"type": "cloudwatch", "name": "errors", "alarms": ["${output.name}-errors"], "missing_data": "ignore"}
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("OK", RunStatus.APPLIED), ("ALARM", RunStatus.ROLLED_BACK), ("INSUFFICIENT_DATA", RunStatus.ROLLED_BACK)],
+)
+def test_an_alarm_of_the_cloud_is_asked_for_through_the_proxy(world: World, state: str, status: RunStatus) -> None:
+    run = world.apply(world.publish(FIRST, checks=[alarm(world, state)]))
+    assert run.status is status, f"{run.reason}\n{world.log(run.id)}"
+    asked = [call for call in world.stage.api.journal(run=run.id) if call.operation == "DescribeAlarms"]
+    assert [call.access for call in asked] == ["read"]
+
+
+def test_a_command_in_the_sandbox_says_whether_it_holds(world: World) -> None:
+    smoke = {
+        "type": "command",
+        "name": "smoke",
+        "command": ["grep", "-q", "news", "main.tf"],
+        "missing_data": "breaching",
+    }
+    assert world.apply(world.publish(FIRST, checks=[smoke])).status is RunStatus.APPLIED
+    run = world.apply(world.publish(FIRST, "# changed\n", checks=[{**smoke, "command": ["false"]}]))
+    assert run.status is RunStatus.ROLLED_BACK, world.log(run.id)
+    assert "nothing had to be rolled back" in run.reason
+    result = world.rollback(run.id).result
+    assert result is not None
+    assert result.state is RollbackState.NOT_NEEDED
+
+
+def test_an_operator_takes_back_what_bakes(world: World) -> None:
+    first = world.publish(FIRST)
+    world.apply(first)
+    before = world.inventory()
+    run_id = world.begin(world.publish(SECOND, bake_s=3600))
+    eventually(lambda: world.stage.api.run(run_id).status is RunStatus.BAKING, "it bakes", patience_s=400)
+    world.interlock("rollback", "start", world.target)
+    run = world.over(run_id)
+    assert run.status is RunStatus.ROLLED_BACK, world.log(run_id)
+    assert world.inventory() == before
+    result = world.rollback(run_id).result
+    assert result is not None
+    assert result.trigger is Trigger.OPERATOR
+
+
+def test_a_test_is_taken_back_though_it_held(world: World) -> None:
+    before = world.inventory()
+    run = world.apply(world.publish(FIRST, preproduction_test=True))
+    assert run.status is RunStatus.ROLLED_BACK, world.log(run.id)
+    assert world.inventory() == before
