@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.13 and make, nothing else. Everything lands in .venv and build/.
 .DELETE_ON_ERROR:
-.PHONY: help demo shop test check lint types imports mirrors integration corpus model bench chaos requirements clean
+.PHONY: help demo shop test check lint types imports mirrors integration corpus soak model bench chaos requirements clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -66,8 +66,11 @@ mirrors: build/dev.installed
 integration: build/dev.installed ## The tests that need Debian's packages or Terraform; nothing is skipped
 	$(call pytest,debian or terraform,INTERLOCK_REQUIRE_POSTGRES=1)
 
-corpus: build/dev.installed ## 116 resource types through plan, apply, drift and destroy with the real provider (INTERLOCK_PLUGIN_DIR; five minutes)
-	@$(PY) -m tests.aws_corpus $(or $(ARGS),check)
+corpus: build/dev.installed ## 116 resource types through plan, apply, drift, destroy and a lost state with the real provider (INTERLOCK_PLUGIN_DIR; some minutes)
+	@$(PY) -m tests.aws_corpus $(or $(ARGS),check recover)
+
+soak: build/dev.installed ## 1,000 drift checks of targets that nobody touches, real provider (INTERLOCK_PLUGIN_DIR; hours); ARGS="--checks n --targets n"
+	@$(PY) -m tests.drift_soak $(ARGS)
 
 model: ## Check the model of the lease protocol exhaustively, and that every mutant of it is refuted (needs spin and gcc)
 	@python=$$(./deploy/find-python) && "$$python" tests/model/check.py $(ARGS)

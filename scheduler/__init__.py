@@ -18,6 +18,7 @@ Map, from the bottom up:
     orphans, orphan_requests        reports of what no state holds, and runs that take it over
     terraform_state, quarantine     Terraform's HTTP backend, fenced by epoch, lease, serial and lineage
     publisher, dispatch, celery_app wake-up hints on the broker, and when they are sent again
+    rollback/                       first states, deployments that are taken back, targets kept for that
     rollout/                        a release through its phases: a pure core, and the transaction that drives it
     drift/                          when targets are checked, what follows from what was found, who hears of it
     notifications/                  what people are told: an outbox, and the loop that delivers it

@@ -32,7 +32,7 @@ from shared.recovery.views import Resource, read_state
 log = logging.getLogger(__name__)
 
 #: Runs that one tick looks at; the rest waits for the next.
-MAX_LOOKED_AT = 50
+MAX_LOOKED_AT = 100
 #: State versions since a run began that are compared, the newest first.
 MAX_VERSIONS = 8
 #: A rollback made what it then took away again: it is looked at as well.
@@ -54,9 +54,15 @@ def look_at_ended(context: SchedulerContext) -> int:
             run = session.scalars(select(RunRow).where(RunRow.id == row.run_id)).one()
             if row.basis != _basis(session, run):
                 found.append(row.run_id)
+    looked = 0
     for run_id in found:
-        look(context, run_id)
-    return len(found)
+        try:
+            look(context, run_id)
+            looked += 1
+        except Exception as error:  # noqa: BLE001 - the others have to be looked at in time
+            context.metrics.tick_errors.inc()
+            log_event(log, "run_not_looked_at", level=logging.ERROR, run=run_id, error=repr(error))
+    return looked
 
 
 def look(context: SchedulerContext, run_id: str) -> OrphanReport:

@@ -92,7 +92,12 @@ def _last_success(session: Session, target: str, before_epoch: int) -> int:
 
 
 def _successes(target: str) -> Select[RunRow]:
-    return select(RunRow).where(RunRow.target == target, RunRow.status == RunStatus.APPLIED, RunRow.kind.in_(_SETTLING))
+    # A rollback takes over what was left and ends with a plan without changes: as clean an end, unless it is reported
+    # to have left something itself.
+    reported = exists().where(OrphanReportRow.run_id == RunRow.id, OrphanReportRow.open.is_(True))
+    well = (RunRow.status == RunStatus.APPLIED) & RunRow.kind.in_(_SETTLING)
+    back = (RunRow.status == RunStatus.ROLLED_BACK) & ~reported
+    return select(RunRow).where(RunRow.target == target, well | back)
 
 
 def _unsettled_creates(session: Session, target: str, *, before_epoch: int, own: str | None) -> list[JournalRecord]:

@@ -7,6 +7,7 @@ Of each flock the newest `keep` stay, and whatever else somebody still refers to
 * what its newest apply and destroy had, however they ended: one that is held waits for its approval;
 * what a run deploys, or looks at, that is not over;
 * where a rollback of a target's last deployments leads, and what a rollback takes back that is not over;
+* what a run that was cut deployed, while something is left of it to take over;
 * what any roll-out took or takes.
 
 A file goes once no release has it. Publishing, submitting and starting hold the releases together with other such
@@ -29,6 +30,7 @@ from scheduler.tables import (
     ACTIVE_STATUSES,
     BlobRow,
     FirstStateRow,
+    OrphanReportRow,
     ReleaseRow,
     RollbackRow,
     RolloutRow,
@@ -118,6 +120,9 @@ def _referred(session: Session) -> set[str | None]:
             _ways_back(),
             select(RunRow.release_digest).join(RollbackRow, RollbackRow.run_id == RunRow.id).where(
                 RollbackRow.reserved.is_(True)
+            ),
+            select(RunRow.release_digest).join(OrphanReportRow, OrphanReportRow.run_id == RunRow.id).where(
+                OrphanReportRow.open.is_(True)
             ),
             select(RolloutRow.release_digest),
             select(TargetRow.release_digest),

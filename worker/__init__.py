@@ -14,7 +14,9 @@ A newcomer reads in this order:
                     `sandbox_remains` removes what it left
 - `sandbox_setup`   puts sandbox and `environment` together; `cli_config`, `terraform_binary` find Terraform's parts
 - `commands`        runs one command, with one SIGINT at its end;  `provisioners/` what to run
-- `safety_gate`     shows the scheduler what a plan does, before anything of it is applied
+- `deployment`      what a run does with Terraform, to its end: plan, apply, `bake` (watch it, by `checks/`), `rollback`
+- `safety_gate`     shows the scheduler what a plan does, before anything of it is applied; `progress` how far the run is
+- `rollback`        brings back what was there before; `rollback_targets`, `turning` are its parts
 - `leftovers`       what an earlier worker left on this host's disk
 - `take_over`       what an earlier, cut run left; its rules are `shared.recovery`
 - `saved_plans`     hands a plan file over to be applied later, and fetches the approved one

@@ -84,7 +84,7 @@ def _is_back(row: RollbackRow | None, run: RunRow) -> bool:
 
 def _concluded(context: SchedulerContext, session: Session, row: RollbackRow, run: RunRow) -> Ended:
     result = RollbackResult.model_validate(row.result)
-    if _is_back(row, run) and run.status != RunStatus.HALTED:
+    if _is_back(row, run) and run.reported_status is None and run.status == RunStatus.LOST:
         run.status = RunStatus.ROLLED_BACK
     status = RollbackStatus(result.state.value)
     left = f"{len(result.residue)} resources are not as they were" if result.residue else ""

@@ -6,6 +6,7 @@ OpenTofu that report no drift at all; so the state from before is compared with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,12 @@ from shared.safety.plan_document import PlanDocument
 #: Stands for an object that is no longer in what was read, although nothing reports it as deleted.
 GONE: Final = ("(gone)",)
 DELETED: Final = ("delete",)
+#: How services call a status that does not last, and what follows it when all goes well.
+_UNDER_WAY: Final = re.compile(r"(?i)pending|in[-_ ]?progress|(?!running|deleting)[a-z]+ing")
+_DONE: Final = frozenset(
+    {"active", "associated", "attached", "available", "completed", "created", "deployed", "enabled", "inservice"}
+    | {"inuse", "issued", "ok", "ready", "running", "succeeded", "success", "successful"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +133,15 @@ def compared(was: Instance, now: Instance, shape: Shape = UNKNOWN) -> list[Diffe
 
 
 def moved_on(one: Difference) -> bool:
-    """Whether a value of the service's own moved on: a point in time that no configuration can set."""
-    return one.shape.computed_only and both_moments(one.before, one.after)
+    """Whether a value that no configuration can set moved on by itself: a point in time, or a status on its way."""
+    return one.shape.computed_only and (both_moments(one.before, one.after) or _came_through(one.before, one.after))
+
+
+def _came_through(before: Any, after: Any) -> bool:
+    """Whether a service finished what an apply had begun, and well: PENDING_VALIDATION -> ISSUED."""
+    if not isinstance(before, str) or not isinstance(after, str):
+        return False
+    return bool(_UNDER_WAY.match(before)) and after.lower().replace("_", "").replace("-", "") in _DONE
 
 
 def zero_for_nothing(one: Difference) -> bool:

@@ -7,6 +7,7 @@
     stateful        which resource types hold what is lost with them, with their sources
     rebuilt         which hold nothing but what their configuration says
     states          a state document, read as far as all of this needs it
+    importing       by which name an object is taken in again
     rearranging     a plan's moves, forgets and imports -> what has to be turned around
     inverses        those -> the extra file of the first configuration that turns them around
     making          a plan of the first configuration -> the items of a rollback plan

@@ -48,6 +48,7 @@ class _Known:
     nameless: frozenset[str]
     led_to: frozenset[str]
     touched: frozenset[str]
+    forgotten: frozenset[str]
     taken_in: frozenset[str]
     taken_ids: frozenset[tuple[str, str]]
     consents: frozenset[str]
@@ -96,6 +97,7 @@ def verdict(
         led_to=frozenset(before),
         # Whoever moved an object has touched it under both of its names.
         touched=frozenset(names | {before[name] for name in names if name in before}),
+        forgotten=frozenset(new.forgotten),
         taken_in=frozenset(one.address for one in new.imported),
         taken_ids=frozenset((one.type, one.id) for one in new.imported if one.id is not None),
         consents=frozenset(consents),
@@ -124,6 +126,9 @@ def _allowed(item: RollbackPlanItem, known: _Known) -> str | None:
 
 
 def _import(item: RollbackPlanItem, known: _Known) -> str | None:
+    # The id that it has after an import need not be the one that it had: some providers draw it anew.
+    if item.address in known.forgotten & known.addresses:
+        return None
     if item.id is not None and (item.type, item.id) in known.ids:
         return None
     return "only what was in the first state is taken back into it"

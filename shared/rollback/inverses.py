@@ -1,7 +1,7 @@
 """The extra file of the first configuration that turns around what a deployment did with addresses only. Pure.
 
     moved a -> b      a `moved` block from b to a
-    forgotten         an `import` block with the id that the first state has
+    forgotten         an `import` block with the name that `importing` finds in the first state
     imported          a `removed` block that destroys nothing: it existed before, and is forgotten again
 
 Without them the first configuration plans to delete what is at the new address and to make it anew at the old one.
@@ -65,10 +65,10 @@ def inverse(rearranged: Rearrangement, first: FirstState, *, removed_blocks: boo
         known = there.get(address)
         if known is None:
             draft.notes.append(f"{address} was forgotten, and is not in the first state")
-        elif known.id is None:
-            draft.notes.append(f"{address} was forgotten, and has no id by which it could be taken in again")
+        elif known.import_id is None:
+            draft.notes.append(f"{address} was forgotten, and has no name by which it could be taken in again")
         else:
-            draft.blocks[f"import {{\n  to = {address}\n  id = {quoted(known.id)}\n}}\n"] = None
+            draft.blocks[f"import {{\n  to = {address}\n  id = {quoted(known.import_id)}\n}}\n"] = None
     declared = {without_keys(address) for address in there}
     gone: dict[str, None] = {}
     for one in dict.fromkeys(rearranged.imported):

@@ -57,6 +57,9 @@ class FirstResource(_Record):
     type: TypeName = Field(description="its type")
     id: ResourceId | None = Field(default=None, description="its `id`; None: it has none")
     deposed: str | None = Field(default=None, max_length=64, description="the key of an object left by a replacement")
+    import_id: ResourceId | None = Field(
+        default=None, description="what an import of it takes; None: nothing takes it in again"
+    )
 
 
 class FirstArtifact(_Record):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.errors import ConfigurationError
+from shared.rollback.importing import import_name
 from shared.rollback.records import MAX_ID, FirstResource
 from shared.safety.entries import MAX_ADDRESS, MAX_ENTRIES
 
@@ -84,11 +85,7 @@ def instances(state: Mapping[str, Any]) -> Iterator[Instance]:
 
 def resources_of(state: Mapping[str, Any]) -> tuple[FirstResource, ...]:
     """Every managed object of a state, with its id. Raises as `instances` does."""
-    return tuple(
-        FirstResource(address=one.address, type=one.type, id=_shown_id(one), deposed=one.deposed and one.deposed[:64])
-        for one in instances(state)
-        if one.managed
-    )
+    return tuple(_first(one) for one in instances(state) if one.managed)
 
 
 def id_of(attributes: Any) -> str | None:
@@ -99,10 +96,22 @@ def id_of(attributes: Any) -> str | None:
     return found if isinstance(found, str) and 0 < len(found) <= MAX_ID else None
 
 
-def _shown_id(one: Instance) -> str | None:
-    """An id that is a secret is none: what is recorded here is shown."""
-    hidden = one.sensitive is None or any(path in ((), ("id",)) for path in one.sensitive)
-    return None if hidden else id_of(one.attributes)
+def _first(one: Instance) -> FirstResource:
+    """As it is recorded. That is shown, so a secret is no part of it: an id that is one is none."""
+    hidden = None if one.sensitive is None else {path[0] if path else None for path in one.sensitive}
+    if hidden is None or None in hidden:
+        shown: Mapping[str, Any] = {}
+    else:
+        shown = {name: value for name, value in one.attributes.items() if name not in hidden}
+    name = id_of(shown)
+    taken_by = import_name(one.type, name, shown)
+    return FirstResource(
+        address=one.address,
+        type=one.type,
+        id=name,
+        deposed=one.deposed and one.deposed[:64],
+        import_id=taken_by if taken_by is not None and len(taken_by) <= MAX_ID else None,
+    )
 
 
 def _instance(one: Mapping[str, Any], base: str, kind: str, *, managed: bool) -> Instance:

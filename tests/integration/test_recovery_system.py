@@ -204,5 +204,6 @@ def test_what_a_killed_worker_made_is_reported_in_time_shown_and_taken_over(worl
     plan = world.interlock("plan", TARGET, code=2)["runs"][0]
     entries = world.interlock("plan", "show", plan["id"])["plan"]["entries"]
     assert {f"{one['operation']} {one['address']}" for one in entries if one["operation"] != "update"} == {
-        "create terraform_data.endless"
+        "create terraform_data.endless",
+        "provisioner terraform_data.endless",
     }

@@ -221,3 +221,40 @@ def test_an_operators_apply_is_held_approved_and_then_carried_out(world: World, 
     assert "delete terraform_data.one" in gone["reason"]
     unused = world.interlock("plan", "show", applied["id"], "--unused")
     assert (unused["unused"], unused["without_a_call"]) == ([], [])
+
+
+SHARED = """
+name: shared
+configuration: terraform
+safety:
+  never:
+    - {operations: [forget]}
+targets:
+  - {region: eu, variables: {second: true}}
+  - {region: us, variables: {second: false}}
+"""
+TWO = """
+variable "second" { type = bool }
+resource "terraform_data" "first" {
+  input = "x"
+}
+resource "terraform_data" "second" {
+  count = var.second ? 1 : 0
+  input = "x"
+}
+"""
+
+
+def test_an_apply_ends_with_what_was_approved_and_not_needed_and_the_smaller_plan(world: World, tmp_path: Path) -> None:
+    (tmp_path / "terraform").mkdir()
+    (tmp_path / "terraform" / "main.tf").write_text(TWO)
+    (tmp_path / "flock.yaml").write_text(SHARED)
+    # What is approved for one target covers the other one, which needs less of it.
+    (held,) = world.interlock("apply", "shared.eu", "-f", str(tmp_path), code=exit_codes.REFUSED)["runs"]
+    world.interlock("plan", "approve", held["id"], "--yes")
+    code, said = world.stage.command("apply", "shared.us")
+    assert code == exit_codes.OK, said
+    assert "shared.us: 1 of 2 approved entries were not needed: create terraform_data.second[0]" in said
+    assert "shared.us: the smaller plan that would have done: create terraform_data.first" in said
+    ended = world.interlock("apply", "shared.eu")
+    assert (ended["exit_code"], ended["unused"]) == (exit_codes.OK, []), "it needed all of it"

@@ -90,7 +90,8 @@ def _play(options: argparse.Namespace) -> int:
             ordered: list[Case | Scenario] = [scenarios.get(name) or case_of(name) for name in wanted]
             if not wanted:
                 cases = all_cases(calls, options.mode or EVERY)
-                ordered += cases if options.all else sample(cases, options.sample, options.seed)
+                # Also all of them in a drawn order: what a cut run has carried out by then is a sample.
+                ordered += sample(cases, len(cases) if options.all else options.sample, options.seed)
             left = [case for case in ordered if options.again or not results.passed(str(case))]
             if len(left) < len(ordered):
                 _say(f"{len(ordered) - len(left)} of {len(ordered)} cases have passed already")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler import orphan_requests, orphans, releases, runs
+from scheduler.retention import prune
 from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
 from shared.rollback.settings import RollbackSettings
@@ -127,3 +128,21 @@ def test_a_follow_up_recovers_without_any_rule(world: World) -> None:
     cut(world, first, follow=True)
     look(world, first)
     assert orphan_requests.apply_rules(world.context) == 0
+
+
+def test_the_release_of_a_run_that_left_something_stays_as_long_as_it_is_open(world: World) -> None:
+    cut_off = world.publish(TARGET, rendered={"a.json": b"cut off"})
+    first = world.claim(world.submit(kind=RunKind.EXEC, argv=["aws"], release_digest=cut_off), holder="h1")
+    world.acquire(first)
+    make_queue(world, first)
+    cut(world, first)
+    look(world, first)
+    for word in (b"newer", b"newest"):
+        world.publish(TARGET, rendered={"a.json": word})
+    assert cut_off not in {one.digest for one in prune(world.context, keep=1).releases}
+    run = orphan_requests.recover(world.context, first.run.id, actor="anna")
+    assignment = world.claim(runs.get(world.context, run.id), holder="h2")
+    world.acquire(assignment)
+    succeed(world, assignment, "h2")
+    orphans.look_at_ended(world.context)
+    assert cut_off in {one.digest for one in prune(world.context, keep=1).releases}

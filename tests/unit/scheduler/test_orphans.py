@@ -245,3 +245,22 @@ def test_a_run_that_is_at_work_has_no_report(world: World) -> None:
     assert orphans.look_at_ended(world.context) == 0
     with pytest.raises(Exception, match="is claimed"):
         orphan_requests.get(world.context, first.run.id)
+
+
+def test_one_run_that_cannot_be_looked_at_keeps_no_other_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = begin(world)
+    make_queue(world, first)
+    cut(world, first)
+    second = begin(world)
+    make_queue(world, second, "another")
+    cut(world, second)
+    original = orphans.examine
+
+    def examine(*words: Any) -> OrphanReport:
+        if words[2].id == second.run.id:
+            raise RuntimeError("broken")
+        return original(*words)
+
+    monkeypatch.setattr(orphans, "examine", examine)
+    assert orphans.look_at_ended(world.context) == 1
+    assert len(orphan_requests.get(world.context, first.run.id).orphans) == 1

@@ -14,6 +14,7 @@ from shared.api_client import ApiClient, AsyncApiClient
 from shared.errors import ApiError, PeerError, Unavailable
 from shared.lease.timing import LeaseTiming
 from shared.models import JournalIntent, JournalOutcome, RunKind, RunStatus
+from shared.recovery.orphans import PlannedResources
 
 RUN = {
     "id": "run-0123456789abcdef",
@@ -69,6 +70,18 @@ ASSIGNMENT = {
     "state_password": "p",
 }
 R = "run-0123456789abcdef"
+ORPHANS: dict[str, Any] = {
+    "run_id": R,
+    "target": "web.eu",
+    "flock": "web",
+    "epoch": 1,
+    "kind": "apply",
+    "status": "lost",
+    "ended_at": "2026-01-01T00:00:00Z",
+    "reported_at": "2026-01-01T00:00:00Z",
+    "looked_at": "2026-01-01T00:00:00Z",
+    "open": False,
+}
 ROLLOUT: dict[str, Any] = {
     "id": "rollout-0123456789abcdef",
     "flock": "web",
@@ -184,6 +197,20 @@ def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
             {"run_id": R, "digest": DIGEST},
         ),
         (lambda c: c.plan_to_apply(R, holder="h"), f"GET /v1/runs/{R}/plan?holder=h", b"", {}),
+        (
+            lambda c: c.orphans(target="web.eu"),
+            "GET /v1/orphans?target=web.eu&all=false&limit=100",
+            b"",
+            [],
+        ),
+        (lambda c: c.orphans_of(R), f"GET /v1/runs/{R}/orphans", b"", ORPHANS),
+        (
+            lambda c: c.deliver_planned(R, holder="h", planned=PlannedResources(resources=())),
+            f"POST /v1/runs/{R}/planned",
+            {"holder": "h", "planned": {"resources": []}},
+            {},
+        ),
+        (lambda c: c.recover(R, actor="me"), f"POST /v1/runs/{R}/recover", {"actor": "me"}, RUN),
         (lambda c: c.leases(), "GET /v1/leases", b"", [LEASE]),
         (lambda c: c.lease("web.eu"), "GET /v1/leases/web.eu", b"", LEASE),
         (lambda c: c.revoke_lease("web.eu", "x"), "POST /v1/leases/web.eu/revoke", {"reason": "x"}, LEASE),

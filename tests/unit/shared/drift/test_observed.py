@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from shared.drift.changes import Difference
 from shared.drift.instances import instances
-from shared.drift.observed import DELETED, GONE, moved_on, observed, unreported
+from shared.drift.observed import DELETED, GONE, moved_on, observed, unreported, zero_for_nothing
 from shared.drift.schemas import Shape
 from shared.safety.plan_document import read
 from tests.unit.shared.drift.support import change, plan, resource, state
@@ -46,6 +49,30 @@ def test_a_point_in_time_that_only_the_provider_sets_moves_on_by_itself() -> Non
     assert one.apparent == ("until",)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "itself"),
+    [
+        ("PENDING_VALIDATION", "ISSUED", True),
+        ("creating", "available", True),
+        ("modifying", "in-use", True),
+        ("InProgress", "Deployed", True),
+        ("pending", "running", True),
+        ("ENABLING", "ENABLED", True),
+        ("running", "stopped", False),
+        ("pending", "failed", False),
+        ("available", "deleting", False),
+        ("stopped", "running", False),
+        ("ACTIVE", "AVAILABLE", False),
+        (None, "available", False),
+    ],
+)
+def test_what_an_apply_began_may_be_finished_by_the_service(before: Any, after: Any, itself: bool) -> None:
+    (one,) = of(change("a_t.one", {"at": before}, {"at": after}), shapes=STAMP).values()
+    assert moved_on(one.differences[0]) is itself
+    (other,) = of(change("a_t.one", {"until": before}, {"until": after}), shapes=STAMP).values()
+    assert not moved_on(other.differences[0]), "it may be what somebody wants it to be"
+
+
 def test_two_looks_have_to_agree_in_whether_it_is_there_and_in_what_differs() -> None:
     (gone,) = of(change("a_t.one", {"x": 1}, None, "delete")).values()
     (differs,) = of(change("a_t.one", {"x": 1, "y": None}, {"x": 2, "y": ""})).values()
@@ -74,3 +101,20 @@ def test_where_something_was_moved_from_there_is_nothing_missing() -> None:
     old, new = resource("a_t.old", {"x": 1}), resource("a_t.new", {"x": 1})
     moved = change("a_t.new", {"x": 1}, {"x": 1}, "no-op", previous_address="a_t.old")
     assert only_in_states([old], [new], moved) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "nothing"),
+    [
+        (("rule", 0, "days"), None, 0, True),
+        (("rule", 0, "days"), 0, None, True),
+        (("rule", 0, "enabled"), None, False, True),
+        (("rule", 0, "days"), None, 1, False),
+        (("rule", 0, "enabled"), None, True, False),
+        (("rule", 0, "days"), 1, 0, False),
+        (("rule", 0, "days"), None, None, False),
+        (("days",), None, 0, False),
+    ],
+)
+def test_inside_of_a_block_zero_may_stand_for_nothing(path: Any, before: Any, after: Any, nothing: bool) -> None:
+    assert zero_for_nothing(Difference(path=path, before=before, after=after, sensitive=False)) is nothing

@@ -117,3 +117,17 @@ def test_the_table_names_types_of_one_provider() -> None:
     types = {*TABLE, *(shown.type for kinds in TABLE.values() for one in kinds.values() for shown in one)}
     assert all(one.startswith("aws_") for one in types)
     assert all(kinds for kinds in TABLE.values())
+
+
+def test_of_other_types_what_was_set_on_the_one_that_depends_as_well_explains_nothing() -> None:
+    parent = resource("aws_subnet.n", {"id": "subnet-1", "tags": {}})
+    child = {"id": "i-1", "subnet_id": "subnet-1"}
+    then = instances(state(parent, resource("aws_instance.i", child, depends_on=["aws_subnet.n"])))
+    set_too = {"tag": [{"key": "by", "value": "somebody"}]}
+    tagged = resource("aws_instance.i", {**child, **set_too}, depends_on=["aws_subnet.n"])
+    now = instances(state(parent, tagged))
+    subnet = next(one for one in now.values() if one.type == "aws_subnet")
+    after = {"by": "somebody"}
+    assert Reflections(now.values()).explain(subnet, "tags", {}, after), "as far as anybody can tell without the state"
+    assert not Reflections(now.values(), then).explain(subnet, "tags", {}, after)
+    assert Reflections(now.values(), now).explain(subnet, "tags", {}, after), "the state had it already"

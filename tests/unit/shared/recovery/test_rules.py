@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -53,8 +54,12 @@ def test_the_promised_types_have_rules() -> None:
     assert set(PROMISED) <= {rule.type for rule in RULES.values()}
 
 
-def test_at_least_forty_types_are_importable() -> None:
+def test_at_least_forty_types_are_importable_and_the_page_names_them_all() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs" / "recovery.md").read_text()
+    named = re.findall(r"^\| `(aws_\w+)` \|", page, re.MULTILINE)
+    assert tuple(named) == IMPORTABLE
     assert len(IMPORTABLE) >= 40
+    assert f"made for these, {len(IMPORTABLE)} in all" in page
 
 
 def test_each_rule_identifies_by_name_or_by_its_answer() -> None:

@@ -25,8 +25,9 @@ def first_state(*resources: FirstResource, **more: Any) -> FirstState:
 
 
 def was(address: str, id_: str | None = "", **more: Any) -> FirstResource:
-    """An object that was there; its id is made of its address unless it is given."""
-    return FirstResource(address=address, type=kind_of(address), id=f"id of {address}" if id_ == "" else id_, **more)
+    """An object that was there; its id is made of its address unless it is given, and an import takes it by that."""
+    name = f"id of {address}" if id_ == "" else id_
+    return FirstResource(address=address, type=kind_of(address), id=name, **{"import_id": name, **more})
 
 
 def item(operation: str, address: str, id_: str | None = None, **more: Any) -> RollbackPlanItem:

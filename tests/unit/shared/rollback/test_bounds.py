@@ -139,6 +139,10 @@ def test_what_was_forgotten_is_taken_in_and_only_that() -> None:
     assert allowed(item("import", "aws_vpc.a", "vpc-1"), first=first)
     assert not allowed(item("import", "aws_vpc.a", "vpc-2"), first=first)
     assert not allowed(item("import", "aws_vpc.a", None), first=first)
+    # Its provider may draw it another id; that the deployment forgot it is known all the same.
+    forgot = Rearrangement(forgotten=("aws_vpc.a", "aws_vpc.b"))
+    assert allowed(item("import", "aws_vpc.a", "drawn-anew"), first=first, new=forgot)
+    assert not allowed(item("import", "aws_vpc.b", "vpc-9"), first=first, new=forgot)
 
 
 def test_what_was_taken_in_is_forgotten_and_only_that_and_never_destroyed() -> None:

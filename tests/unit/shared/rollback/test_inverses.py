@@ -143,6 +143,13 @@ def test_what_was_forgotten_is_imported_by_the_id_that_it_had() -> None:
     assert 'import {\n  to = aws_vpc.a["x"]\n  id = "v\\"$${x}"\n}\n' in found.text
 
 
+def test_what_has_another_name_for_imports_is_imported_by_that() -> None:
+    found = turned(first=(was("t.a", "rtbassoc-1", import_id="subnet-1/rtb-1"),), forgotten=("t.a",))
+    assert 'id = "subnet-1/rtb-1"' in found.text
+    unknown = turned(first=(was("t.a", "1", import_id=None),), forgotten=("t.a",))
+    assert (unknown.text, len(unknown.notes)) == ("", 1)
+
+
 def test_what_cannot_be_imported_is_said() -> None:
     found = turned(first=(was("aws_vpc.a", None),), forgotten=("aws_vpc.a", "aws_vpc.b"))
     assert found.text == ""

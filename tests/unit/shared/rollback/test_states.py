@@ -112,6 +112,20 @@ def test_an_id_that_is_a_secret_is_not_recorded() -> None:
     assert one.id is None
 
 
+def test_what_an_import_takes_is_known_from_the_attributes() -> None:
+    marks = [[{"type": "get_attr", "value": "subnet_id"}]]
+    values = {"id": "rtbassoc-1", "subnet_id": "subnet-1", "route_table_id": "rtb-1"}
+    plain, hidden, vpc, never = resources_of(
+        state(
+            resource("aws_route_table_association.a", {"attributes": values}),
+            resource("aws_route_table_association.b", {"attributes": values, "sensitive_attributes": marks}),
+            resource("aws_vpc.c", {"attributes": {"id": "vpc-1"}}),
+            resource("null_resource.d", {"attributes": {"id": "1"}}),
+        )
+    )
+    assert [one.import_id for one in (plain, hidden, vpc, never)] == ["subnet-1/rtb-1", None, "vpc-1", None]
+
+
 @pytest.mark.parametrize(
     "given",
     [
