@@ -18,7 +18,7 @@ from cli.output import JsonFlag, Output, YesOption, examples
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.safety.entries import Entry
+    from shared.safety.entries import Entry, SafetyPlan
     from shared.safety.records import SafetyRecord
 
 MAKE = "make"
@@ -117,7 +117,7 @@ def approve(
     out = Output(as_json=json_output)
     with api() as client:
         record = client.safety_plan(run_id)
-        for operation, _, address, undone, why in _labelled(record.plan.entries):
+        for operation, _, address, undone, why in _labelled(record.plan):
             out.note(f"{operation:<22}{address}" + (f"  ({undone}: {why})" if why else ""))
         if not yes and sys.stdin.isatty():
             typer.confirm(f"Approve these {len(record.plan.entries)} entries?", abort=True, err=True)
@@ -189,17 +189,17 @@ def _show(out: Output, record: SafetyRecord) -> None:
         ]
     )
     out.say("")
-    out.table(LABELLED_COLUMNS, _labelled(record.plan.entries), empty="it does nothing")
+    out.table(LABELLED_COLUMNS, _labelled(record.plan), empty="it does nothing")
 
 
-def _labelled(entries: Iterable[Entry]) -> list[tuple[str, str, str, str, str]]:
+def _labelled(plan: SafetyPlan) -> list[tuple[str, str, str, str, str]]:
     """Each entry and how far a rollback could undo it; why, where it could not."""
     from shared.rollback.reversibility import label
     from shared.safety.entries import in_order
 
     rows = []
-    for entry in in_order(entries):
-        known = label(entry)
+    for entry in in_order(plan.entries):
+        known = label(entry, one_way_only=entry.address in plan.one_way)
         undone = known.reversibility.value.replace("_", " ")
         rows.append(
             (entry.operation.value, entry.type, entry.address, undone, known.why if known.needs_consent else "")

@@ -126,8 +126,8 @@ def apply_rules(context: SchedulerContext) -> int:
 
 
 def _wants_it(session: Session, run: RunRow) -> bool:
-    if run.release_digest is None or reserving(session, run.target) is not None:
-        return False
+    if run.kind == RunKind.EXEC or run.release_digest is None or reserving(session, run.target) is not None:
+        return False  # what a command made was never Terraform's
     if taking_over(session, run.target) is not None:
         return False
     try:

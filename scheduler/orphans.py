@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 #: Runs that one tick looks at; the rest waits for the next.
 MAX_LOOKED_AT = 100
 #: State versions since a run began that are compared, the newest first.
-MAX_VERSIONS = 8
+MAX_VERSIONS = 32
 #: A rollback made what it then took away again: it is looked at as well.
 LOOKED_AT = (*UNCLEAN, RunStatus.ROLLED_BACK)
 #: Kinds that change nothing in the cloud.
@@ -147,15 +148,13 @@ def _creates(session: Session, run: RunRow) -> list[JournalRecord]:
     return [record for record in to_account_for(writes) if record.run_id == run.id]
 
 
-def _states(context: SchedulerContext, session: Session, run: RunRow) -> list[tuple[Resource, ...]]:
-    """What the versions since the run began hold, the current one first, whoever wrote it."""
-    states: list[tuple[Resource, ...]] = []
+def _states(context: SchedulerContext, session: Session, run: RunRow) -> Iterator[tuple[Resource, ...]]:
+    """What the versions since the run began hold, the current one first, whoever wrote it. Read one by one."""
     for number, version in enumerate(version_ids(session, run.target, limit=MAX_VERSIONS)):
         stored = stored_version(context, session, version)
         if number > 0 and (stored is None or stored.epoch < (run.epoch or 0)):
-            break
-        states.append(() if stored is None else read_state(json.loads(stored.body)))
-    return states
+            return
+        yield () if stored is None else read_state(json.loads(stored.body))
 
 
 def _planned(session: Session, run_id: str) -> PlannedResources | None:

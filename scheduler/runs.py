@@ -68,6 +68,8 @@ def submit(
     """
     if kind is RunKind.EXEC and not argv:
         raise invalid("an exec run needs a command", "interlock exec --target T -- COMMAND ARGUMENT …")
+    if kind is RunKind.ROLLBACK:
+        raise invalid("a rollback belongs to a deployment", "`interlock rollback start TARGET` queues its run")
     if len(argv) > MAX_ARGV:
         raise invalid(f"a command of {len(argv)} arguments is too long (at most {MAX_ARGV})", "put it in a script")
     with context.database.write() as session:
@@ -82,6 +84,8 @@ def submit(
             )
         if target not in get_manifest(session, digest).targets:
             raise invalid(f"release {digest} has no target {target}", "`interlock release show` lists its targets")
+        if kind is not RunKind.DRIFT:
+            giving_way.make_room(context, session, target)
         row = RunRow(
             id=new_run_id(),
             target=target,
@@ -98,8 +102,6 @@ def submit(
         )
         session.add(row)
         session.flush()
-        if kind is not RunKind.DRIFT:
-            giving_way.make_room(context, session, target)
         record = run_record(row)
     # After the commit: a worker that is faster than the commit would find no run.
     publish(context, record.id, record.region)

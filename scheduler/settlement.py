@@ -180,6 +180,7 @@ def mark_acquired(context: SchedulerContext, run: ActiveRun) -> None:
 
 def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) -> list[tuple[str, str]]:
     """Make the run terminal, and give a lost apply or destroy its follow-up. One that the proxy halted is `halted`.
+    A deployment that is to be taken back gets a ROLLBACK run instead (`rollback.ending`).
 
     Returns (run id, region) of what should be published now. Doing it twice, or for a run that went on to another
     epoch, changes nothing. The caller has seen Redis's answer that this epoch's lease ended.
@@ -196,10 +197,10 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
         if run.status == RunStatus.APPLIED and run.kind != RunKind.RECOVER and run.release_digest is not None:
             # Whoever asks for this target without naming a release means what is there.
             target.release_digest = run.release_digest
-        context.metrics.settled.labels(status=run.status).inc()
         session.flush()
         taken_back = ending.ended(context, session, run)
         successor = taken_back.successor if taken_back is not None else _follow_up(context, run)
+        context.metrics.settled.labels(status=run.status).inc()
         if run.status == RunStatus.HALTED and drift.is_news(session, run):
             halts.tell(session, run, at=run.finished_at, reason=run.reason)
         if run.status == RunStatus.LOST and run.kind != RunKind.DRIFT:

@@ -131,7 +131,7 @@ class Settings(BaseSettings):
         description="hosts that provisioners may call (comma list; a leading *. matches any subdomain)",
     )
     check_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
+        default_factory=tuple,
         max_length=1024,
         description="hosts that checks of deployments may ask from a worker (comma list; a leading *. matches any "
         "subdomain); default: none",

@@ -20,10 +20,11 @@ MAX_FIELDS = 5000
 _IDENTIFYING = re.compile(
     r"([A-Za-z0-9]*?)(Name|Id|Identifier|Arn|ARN|Url|URL|Bucket|Key|Alias|Protocol|Endpoint)", re.ASCII
 )
-#: The last line: two subnets, two volumes differ in nothing else.
+#: The last lines: two subnets, two volumes, two rules of a security group differ in nothing else.
 _PLAIN = frozenset(
     {"name", "id", "arn", "bucket", "key", "repositoryname", "loggroupname", "rule", "family"}
     | {"cidrblock", "availabilityzone"}
+    | {"fromport", "toport", "cidripv4"}
 )
 _NUMBER = re.compile(r"\.\d+$")
 _NEVER = re.compile(

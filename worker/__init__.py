@@ -15,7 +15,8 @@ A newcomer reads in this order:
 - `sandbox_setup`   puts sandbox and `environment` together; `cli_config`, `terraform_binary` find Terraform's parts
 - `commands`        runs one command, with one SIGINT at its end;  `provisioners/` what to run
 - `deployment`      what a run does with Terraform, to its end: plan, apply, `bake` (watch it, by `checks/`), `rollback`
-- `safety_gate`     shows the scheduler what a plan does, before anything of it is applied; `progress` how far the run is
+- `drift_delivery`  a check for drift: what earlier runs left, and the report of what it found
+- `safety_gate`     shows the scheduler what a plan does, before anything is applied; `progress` how far the run is
 - `rollback`        brings back what was there before; `rollback_targets`, `turning` are its parts
 - `leftovers`       what an earlier worker left on this host's disk
 - `take_over`       what an earlier, cut run left; its rules are `shared.recovery`

@@ -188,7 +188,7 @@ class Deployment:
         directory = self._means.directory
         if directory.errored_state() is None:
             return True
-        self._means.note("the apply could not store its state: it is stored now")
+        self._means.note("the apply could not store its state: it is to be stored now")
         if self._terraform.push_state(ERRORED_STATE) != 0:
             return False
         directory.discard(ERRORED_STATE)
@@ -209,6 +209,7 @@ class Deployment:
             take_over=self._take_over(rolling_back=True),
             first=self._lay_out,
             refresh=self._refresh,
+            state_is_stored=self._state_is_stored,
             api_was_away=lambda: means.watcher.api_was_away,
             note=means.note,
         )

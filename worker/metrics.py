@@ -33,7 +33,8 @@ class WorkerMetrics:
             "interlock_worker_events",
             "duplicate (a message for a run that was not to be had), lease_lost, interrupt (SIGINT to a provisioner), "
             "kill (it did not end in time), state_kept (errored.tfstate), import (created by a cut run), "
-            "refused (no lease), release_refused, halted (a call outside its safety plan)",
+            "refused (no lease), release_refused, halted (a call outside its safety plan), "
+            "rollback (a deployment is taken back)",
             ["event"],
             registry=self.registry,
         )

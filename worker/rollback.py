@@ -73,6 +73,8 @@ class Ways:
     """Lays out that release in place of what is there; Terraform for it, before init."""
     refresh: Callable[[], str]
     """Has the proxy ask what the run may do now; returns the mode that holds."""
+    state_is_stored: Callable[[], bool]
+    """Stores a state that Terraform could not store; whether the stored one is the newest then."""
     api_was_away: Callable[[], bool]
     """Whether the scheduler did not answer at some time."""
     note: Callable[[str], None]
@@ -256,7 +258,10 @@ class Rollback:
             )
         self._terraform.directory.write_bytes(PLAN_FILE, made)
         self._applied = RollbackPlan(items=allowed).changes
-        return self._terraform.apply()
+        code = self._terraform.apply()
+        if not self._ways.state_is_stored():
+            raise Unavailable("the rollback could not store its state", hint="another run takes it over and goes on")
+        return code
 
     def _turn_off(self) -> bool:
         """Go on without the inverses: whatever plans after this run has none. Whether there were any."""

@@ -38,6 +38,9 @@ def targets(document: Mapping[str, Any], verdict: RollbackVerdict) -> tuple[str,
         elif refused & _reached({place}, needs):
             continue
         chosen.append(item.address)
+        if item.previous_address is not None:
+            # Terraform plans nothing at all while one end of a move is left out.
+            chosen.append(item.previous_address)
     return tuple(dict.fromkeys(chosen))
 
 

@@ -14,7 +14,7 @@ from shared.api_client import ApiClient
 from shared.errors import InterlockError, LeaseRefused
 from shared.models import Assignment, RunKind, RunStatus
 from shared.recovery.orphans import planned_of
-from shared.recovery.views import read_plan
+from shared.rollback.one_way import one_way
 from shared.rollback.rearranging import rearrangement
 from shared.rollback.records import Rearrangement
 from shared.safety.comparison import named
@@ -69,7 +69,8 @@ class SafetyGate:
             ApiError: the lease is lost.
         """
         shown = terraform.show_plan()
-        plan = safety_plan(read(shown))
+        read_plan = read(shown)
+        plan = safety_plan(read_plan)
         run, order = self._assignment.run, self._assignment.rollback
         more: dict[str, Rearrangement] = {}
         if order is not None:
@@ -78,6 +79,9 @@ class SafetyGate:
         self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {record.verdict}")
         for entry in record.verdict.entries[:_LISTED]:
             self._note(f"  {entry}")
+        for change in read_plan.resource_changes:
+            if change.address in plan.one_way:
+                self._note(f"  nothing turns the update of {change.address} around: {one_way(change)}")
         if run.kind is RunKind.PLAN:
             return None
         if record.verdict.decision is not Decision.ACCEPTED:
@@ -100,7 +104,7 @@ class SafetyGate:
     def _deliver_planned(self, shown: dict[str, Any]) -> None:
         """Where things belong, for the report should this run be cut. It is no reason to stop when that fails."""
         try:
-            planned = planned_of(read_plan(shown))
+            planned = planned_of(shown)
             self._api.deliver_planned(self._assignment.run.id, holder=self._assignment.holder, planned=planned)
         except (InterlockError, ValueError) as error:
             self._note(f"the scheduler does not know where things belong, should this run be cut: {error}")

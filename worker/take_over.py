@@ -164,18 +164,27 @@ class TakeOver:
             plan = terraform.show_plan()
             if self._gave_up_doubtful(terraform, plan, records):
                 continue
-            decision = self._decide(terraform, plan, records)
+            view = read_plan(plan)
+            decision = self._decide(terraform, view, records)
             if not decision.imports:
                 self._require_nothing_left([*decision.unimportable, *decision.deferred, *self._doubtful.values()])
                 return changes
             for item in decision.imports:
                 self._note(f"importing {item.address} from {item.id}: a cut run made it")
                 self._count("import")
+                if item.address in view.gone:
+                    self._make_room(terraform, item.address)
             self._imports += decision.imports
             terraform.directory.write(IMPORTS_FILE, render_imports(self._imports))
         raise OrphansLeft(
             f"{MAX_ROUNDS} rounds of imports did not come to an end", hint="import what the log names by hand"
         )
+
+    def _make_room(self, terraform: Terraform, address: str) -> None:
+        """What the cut run deleted there, as the first half of a replacement, the stored state still holds."""
+        code = terraform.forget(address)
+        if code != 0:
+            raise TerraformFailed(f"state rm {address}", code)
 
     def _plan(self, terraform: Terraform) -> bool:
         """A plan that succeeds, without the imports whose target turns out not to exist."""
@@ -232,8 +241,7 @@ class TakeOver:
         terraform.directory.write(IMPORTS_FILE, render_imports(self._imports))
         return True
 
-    def _decide(self, terraform: Terraform, plan: dict[str, Any], records: Sequence[JournalRecord]) -> Reconciliation:
-        view = read_plan(plan)
+    def _decide(self, terraform: Terraform, view: PlanView, records: Sequence[JournalRecord]) -> Reconciliation:
         candidates = query_candidates(
             records,
             view,

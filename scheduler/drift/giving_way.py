@@ -33,14 +33,15 @@ PATIENCE_S: Final = 3
 """So long a run may wait for a place that a check has: a worker that is free takes it within that time."""
 
 
-def make_room(context: SchedulerContext, session: Session, target: str) -> None:
-    """Something else is queued for the target: cancel its check, if there is one.
+def make_room(context: SchedulerContext, session: Session, target: str, *, locked: bool = False) -> None:
+    """Something else is about to be queued for the target: cancel its check, if there is one.
 
-    Within the caller's transaction. The target's lock is taken, unless the caller has it; nothing is where there is no
-    check.
+    Within the caller's transaction, and before it inserts the run: two that had inserted theirs would each wait for the
+    other's hold on the target. Where there is no check, nothing is locked. `locked`: the caller has the target's lock.
     """
     if _checks(session, target):
-        _cancel(context, session, lock_target(context.database, session, target))
+        row = session.get_one(TargetRow, target) if locked else lock_target(context.database, session, target)
+        _cancel(context, session, row)
 
 
 def make_room_everywhere(context: SchedulerContext) -> int:

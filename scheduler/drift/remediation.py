@@ -6,21 +6,21 @@
              target that was given another release and not deployed since: that would be a deployment
 
 What is wanted was written down when the drift was confirmed, and begins once people were told. The transaction that
-starts the roll-out settles it. One
-roll-out takes all targets of a flock that have the same release. It waits while the flock has another roll-out, and a
-person's roll-out cancels it: it must never stand in the way of a deployment.
+starts the roll-out settles it. One roll-out takes all targets of a flock that have the same release. It waits while the
+flock has another roll-out, and a person's roll-out cancels it: it must never stand in the way of a deployment.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Final
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
+from scheduler.drift.queueing import ACTOR
+from scheduler.problems import conflict
 from scheduler.releases import get_manifest
 from scheduler.rollout import service
 from scheduler.rollout.drive import UNFINISHED, change
@@ -32,8 +32,6 @@ from shared.models import RunKind, RunStatus
 from shared.rollouts import Rollout, Stage
 
 log = logging.getLogger(__name__)
-
-ACTOR: Final = "interlock drift"
 
 
 def remedy(context: SchedulerContext) -> int:
@@ -119,9 +117,14 @@ def _start(context: SchedulerContext, digest: str, mode: RemediationMode, target
     ask = mode is RemediationMode.PLAN or rules is None
 
     def settle(session: Session, rollout: Rollout) -> None:
+        names = [target.id for target in rollout.targets]
+        given = select(TargetRow.id).where(TargetRow.id.in_(names), TargetRow.release_digest != digest)
+        if (other := session.scalars(given.limit(1)).one_or_none()) is not None:
+            # An older release must not be put back over one that somebody gave the target in this moment.
+            raise conflict("rollout_superseded", f"{other} has another release than {digest} by now")
         query = (
             select(DriftStandingRow)
-            .where(DriftStandingRow.target.in_([target.id for target in rollout.targets]))
+            .where(DriftStandingRow.target.in_(names))
             .order_by(DriftStandingRow.target)
             .with_for_update()
         )

@@ -18,7 +18,7 @@ from scheduler.problems import conflict, invalid
 from scheduler.rollback import rows
 from scheduler.rollback.consents import consents_of
 from scheduler.rollback.first_state import verify
-from scheduler.rollback.order import rearranged, require_descent, require_possible, touched, tries_of
+from scheduler.rollback.order import rearranged, replaced, require_descent, require_possible, touched, tries_of
 from scheduler.rows import lock_run, require_holder
 from scheduler.state_versions import current_body
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow
@@ -94,6 +94,7 @@ def deliver_plan(context: SchedulerContext, run_id: str, *, holder: str, plan: R
             consents=consents_of(session, run.release_digest, run.target),
             touched=touched(session, tries),
             new=rearranged(tries),
+            replaced=replaced(session, tries),
         )
         row.plan, row.verdict = plan.model_dump(mode="json"), verdict.model_dump(mode="json")
         row.planned_by = run.id

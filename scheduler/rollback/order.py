@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
@@ -13,9 +15,11 @@ from scheduler.rows import find_run
 from scheduler.state_versions import current_identity
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow, SafetyPlanRow, StateVersionRow
 from shared.models import RunKind
+from shared.rollback.bounds import REPLACES
 from shared.rollback.records import MAX_WHY, FirstState, Rearrangement, RollbackOrder
 from shared.rollback.settings import Trigger
-from shared.safety.entries import SafetyPlan
+from shared.safety.entries import Entry, SafetyPlan
+from shared.safety.verdict import Decision
 
 
 def order_for(session: Session, run: RunRow) -> RollbackOrder | None:
@@ -30,7 +34,7 @@ def order_for(session: Session, run: RunRow) -> RollbackOrder | None:
     tries = tries_of(session, first.run_id)
     return RollbackOrder(
         settings=settings,
-        first=first_of(first),
+        first=first_of(first).model_copy(update={"epoch": deployment.epoch or 1}),
         undoes=first.run_id,
         release_digest=deployment.release_digest,
         rollback_only=row is not None,
@@ -66,9 +70,19 @@ def rearranged(tries: list[FirstStateRow]) -> Rearrangement:
 
 def touched(session: Session, tries: list[FirstStateRow]) -> frozenset[str]:
     """The addresses that their accepted plans named: only what was applied is taken back."""
-    query = select(SafetyPlanRow.document).where(SafetyPlanRow.run_id.in_([row.run_id for row in tries]))
-    plans = [SafetyPlan.model_validate(document) for document in session.scalars(query)]
-    return frozenset(entry.address for plan in plans for entry in plan.entries)
+    return frozenset(entry.address for entry in _entries(session, tries))
+
+
+def replaced(session: Session, tries: list[FirstStateRow]) -> frozenset[str]:
+    """The addresses whose objects those plans replaced: what is there now need not be what was, under the same name."""
+    accepted = SafetyPlanRow.verdict["decision"].as_string() == Decision.ACCEPTED.value
+    return frozenset(entry.address for entry in _entries(session, tries, accepted) if entry.operation in REPLACES)
+
+
+def _entries(session: Session, tries: list[FirstStateRow], *which: ColumnElement[bool]) -> Iterator[Entry]:
+    query = select(SafetyPlanRow.document).where(SafetyPlanRow.run_id.in_([row.run_id for row in tries]), *which)
+    for document in session.scalars(query):
+        yield from SafetyPlan.model_validate(document).entries
 
 
 def require_possible(context: SchedulerContext, session: Session, row: RollbackRow) -> FirstState:

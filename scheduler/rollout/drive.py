@@ -192,8 +192,8 @@ def event_of(run: RunRow, *, digest: str | None, changes: bool, last_try: bool) 
 def _write(context: SchedulerContext, session: Session, row: RolloutRow, before: Rollout, advanced: Advanced) -> None:
     after = advanced.rollout
     for start in advanced.starts:
+        giving_way.make_room(context, session, start.target, locked=True)
         session.add(_queued(context, session, after, start))
-        giving_way.make_room(context, session, start.target)
     for plan_run_id, stage in plan_marks(before, after).items():
         plans.mark(session, plan_run_id, RunStatus(stage.value))
     for old, new in zip(before.targets, after.targets, strict=True):

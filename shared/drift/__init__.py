@@ -3,6 +3,12 @@
     report      what a check found, resource by resource, and what it comes to for the target
     reading     Terraform's own documents -> that report
     evidence    what Terraform said while it looked: which resources it has read, and what went wrong
+    instances   the objects that a state holds
+    observed    what differs between a state and what was read
+    reflections attributes that show other resources of the same state
+    shown       the table of those
+    pending     what an apply would do, beside that
+    finding     a resource's findings while they are gathered
     changes     two values -> the attributes that differ, by path, secrets masked
     meaning     are two values the same to the provider, only written otherwise?
     schemas     which attributes only the provider sets, and which lists have no order

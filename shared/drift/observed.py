@@ -26,6 +26,26 @@ _DONE: Final = frozenset(
     {"active", "associated", "attached", "available", "completed", "created", "deployed", "enabled", "inservice"}
     | {"inuse", "issued", "ok", "ready", "running", "succeeded", "success", "successful"}
 )
+#: What use changes, and no configuration: sizes, counts and states of work in progress. Reviewed against the schemas of
+#: hashicorp/aws: none of them can be set, and none says who may do what.
+MEASURED: Final[Mapping[str, frozenset[str]]] = {
+    "aws_autoscaling_group": frozenset({"predicted_capacity", "warm_pool_size"}),
+    "aws_backup_vault": frozenset({"recovery_points"}),
+    "aws_cloudfront_distribution": frozenset({"in_progress_validation_batches"}),
+    "aws_cloudfrontkeyvaluestore_key": frozenset({"total_size_in_bytes"}),
+    "aws_cloudfrontkeyvaluestore_keys_exclusive": frozenset({"total_size_in_bytes"}),
+    "aws_codeartifact_domain": frozenset({"asset_size_bytes", "repository_count"}),
+    "aws_cognito_user_pool": frozenset({"estimated_number_of_users"}),
+    "aws_detective_member": frozenset({"volume_usage_in_bytes"}),
+    "aws_efs_file_system": frozenset({"size_in_bytes"}),
+    "aws_emr_instance_fleet": frozenset({"provisioned_on_demand_capacity", "provisioned_spot_capacity"}),
+    "aws_emr_instance_group": frozenset({"running_instance_count"}),
+    "aws_lambda_event_source_mapping": frozenset({"last_processing_result"}),
+    "aws_rds_export_task": frozenset({"percent_progress"}),
+    "aws_ssm_activation": frozenset({"registration_count"}),
+    "aws_timestreamwrite_database": frozenset({"table_count"}),
+    "aws_vpn_connection": frozenset({"vgw_telemetry"}),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +74,7 @@ class Observed:
         """What two looks have to agree in: whether it is there, and which attributes say something else."""
         if self.actions == DELETED:
             return DELETED
-        return tuple(sorted({one.top for one in self.differences if not one.same and not moved_on(one)}))
+        return tuple(sorted({one.top for one in self.differences if not one.same and not moved_on(one, self.type)}))
 
 
 def observed(document: PlanDocument, plan: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[Key, Observed]:
@@ -132,8 +152,16 @@ def compared(was: Instance, now: Instance, shape: Shape = UNKNOWN) -> list[Diffe
     return differences(was.values, now.values, before_mask=was.mask, after_mask=now.mask, shape=shape)
 
 
-def moved_on(one: Difference) -> bool:
-    """Whether a value that no configuration can set moved on by itself: a point in time, or a status on its way."""
+def moved_on(one: Difference, kind: str) -> bool:
+    """Whether a value moved on by itself: a measurement; or one that no configuration can set, and that is a point in
+    time or a status on its way.
+
+    Args:
+        one: what differs.
+        kind: the type of the resource.
+    """
+    if one.top in MEASURED.get(kind, ()):
+        return True
     return one.shape.computed_only and (both_moments(one.before, one.after) or _came_through(one.before, one.after))
 
 

@@ -177,7 +177,7 @@ def _judge(finding: Finding, one: Observed, instance: Instance | None, reflectio
         shown: dict[tuple[Step, ...], bool] = {}
         for other in one.differences:
             cause = Cause.CHANGED_OUTSIDE
-            if other.same or moved_on(other) or zero_for_nothing(other):
+            if other.same or moved_on(other, one.type) or zero_for_nothing(other):
                 cause = Cause.NORMALISATION
             elif instance is not None and other.path:
                 path, was, now = _whole(other, one)

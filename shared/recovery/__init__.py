@@ -6,5 +6,7 @@
 - `reconciling`      what becomes of each create: settled, an import, or listed
 - `imports`          import blocks
 - `questions`        what is asked of the cloud where the journal does not know enough
+- `references`       which planned resource refers to which
+- `provenance`       whether what has a name is the run's own
 - `orphans`          the report about one run
 """

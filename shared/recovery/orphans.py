@@ -14,9 +14,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from shared.models import Digest, Identifiers, JournalRecord, Label, RunId, RunKind, TargetId
 from shared.recovery.calls import was_answered
 from shared.recovery.imports import block
-from shared.recovery.reconciling import reconcile
+from shared.recovery.reconciling import Reconciliation, reconcile
+from shared.recovery.references import references_of, referred, value_of
 from shared.recovery.rules import IMPORTABLE, RULES, import_id, names_of
-from shared.recovery.views import PlanView, Resource
+from shared.recovery.views import PlanView, Resource, read_plan
 
 MAX_ORPHANS: Final = 1000
 MAX_PLANNED: Final = 20_000
@@ -39,6 +40,10 @@ class Planned(_Record):
     type: Annotated[str, StringConstraints(max_length=256)] = Field(description="Terraform's type")
     names: Annotated[dict[str, Text], Field(max_length=8)] = Field(
         default={}, description="those attributes that a call to the cloud names, where they are known"
+    )
+
+    refers: Annotated[dict[str, Text], Field(max_length=8)] = Field(
+        default={}, description="those that are not known yet, and what they refer to"
     )
 
 
@@ -107,17 +112,20 @@ class OrphanReport(_Record):
         return tuple(orphan for orphan in self.orphans if orphan.import_block is not None)
 
 
-def planned_of(view: PlanView) -> PlannedResources:
+def planned_of(plan: Mapping[str, Any]) -> PlannedResources:
     """What is kept of a plan, for a report that may never be needed.
 
     Args:
-        view: the plan.
+        plan: `terraform show -json`.
     """
-    kept = (
-        Planned(address=item.address, type=item.type, names=_names(item))
-        for item in view.creates
-        if item.type in IDENTIFYING
-    )
+    references = references_of(plan)
+    kept = []
+    for item in read_plan(plan).creates:
+        if item.type in IDENTIFYING:
+            names = _names(item)
+            wanted = IDENTIFYING[item.type] - names.keys()
+            refers = {name: to for name, to in referred(item.address, references).items() if name in wanted}
+            kept.append(Planned(address=item.address, type=item.type, names=names, refers=refers))
     return PlannedResources(resources=tuple(sorted(kept, key=lambda item: item.address))[:MAX_PLANNED])
 
 
@@ -135,24 +143,19 @@ def find_orphans(
     Args:
         records: result of `calls.to_account_for`, of one run.
         states: what each state since the run began holds, the newest first: what one of them held, Terraform has let
-            go of itself.
+            go of itself. As many are looked at as it takes.
         planned: what the run would have made; None: it is not known.
     """
-    creates = tuple(
-        Resource(address=item.address, type=item.type, values=item.names)
-        for item in (planned.resources if planned is not None else ())
-    )
+    made = planned.resources if planned is not None else ()
     held: tuple[Resource, ...] = ()
     left = list(records)
     for number, state in enumerate(states):
         if number == 0:
             held = tuple(state)
-        found = reconcile(left, PlanView(creates=(), held=tuple(state)), {}, destroying=True)
-        open_ids = {item.record.call_id for item in (*found.deferred, *found.unimportable)}
-        left = [record for record in left if record.call_id in open_ids]
-    addresses = {item.address for item in held}
-    view = PlanView(creates=tuple(item for item in creates if item.address not in addresses), held=held)
-    found = reconcile(left, view, {}, destroying=True)
+        elif not left:
+            break
+        left = _unheld(left, state, made)
+    found = _placed(left, held, made)
     bound = {item.call_id: item for item in found.imports}
     why = {item.record.call_id: item.why for item in (*found.deferred, *found.unimportable)}
     orphans = []
@@ -179,6 +182,46 @@ def find_orphans(
             )
         )
     return orphans
+
+
+def _unheld(
+    records: Sequence[JournalRecord], state: Sequence[Resource], planned: Sequence[Planned]
+) -> list[JournalRecord]:
+    """Those that a state does not account for. What is part of something else counts where the plan had it."""
+    addresses = {item.address for item in state}
+    creates = tuple(
+        Resource(address=item.address, type=item.type, values=item.names)
+        for item in planned
+        if item.address not in addresses
+    )
+    found = reconcile(records, PlanView(creates=creates, held=tuple(state)), {}, destroying=True)
+    open_ids = {item.call_id for item in found.imports}
+    open_ids |= {item.record.call_id for item in (*found.deferred, *found.unimportable)}
+    return [record for record in records if record.call_id in open_ids]
+
+
+def _placed(records: Sequence[JournalRecord], held: Sequence[Resource], planned: Sequence[Planned]) -> Reconciliation:
+    """The decision about what is left; each thing that is placed may say where another belongs, which refers to it."""
+    known: dict[str, Mapping[str, Any]] = {item.address: item.values for item in held}
+    free = [item for item in planned if item.address not in known]
+    found = Reconciliation()
+    while True:
+        creates = tuple(
+            Resource(
+                address=item.address,
+                type=item.type,
+                values={**{name: value_of(to, known) for name, to in item.refers.items()}, **item.names},
+            )
+            for item in free
+        )
+        before = len(found.imports)
+        found = reconcile(records, PlanView(creates=creates, held=tuple(held)), {}, destroying=True)
+        if len(found.imports) <= before:
+            return found
+        names = {item.address: item.names for item in free}
+        for item in found.imports:
+            own = {"id": item.id} | ({"arn": item.id} if item.id.startswith("arn:") else {})
+            known[item.address] = {**own, **names[item.address]}
 
 
 def _shown(names: Mapping[str, Any]) -> dict[str, str]:

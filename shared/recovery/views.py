@@ -29,6 +29,8 @@ class PlanView:
     """What the plan would make."""
     held: tuple[Resource, ...]
     """What the state holds already, or will by an import of this plan."""
+    gone: frozenset[str] = frozenset()
+    """Addresses at which the stored state holds something that does not exist any more: an import there does nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,12 @@ def read_plan(plan: Mapping[str, Any]) -> PlanView:
     prior = plan.get("prior_state", {}).get("values", {}).get("root_module", {})
     known = {resource.address for resource in held}
     held += [resource for resource in _modules(prior) if resource.address not in known]
-    return PlanView(creates=tuple(creates), held=tuple(held))
+    gone = frozenset(
+        str(drift["address"])
+        for drift in plan.get("resource_drift", [])
+        if drift.get("mode") == "managed" and drift.get("change", {}).get("actions") == ["delete"]
+    )
+    return PlanView(creates=tuple(creates), held=tuple(held), gone=gone)
 
 
 def _modules(module: Mapping[str, Any]) -> Iterator[Resource]:

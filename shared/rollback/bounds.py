@@ -14,6 +14,10 @@
 So nothing that existed before is destroyed, unless somebody consented to it by name. What existed is told by the ids in
 the first state, not by addresses: a resource may have been replaced at its address. Where an object has no id, or one
 that another object had before (a role that was made anew under its old name), it counts as one that existed.
+
+With one exception: the deployment's own accepted plan replaced it, and its type holds nothing but settings. Then what
+is there under the old name is the new one, or the old one is left behind (deposed) and was to go anyway. Of a type that
+loses something this takes consent by name, as the deployment did.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.rollback.rebuilt import is_rebuilt
 from shared.rollback.records import (
     MAX_WHY,
     FirstState,
@@ -34,20 +39,22 @@ from shared.rollback.records import (
 from shared.rollback.stateful import keeps_data
 from shared.safety.entries import Operation
 
-_REPLACES: Final = frozenset({Operation.REPLACE_DELETE_FIRST, Operation.REPLACE_CREATE_FIRST})
+#: Operations by which an object gives way to a new one.
+REPLACES: Final = frozenset({Operation.REPLACE_DELETE_FIRST, Operation.REPLACE_CREATE_FIRST})
 #: Operations that run a resource's provisioners.
-_PROVISIONED: Final = _REPLACES | {Operation.CREATE, Operation.DELETE}
+_PROVISIONED: Final = REPLACES | {Operation.CREATE, Operation.DELETE}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
     """What the items are held against."""
 
-    ids: frozenset[tuple[str, str]]
+    ids: Mapping[tuple[str, str], frozenset[str | None]]
     addresses: frozenset[str]
     nameless: frozenset[str]
     led_to: frozenset[str]
     touched: frozenset[str]
+    replaced: frozenset[str]
     forgotten: frozenset[str]
     taken_in: frozenset[str]
     taken_ids: frozenset[tuple[str, str]]
@@ -60,7 +67,18 @@ class _Known:
             return True
         if item.id is None:
             return bool(names & (self.addresses | self.led_to))
-        return (item.type, item.id) in self.ids or (item.type, item.id) in self.taken_ids
+        named = (item.type, item.id)
+        if named in self.taken_ids:
+            return True
+        # Some ids are unique only within something else; what an import takes is unique everywhere.
+        others = self.ids.get(named, frozenset())
+        return bool(others) and (item.import_id is None or None in others or item.import_id in others)
+
+    def was_to_go(self, item: RollbackPlanItem) -> bool:
+        """Whether the deployment itself destroyed what existed here, and nothing but settings was lost by it."""
+        kept = item.operation is Operation.DELETE and item.deposed is None
+        names = {*_names(item)}
+        return not kept and is_rebuilt(item.type) and bool(names & self.replaced) and not names & self.taken_in
 
     def was_touched(self, item: RollbackPlanItem) -> bool:
         """Whether the deployment planned anything for the object."""
@@ -78,6 +96,7 @@ def verdict(
     consents: Collection[str],
     touched: Collection[str],
     new: Rearrangement,
+    replaced: Collection[str] = (),
 ) -> RollbackVerdict:
     """Decide about each item of a plan of the first configuration, made against the current state.
 
@@ -87,16 +106,26 @@ def verdict(
         consents: addresses that somebody named.
         touched: addresses for which the deployment planned anything; they may end with `(deposed)`.
         new: what the deployment did with addresses.
+        replaced: addresses whose objects its accepted plan replaced.
     """
     before = {move.after: move.before for move in new.moved}
-    names = {address.removesuffix(" (deposed)") for address in touched}
+    ids: dict[tuple[str, str], frozenset[str | None]] = {}
+    for one in first.resources:
+        if one.id is not None:
+            ids[one.type, one.id] = ids.get((one.type, one.id), frozenset()) | {one.import_id}
+
+    def both(addresses: Collection[str]) -> frozenset[str]:
+        """Whoever moved an object means it under both of its names."""
+        plain = {address.removesuffix(" (deposed)") for address in addresses}
+        return frozenset(plain | {before[name] for name in plain if name in before})
+
     known = _Known(
-        ids=frozenset((one.type, one.id) for one in first.resources if one.id is not None),
+        ids=ids,
         addresses=frozenset(one.address for one in first.resources),
         nameless=frozenset(one.address for one in first.resources if one.id is None and one.deposed is None),
         led_to=frozenset(before),
-        # Whoever moved an object has touched it under both of its names.
-        touched=frozenset(names | {before[name] for name in names if name in before}),
+        touched=both(touched),
+        replaced=both(replaced),
         forgotten=frozenset(new.forgotten),
         taken_in=frozenset(one.address for one in new.imported),
         taken_ids=frozenset((one.type, one.id) for one in new.imported if one.id is not None),
@@ -153,7 +182,7 @@ def _update(item: RollbackPlanItem, known: _Known) -> str | None:
 def _delete(item: RollbackPlanItem, known: _Known) -> str | None:
     if known.consented(item):
         return None
-    if known.existed(item):
+    if known.existed(item) and not known.was_to_go(item):
         return "it existed before the deployment, and is destroyed only with consent to its address"
     if not known.was_touched(item):
         return "the deployment did not make it"

@@ -29,22 +29,53 @@ _PATH_CHARS: Final = 1024
 _ABSENT: Final = object()
 #: Ends of names of attributes that hold a secret, of every provider.
 _SECRET: Final = re.compile(
-    r"(?:^|_)(?:password|passwd|passphrase|secret|secret_string|secret_binary|secret_key|access_key|private_key"
-    r"|private_key_pem|private_key_openssh|private_key_pem_pkcs8|key_material|token|api_key|credentials|connection_string"
-    r"|password_v4|bcrypt_hash)$",
+    r"(?:^|_)(?:passwords?|passwd|passphrase|secret|secret_string|secret_binary|secret_key|access_key|private_key"
+    r"|private_key_pem|private_key_openssh|private_key_pem_pkcs8|key_material|key_material_base64|preshared_key|host_key"
+    r"|ssh_key|customer_key|token|token_key|api_key|api_key_value|credential|credentials|credentials_map|plaintext"
+    r"|connection_string|password_v4|bcrypt_hash)(?:_wo)?$",
     re.IGNORECASE,
 )
-#: Attributes that are secrets under harmless names.
+#: Attributes that hold secrets under harmless names, with all that is in them. For hashicorp/aws: what its schema calls
+#: sensitive (5.100, `terraform providers schema -json`).
 _SECRETS: Final = frozenset(
     {
         ("aws_api_gateway_api_key", "value"),
+        ("aws_appconfig_configuration_profile", "validator"),
+        ("aws_appconfig_hosted_configuration_version", "content"),
+        ("aws_appflow_connector_profile", "connector_profile_config"),
         ("aws_appsync_api_key", "key"),
+        ("aws_cloudwatch_event_connection", "auth_parameters"),
+        ("aws_dms_certificate", "certificate_pem"),
+        ("aws_dms_certificate", "certificate_wallet"),
+        ("aws_elasticsearch_domain_saml_options", "saml_options"),
+        ("aws_glue_connection", "athena_properties"),
+        ("aws_glue_connection", "connection_properties"),
+        ("aws_grafana_workspace_api_key", "key"),
+        ("aws_grafana_workspace_service_account_token", "key"),
+        ("aws_iot_authorizer", "token_signing_public_keys"),
+        ("aws_iot_ca_certificate", "ca_certificate_pem"),
+        ("aws_iot_ca_certificate", "verification_certificate_pem"),
+        ("aws_iot_certificate", "ca_pem"),
+        ("aws_iot_certificate", "certificate_pem"),
+        ("aws_iot_certificate", "public_key"),
+        ("aws_mwaa_environment", "airflow_configuration_options"),
+        ("aws_opensearch_domain_saml_options", "saml_options"),
+        ("aws_redshiftserverless_namespace", "admin_username"),
+        ("aws_s3_object_copy", "kms_encryption_context"),
+        ("aws_s3_object_copy", "kms_key_id"),
+        ("aws_sns_platform_application", "platform_principal"),
+        ("aws_ssm_maintenance_window_task", "task_invocation_parameters"),
         ("aws_ssm_parameter", "value"),
+        ("aws_transfer_certificate", "certificate"),
+        ("aws_transfer_certificate", "certificate_chain"),
+        ("aws_vpn_connection", "customer_gateway_configuration"),
         ("random_bytes", "base64"),
         ("random_bytes", "hex"),
         ("random_password", "result"),
     }
 )
+#: Types of which nothing is shown: most of what they have is a secret.
+_SECRET_TYPES: Final = ("aws_pinpoint_adm_", "aws_pinpoint_apns_", "aws_pinpoint_gcm_", "aws_quicksight_data_source")
 type _Step = str | int
 
 
@@ -96,7 +127,7 @@ def _resource(address: str, first: Instance | None, final: Instance | None) -> R
 
 
 def _marks(first: Instance, final: Instance) -> frozenset[tuple[_Step, ...]]:
-    if first.sensitive is None or final.sensitive is None:
+    if first.sensitive is None or final.sensitive is None or final.type.startswith(_SECRET_TYPES):
         return frozenset({()})
     named = ((name,) for kind, name in _SECRETS if kind in (first.type, final.type))
     return frozenset((*first.sensitive, *final.sensitive, *named))

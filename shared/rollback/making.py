@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from shared.rollback.records import MAX_WHY, Residue, ResidueKind, RollbackPlan, RollbackPlanItem
+from shared.rollback.importing import import_name
+from shared.rollback.records import MAX_ID, MAX_WHY, Residue, ResidueKind, RollbackPlan, RollbackPlanItem
 from shared.rollback.states import id_of
 from shared.safety.entries import Operation, in_order
 from shared.safety.making import OPERATIONS, REST, safety_plan
@@ -77,13 +78,18 @@ def _of_resource(change: Change) -> Iterator[RollbackPlanItem]:
     operation = OPERATIONS.get(change.actions, Operation.UNKNOWN)
     moved = change.previous_address is not None and change.previous_address != change.address
     wanted = (operation, Operation.IMPORT if change.importing else None, Operation.MOVE if moved else None)
+    before = change.before if isinstance(change.before, dict) else {}
+    shown = {name: value for name, value in before.items() if value != SENSITIVE}
+    name = id_of(shown)
+    taken_by = import_name(change.type, name, shown)
     for one in wanted:
         if one is not None:
             yield RollbackPlanItem(
                 address=change.address,
                 type=change.type,
                 operation=one,
-                id=None if (name := id_of(change.before)) == SENSITIVE else name,
+                id=name,
                 deposed=change.deposed and change.deposed[:64],
                 previous_address=change.previous_address if moved else None,
+                import_id=taken_by if taken_by is not None and len(taken_by) <= MAX_ID else None,
             )

@@ -165,6 +165,7 @@ class RollbackPlanItem(_Record):
     id: ResourceId | None = Field(default=None, description="of the object that is there now; None: none, or unknown")
     deposed: str | None = Field(default=None, max_length=64, description="the key of an object left by a replacement")
     previous_address: Address | None = Field(default=None, description="where the object is in the current state")
+    import_id: ResourceId | None = Field(default=None, description="what an import of that object would take")
 
     def __str__(self) -> str:
         """`delete aws_sqs_queue.orders`."""

@@ -10,20 +10,21 @@
                      irreversible: nobody knows what it does
 
 A plan tells more than its entries do (`Change`): what forces a replacement, why something is deleted, and updates that
-cannot be turned around, as of a disk that only grows. Where it is at hand it makes the label stricter, never milder.
+nothing turns around (`one_way`). A safety plan names those. What is told makes the label stricter, never milder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
+from shared.rollback.one_way import one_way
 from shared.rollback.rebuilt import is_rebuilt
 from shared.rollback.records import MAX_WHY, Reversibility, ReversibilityLabel
 from shared.rollback.stateful import LOSSES, Holds, keeps_data
 from shared.safety.entries import Entry, Operation
 from shared.safety.making import OPERATIONS
-from shared.safety.plan_document import SENSITIVE, Change, PlanDocument
+from shared.safety.plan_document import Change, PlanDocument
 
 _DESTROYS: Final[Mapping[Operation, str]] = {
     Operation.DELETE: "deleted",
@@ -50,13 +51,17 @@ _SIMPLE: Final[Mapping[Operation, tuple[Reversibility, str]]] = {
 _ORDER: Final = list(Reversibility)
 
 
-def label(entry: Entry, change: Change | None = None) -> ReversibilityLabel:
+def label(entry: Entry, change: Change | None = None, *, one_way_only: bool = False) -> ReversibilityLabel:
     """How far an entry can be undone.
 
     Args:
         entry: of a safety plan.
         change: the same in the plan itself, where that is at hand.
+        one_way_only: whether the safety plan names it among the updates that nothing turns around.
     """
+    if one_way_only and entry.operation is Operation.UPDATE and change is None:
+        why = "an update of this kind cannot be turned around; the run's log says why"
+        return ReversibilityLabel(reversibility=Reversibility.IRREVERSIBLE, why=why)
     word = _DESTROYS.get(entry.operation)
     if word is not None:
         found = _destroyed(entry.type, word)
@@ -98,7 +103,7 @@ def _destroyed(kind: str, word: str) -> ReversibilityLabel:
 
 
 def _with_context(found: ReversibilityLabel, entry: Entry, change: Change) -> ReversibilityLabel:
-    if entry.operation is Operation.UPDATE and (why := _one_way(change)):
+    if entry.operation is Operation.UPDATE and (why := one_way(change)):
         found = stricter(found, ReversibilityLabel(reversibility=Reversibility.IRREVERSIBLE, why=why))
     notes = [_REASONS[change.action_reason]] if change.action_reason in _REASONS else []
     if change.replace_paths:
@@ -122,103 +127,3 @@ _REASONS: Final[Mapping[str | None, str]] = {
     "delete_because_each_key": "for_each has no such key any more",
     "delete_because_no_move_target": "it is moved to what is not in the configuration",
 }
-
-
-def _grows(before: Any, after: Any) -> bool:
-    plain = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (before, after))
-    return plain and after > before
-
-
-def _differs(before: Any, after: Any) -> bool:
-    return before != after or SENSITIVE in (before, after)
-
-
-def _shorter(before: Any, after: Any) -> bool:
-    return _grows(after, before)
-
-
-def _shorter_than_ever(before: Any, after: Any) -> bool:
-    """A time for which 0, or nothing, means: for ever."""
-    return bool(after) and (not before or _shorter(before, after))
-
-
-def _switched_on(before: Any, after: Any) -> bool:
-    return after in (True, "true", "Enabled", "enabled", "ENABLED") and before != after
-
-
-#: (type, attribute) -> what change of it cannot be taken back, and why.
-_ONE_WAY: Final[Mapping[tuple[str, str], tuple[Callable[[Any, Any], bool], str]]] = {
-    # Amazon EC2: ModifyVolume: "You cannot decrease the size of an EBS volume".
-    ("aws_ebs_volume", "size"): (_grows, "a volume that grew cannot shrink"),
-    # Amazon FSx: UpdateFileSystem: storage capacity can be increased only.
-    ("aws_fsx_lustre_file_system", "storage_capacity"): (_grows, "a file system that grew cannot shrink"),
-    ("aws_fsx_windows_file_system", "storage_capacity"): (_grows, "a file system that grew cannot shrink"),
-    ("aws_fsx_ontap_file_system", "storage_capacity"): (_grows, "a file system that grew cannot shrink"),
-    # Amazon RDS: ModifyDBInstance: AllocatedStorage "can't be reduced"; EngineVersion: no downgrade.
-    ("aws_db_instance", "allocated_storage"): (_grows, "storage that grew cannot shrink"),
-    ("aws_db_instance", "engine_version"): (_differs, "an engine that was upgraded cannot be downgraded"),
-    ("aws_rds_cluster", "engine_version"): (_differs, "an engine that was upgraded cannot be downgraded"),
-    ("aws_docdb_cluster", "engine_version"): (_differs, "an engine that was upgraded cannot be downgraded"),
-    ("aws_neptune_cluster", "engine_version"): (_differs, "an engine that was upgraded cannot be downgraded"),
-    ("aws_elasticache_cluster", "engine_version"): (_differs, "an engine that was upgraded cannot be downgraded"),
-    ("aws_elasticache_replication_group", "engine_version"): (
-        _differs,
-        "an engine that was upgraded cannot be downgraded",
-    ),
-    ("aws_memorydb_cluster", "engine_version"): (_differs, "an engine that was upgraded cannot be downgraded"),
-    ("aws_mq_broker", "engine_version"): (_differs, "an engine that was upgraded cannot be downgraded"),
-    # Amazon OpenSearch Service: UpgradeDomain: "cannot downgrade".
-    ("aws_opensearch_domain", "engine_version"): (_differs, "an engine that was upgraded cannot be downgraded"),
-    # Amazon EKS: UpdateClusterVersion: a control plane is not downgraded.
-    ("aws_eks_cluster", "version"): (_differs, "a cluster that was upgraded cannot be downgraded"),
-    # Amazon MSK: UpdateBrokerStorage grows only; UpdateClusterKafkaVersion: no downgrade.
-    ("aws_msk_cluster", "kafka_version"): (_differs, "a cluster that was upgraded cannot be downgraded"),
-    # AWS Secrets Manager: PutSecretValue: the former value is only a version from now on.
-    ("aws_secretsmanager_secret_version", "secret_string"): (_differs, "who read the new value may go on using it"),
-    # Amazon S3: PutBucketVersioning: a bucket "can never return to an unversioned state".
-    ("aws_s3_bucket_versioning", "versioning_configuration.status"): (
-        _switched_on,
-        "versioning that was switched on can only be suspended",
-    ),
-    # Amazon S3: PutObjectLockConfiguration.
-    ("aws_s3_bucket", "object_lock_enabled"): (_switched_on, "object lock cannot be switched off"),
-    # Amazon CloudWatch Logs: PutRetentionPolicy: older events are deleted, and a longer time brings none back.
-    ("aws_cloudwatch_log_group", "retention_in_days"): (
-        _shorter_than_ever,
-        "events that are older are deleted, and do not come back",
-    ),
-    # Amazon Kinesis: DecreaseStreamRetentionPeriod: records "become inaccessible immediately".
-    ("aws_kinesis_stream", "retention_period"): (
-        _shorter,
-        "records that are older are lost at once",
-    ),
-    # Amazon SQS: SetQueueAttributes, MessageRetentionPeriod: older messages are deleted.
-    ("aws_sqs_queue", "message_retention_seconds"): (
-        _shorter,
-        "messages that are older are deleted",
-    ),
-    # Amazon RDS: ModifyDBInstance: BackupRetentionPeriod 0 deletes the automated backups.
-    ("aws_db_instance", "backup_retention_period"): (
-        _shorter,
-        "automated backups that are older are deleted",
-    ),
-    ("aws_rds_cluster", "backup_retention_period"): (
-        _shorter,
-        "automated backups that are older are deleted",
-    ),
-}
-
-
-def _one_way(change: Change) -> str | None:
-    for (kind, path), (changed, why) in _ONE_WAY.items():
-        if kind == change.type and changed(_at(change.before, path), _at(change.after, path)):
-            return why
-    return None
-
-
-def _at(value: Any, path: str) -> Any:
-    for step in path.split("."):
-        if isinstance(value, list) and value:
-            value = value[0]
-        value = value.get(step) if isinstance(value, dict) else None
-    return value

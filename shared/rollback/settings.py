@@ -40,7 +40,7 @@ class Cause(StrEnum):
     HALT = "halt"
     """The run did, or tried to do, what nobody approved."""
     LOST = "lost"
-    """Its worker or its lease was lost, and it is not tried again."""
+    """Its worker or its lease was lost: taken back instead of being tried again."""
     HEALTH = "health"
     """An `http` or `command` check failed."""
     ALARM = "alarm"

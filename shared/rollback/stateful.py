@@ -153,7 +153,6 @@ _DATA: Final = {
     "aws_grafana_workspace": "its dashboards are lost, and its address",
     "aws_prometheus_workspace": "its metrics are lost",
     "aws_location_tracker": "its positions are lost",
-    "aws_healthlake_fhir_datastore": "its records are lost",
     "aws_appstream_image_builder": "its disk is lost",
     # AWS Storage Gateway: DeleteVolume, DeleteFileShare, DeleteTapePool; DataSync keeps nothing.
     "aws_storagegateway_cached_iscsi_volume": "its blocks are lost",
@@ -168,6 +167,19 @@ _DATA: Final = {
     "aws_bedrockagent_knowledge_base": "its index is lost",
     "aws_kendra_index": "its documents are lost",
     "aws_simpledb_domain": "its items are lost",
+    # Aurora DSQL, MemoryDB, ElastiCache: DeleteCluster, DeleteMultiRegionCluster, DeleteGlobalReplicationGroup.
+    "aws_dsql_cluster": "its data is lost",
+    "aws_memorydb_multi_region_cluster": "its data is lost",
+    "aws_elasticache_global_replication_group": "its replication is lost",
+    "aws_rds_cluster_snapshot_copy": "the snapshot is lost",
+    # S3 on Outposts: DeleteBucket; CloudFront: DeleteKeyValueStore; Security Lake: DeleteDataLake.
+    "aws_s3control_bucket": "its objects are lost",
+    "aws_cloudfront_key_value_store": "its keys and values are lost",
+    "aws_securitylake_data_lake": "its records are lost",
+    # Managed Service for Apache Flink: DeleteApplication, with its state and snapshots; Glue: DeleteRegistry.
+    "aws_kinesisanalyticsv2_application": "its state and its snapshots are lost",
+    "aws_glue_registry": "its schemas and their versions are lost",
+    "aws_glue_schema": "its versions are lost",
 }
 
 _PASSING: Final = {
@@ -289,6 +301,10 @@ _GONE: Final = {
     "aws_alb": "a new one has another DNS name",
     "aws_elb": "a new one has another DNS name",
     "aws_vpc_endpoint_service": "a new one has another name, which its consumers name",
+    # Amazon S3: CreateAccessPoint, CreateMultiRegionAccessPoint: "alias" is drawn anew.
+    "aws_s3_access_point": "a new one has another alias",
+    "aws_s3control_multi_region_access_point": "a new one has another alias",
+    "aws_s3control_object_lambda_access_point": "a new one has another alias",
     # Amazon SES: identities are verified anew; DKIM tokens differ.
     "aws_ses_domain_identity": "it has to be verified anew",
     "aws_ses_email_identity": "it has to be verified anew",
@@ -296,7 +312,7 @@ _GONE: Final = {
     "aws_sesv2_dedicated_ip_pool": "its addresses lose their reputation",
     # Amazon SNS: Unsubscribe, and confirmation by who receives.
     "aws_sns_topic_subscription": "who receives may have to confirm again",
-    "aws_pinpoint_sms_voice_v2_phone_number": "the number is given away",
+    "aws_pinpointsmsvoicev2_phone_number": "the number is given away",
     "aws_connect_phone_number": "the number is given away",
     # What draws or makes a value: another one next time (providers random, tls, time).
     "random_password": "another value is drawn",

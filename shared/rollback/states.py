@@ -89,11 +89,14 @@ def resources_of(state: Mapping[str, Any]) -> tuple[FirstResource, ...]:
 
 
 def id_of(attributes: Any) -> str | None:
-    """What an object is called where it is; None where it says nothing usable. A number counts as its digits."""
+    """What an object is called where it is; None where it says nothing usable. A number counts as its digits.
+
+    The provider random has `none` and `-` for all objects of a type.
+    """
     found = attributes.get("id") if isinstance(attributes, Mapping) else None
     if isinstance(found, int) and not isinstance(found, bool):
         found = str(found)
-    return found if isinstance(found, str) and 0 < len(found) <= MAX_ID else None
+    return found if isinstance(found, str) and found not in ("none", "-") and 0 < len(found) <= MAX_ID else None
 
 
 def _first(one: Instance) -> FirstResource:

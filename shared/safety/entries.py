@@ -16,14 +16,25 @@ import json
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    field_serializer,
+    model_serializer,
+)
 
 MAX_ENTRIES: Final = 20_000
 MAX_ADDRESS: Final = 2048
 #: `["text"]` or `[0]` in an address; a quote within a text is escaped.
 KEY: Final = re.compile(r'\[(?:(?P<number>\d+)|"(?P<text>(?:[^"\\]|\\.)*)")\]')
+
+
+Address = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ADDRESS)]
 
 
 class Operation(StrEnum):
@@ -57,7 +68,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    address: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ADDRESS)] = Field(
+    address: Address = Field(
         description="Terraform's address of the instance; `(deposed)` follows that of an object left by a replacement"
     )
     type: Annotated[str, StringConstraints(max_length=256)] = Field(description="its type: aws_sqs_queue, local-exec")
@@ -104,10 +115,20 @@ class SafetyPlan(BaseModel):
     entries: Annotated[frozenset[Entry], Field(max_length=MAX_ENTRIES)] = Field(
         default=frozenset(), description="one for each operation on each address"
     )
+    one_way: Annotated[frozenset[Address], Field(max_length=MAX_ENTRIES)] = Field(
+        default=frozenset(), description="addresses of updates that nothing turns around; no part of the digest"
+    )
 
     @field_serializer("entries")
     def _sorted(self, entries: frozenset[Entry]) -> list[dict[str, str]]:
         return [entry.model_dump(mode="json") for entry in in_order(entries)]
+
+    @model_serializer(mode="wrap")
+    def _plain(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        shown: dict[str, Any] = dump(self)
+        if not self.one_way:
+            return {name: value for name, value in shown.items() if name != "one_way"}
+        return {**shown, "one_way": sorted(self.one_way)}
 
     @property
     def digest(self) -> str:
@@ -116,9 +137,8 @@ class SafetyPlan(BaseModel):
 
     def canonical(self) -> bytes:
         """The one spelling: JSON with sorted keys and entries and no white space."""
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        content = {"entries": self._sorted(self.entries)}
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     def normalised(self, place: Place) -> SafetyPlan:
         """The same without what is particular to the target's place."""

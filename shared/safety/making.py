@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from shared.errors import ConfigurationError
+from shared.rollback.one_way import one_way
 from shared.safety.entries import MAX_ENTRIES, Entry, Operation, SafetyPlan
 from shared.safety.plan_document import Change, PlanDocument, without_keys
 
@@ -48,7 +49,8 @@ def safety_plan(document: PlanDocument) -> SafetyPlan:
         raise ConfigurationError(
             f"the plan does {len(entries)} things; {MAX_ENTRIES} can be approved at once", hint="split the flock"
         )
-    return SafetyPlan(entries=entries)
+    turned = frozenset(change.address for change in document.resource_changes if one_way(change) is not None)
+    return SafetyPlan(entries=entries, one_way=turned)
 
 
 def _entries(document: PlanDocument) -> Iterator[Entry]:

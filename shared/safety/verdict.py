@@ -163,7 +163,8 @@ def unconsented(plan: SafetyPlan, consents: Collection[str]) -> list[Entry]:
     return [
         entry
         for entry in in_order(plan.entries)
-        if entry.address.removesuffix(_DEPOSED) not in named_already and label(entry).needs_consent
+        if entry.address.removesuffix(_DEPOSED) not in named_already
+        and label(entry, one_way_only=entry.address in plan.one_way).needs_consent
     ]
 
 

@@ -87,7 +87,7 @@ class Recovering:
     def _by_report(self, records: list[JournalRecord]) -> None:
         plan = self._plan([])
         assert plan is not None, "a plan without imports"
-        orphans = find_orphans(records, [], planned_of(read_plan(plan)))
+        orphans = find_orphans(records, [], planned_of(plan))
         blocks = [orphan for orphan in orphans if orphan.import_block is not None]
         accepted = self._plan([_import(orphan) for orphan in blocks])
         if accepted is None:

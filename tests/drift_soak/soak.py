@@ -94,11 +94,15 @@ class Soak:
             batch = targets[: count - self.result.checks]
             for run in self._checked(batch, until_s):
                 self._count(run)
+                self._note(began, keep)
             self._look()
-            self.result.took_s = round(time.monotonic() - began)
-            if keep is not None:
-                keep.write_text(self.result.as_json() + "\n")
+            self._note(began, keep)
         return self.result
+
+    def _note(self, began: float, keep: Path | None) -> None:
+        self.result.took_s = round(time.monotonic() - began)
+        if keep is not None:
+            keep.write_text(self.result.as_json() + "\n")
 
     def _checked(self, targets: Sequence[str], until_s: float) -> Iterator[Run]:
         """Queue one check of each, and wait until they are over; in the end those that are not are called off."""

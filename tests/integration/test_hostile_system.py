@@ -147,6 +147,9 @@ def test_a_provisioner_that_calls_the_cloud_halts_the_deployment_and_no_later_ph
     # However many of the branches tried before the interrupt ended them: none of it was signed.
     assert set(journal_of(world, run.id)) == {("CreateQueue", "refused")}
     assert world.mutations() == []
+    assert world.stage.state("provisioned.eu")["resources"], (
+        "Terraform was interrupted once, and has saved what it had done"
+    )
     assert world.stage.api.runs(target="provisioned.us") == []
     (halt,) = halts(world, "provisioned.eu")
     assert "sqs:CreateQueue" in halt["title"]

@@ -80,7 +80,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def there_and_back(
-    bench: Bench, first: Mapping[str, str], new: Mapping[str, str], *, half: bool = False
+    bench: Bench, first: Mapping[str, str], new: Mapping[str, str], *, half: bool = False, blocks: bool = True
 ) -> RollbackPlan:
     """Deploy both, go back, see that the first configuration has nothing to do then; returns the rollback's plan."""
     bench.deploy(first)
@@ -91,7 +91,7 @@ def there_and_back(
         plan = bench.plan()
     else:
         plan = bench.deploy(new)
-    turned = inverse(rearrangement(plan), state)
+    turned = inverse(rearrangement(plan), state, removed_blocks=blocks)
     assert turned.notes == ()
     made = bench.go_back(first, turned)
     assert bench.resources() == before, "the same objects at the same addresses"
@@ -189,6 +189,11 @@ def test_what_was_imported_is_forgotten_and_not_destroyed(bench: Bench, new: str
         bench.run = lambda *words, run=bench.run: "" if words[:2] == ("state", "rm") else run(*words)  # type: ignore[method-assign]
     made = there_and_back(bench, {"main.tf": A}, {"main.tf": new}, half=half)
     assert "delete" not in {one.operation for one in made.changes}
+
+
+def test_without_removed_blocks_it_is_taken_out_of_the_state_first(bench: Bench) -> None:
+    new = f'{A}resource "terraform_data" "in" {{}}\nimport {{\n  to = terraform_data.in\n  id = "x"\n}}\n'
+    assert there_and_back(bench, {"main.tf": A}, {"main.tf": new}, blocks=False).empty
 
 
 def test_moves_inside_of_a_module_from_elsewhere_and_of_it_as_a_whole(bench: Bench) -> None:

@@ -70,8 +70,7 @@ moved {
 resource "aws_sns_topic" "letters" { name = "${var.name}-news" }
 resource "aws_cloudwatch_event_rule" "daily" {
   name                = "${var.name}-daily"
-  description         = "changed"
-  schedule_expression = "rate(1 day)"
+  schedule_expression = "rate(2 days)"
 }
 resource "aws_sns_topic" "alerts" {
   name       = "${var.name}-alerts"

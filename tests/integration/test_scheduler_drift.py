@@ -113,6 +113,21 @@ def test_an_apply_and_a_check_that_are_asked_for_at_once_leave_the_apply(world: 
         runs.cancel(world.context, run.id)
 
 
+def test_many_who_want_a_target_at_once_all_get_in_line_and_its_check_goes(world: World) -> None:
+    digest = deploy(world, *FLEET[:3])
+    for name in FLEET[:3]:
+        queueing.check_now(world.context, [name], actor="anna")
+        at_work, _ = begin_check(world, name)
+        results = at_once(
+            *[lambda name=name: world.submit(name)] * THREADS,  # type: ignore[misc]  # bound now
+            lambda: service.start(world.context, digest, actor="anna"),
+        )
+        assert [error for error in failures(results) if getattr(error, "code", "") != "rollout_unfinished"] == []
+        assert runs.get(world.context, at_work.run.id).cancel_requested
+        waiting = runs.listed(world.context, target=name, status=RunStatus.PENDING, kind=RunKind.APPLY, limit=10)
+        assert len(waiting) == THREADS
+
+
 def test_a_check_ends_while_it_is_asked_to_give_way_and_people_are_told(world: World) -> None:
     deploy(world, *FLEET[:5])
     confirmed(world, FLEET[0])

@@ -30,7 +30,7 @@ def main() -> int:
         description="Strike a deployment at its n-th mutating call; the cloud says whether the first state is back.",
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--sample", type=int, default=6, metavar="K", help="so many cases, by --seed (default 6)")
+    what.add_argument("--sample", type=int, default=4, metavar="K", help="so many cases, by --seed (default 4)")
     what.add_argument("--all", action="store_true", help="every call in every mode")
     what.add_argument(
         "--scenarios", action="store_true", help="every bake, and every part killed at every step instead"

@@ -1,1 +1,1 @@
-"""What a run can start: `terraform` (plan, apply, destroy) and `command` (exec, any command line)."""
+"""What a run can start: `terraform` (plan, apply, destroy), `drift` (looks, changes nothing), `command` (anything)."""

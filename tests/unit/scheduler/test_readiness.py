@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.readiness import checks, refresh_rollout_counts, refresh_run_counts
+from scheduler import runs
+from scheduler.readiness import checks, refresh_rollback_counts, refresh_rollout_counts, refresh_run_counts
 from scheduler.rollout import service
 from scheduler.rollout.drive import change
 from shared import exit_codes
 from shared.errors import Unavailable
 from shared.models import RunStatus
+from tests.unit.scheduler.rollback.support import begun, lose, release, rollback_run
 from tests.unit.scheduler.rollout.support import phase, publish, work
 from tests.unit.scheduler.support import World, metric
 
@@ -64,3 +66,14 @@ def test_what_is_tried_again_is_counted_by_cause(world: World, status: RunStatus
     work(world, "web.r1", status, exit_code=code)
     change(world.context, value.id)
     assert metric(world, "rollout_retries_total", cause=cause) == 1
+
+
+def test_targets_that_rollbacks_keep_are_counted(world: World) -> None:
+    lose(world, begun(world, release(world, "one")))
+    refresh_rollback_counts(world.context)
+    assert metric(world, "reserved_targets", status="QUEUED") == 1
+    assert metric(world, "reserved_targets", status="FAILED") == 0
+    runs.cancel(world.context, rollback_run(world).id)
+    refresh_rollback_counts(world.context)
+    assert metric(world, "reserved_targets", status="QUEUED") == 0
+    assert metric(world, "reserved_targets", status="FAILED") == 1

@@ -10,6 +10,15 @@ from scheduler.rows import find_run
 from scheduler.settlement import end_run
 from shared.errors import ApiError
 from shared.models import Assignment, JournalOutcome, Recovery, RunKind, RunStatus
+from tests.unit.scheduler.rollback.support import (
+    begun,
+    claim_rollback,
+    claimed,
+    finish,
+    lose,
+    release,
+    says,
+)
 from tests.unit.scheduler.support import TARGET, World, state
 
 
@@ -113,3 +122,16 @@ def test_an_outcome_that_comes_late_settles_the_question(world: World) -> None:
     )
     _, found = take_over(world, follower)
     assert operations(found) == []
+
+
+def test_a_rollback_that_came_to_its_end_settles_what_was_left_before_it(world: World) -> None:
+    run = begun(world, release(world, "one"))
+    world.journal(run, "CreateQueue")
+    lose(world, run)
+    back = claim_rollback(world)
+    assert back.recovers == run.run.id
+    says(world, back)
+    finish(world, back, RunStatus.ROLLED_BACK)
+    again = claimed(world, release(world, "two"))
+    assert again.recovers is None
+    assert recovery(world.context, again.run.target, run_id=again.run.id, holder=again.holder).creates == ()

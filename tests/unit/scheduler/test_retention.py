@@ -13,6 +13,7 @@ from scheduler.tables import BlobRow, ReleaseRow
 from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
 from shared.release_manifest import digest_of
+from tests.unit.scheduler.rollback import support as deploying
 from tests.unit.scheduler.rollout.support import phase, publish
 from tests.unit.scheduler.support import TARGET, World
 from tests.unit.shared.safety.support import entry, plan
@@ -217,3 +218,26 @@ def test_a_file_that_no_release_has_goes(world: World) -> None:
     assert prune(world.context, keep=1).files == 1
     with world.context.database.read() as session:
         assert session.scalar(select(func.count()).where(BlobRow.digest == digest_of(b"left"))) == 0
+
+
+def test_where_the_last_deployments_would_go_back_to_stays(world: World) -> None:
+    first = deploying.deployed(world, "first", deploying.QUEUE, serial=1)
+    for number in range(2, 5):
+        # None of them holds; where they all go back to is older than the applies that are kept.
+        run = deploying.begun(world, deploying.release(world, str(number)))
+        deploying.taking_back(world, run)
+        deploying.says(world, run)
+        deploying.finish(world, run, RunStatus.ROLLED_BACK)
+    newest = [deploying.release(world, f"published {number}") for number in range(2)]
+    gone = {one.digest for one in prune(world.context, keep=1).releases}
+    assert first not in gone
+    assert newest[0] in gone
+
+
+def test_what_a_rollback_that_is_not_over_takes_back_stays(world: World) -> None:
+    run = deploying.begun(world, deploying.release(world, "two"))
+    deploying.lose(world, run)
+    runs.cancel(world.context, deploying.rollback_run(world).id)
+    for number in range(3):
+        deploying.release(world, f"published {number}")
+    assert run.run.release_digest not in {one.digest for one in prune(world.context, keep=1).releases}

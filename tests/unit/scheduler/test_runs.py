@@ -159,3 +159,8 @@ def test_an_apply_whose_plan_waits_or_that_was_halted_is_over_and_not_tried_agai
     )
     assert (ended.status, ended.reason) == (status, "it is so")
     assert [run.id for run in runs.listed(world.context, target=TARGET, status=None, limit=10)] == [ended.id]
+
+
+def test_a_rollback_is_not_submitted_by_hand(world: World) -> None:
+    with pytest.raises(ApiError, match="belongs to a deployment"):
+        world.submit(kind=RunKind.ROLLBACK)

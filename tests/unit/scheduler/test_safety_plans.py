@@ -13,6 +13,7 @@ from scheduler.rows import find_run
 from scheduler.tables import RunRow
 from shared.errors import ApiError
 from shared.models import Assignment, ReleasePhase, RunKind, RunStatus
+from shared.rollback.settings import RollbackSettings
 from shared.safety.entries import SafetyPlan
 from shared.safety.rules import SafetyRules
 from shared.safety.verdict import Decision
@@ -331,3 +332,44 @@ def test_an_approval_is_not_taken_for_a_later_one_where_the_run_before_it_is_unk
     safety_plans.approve(world.context, run.run.id, digest=digest, actor="anna")
     with world.context.database.read() as session, pytest.raises(NoResultFound):
         safety_plans.judge_run(session, find_run(session, run.run.id), retried={TARGET: "run-" + "0" * 16})
+
+
+def test_what_cannot_be_undone_is_held_until_somebody_names_it_for_this_target(world: World) -> None:
+    digest = world.publish(TARGET, "web.south", rollback=RollbackSettings())
+    does = plan(CREATE, GONE)
+
+    def applied(target: str) -> tuple[Assignment, Decision]:
+        run = world.claim(world.submit(target, release_digest=digest), holder=f"h{target}{world.clock.wall()}")
+        world.acquire(run)
+        return run, deliver(world, run, does)
+
+    first, decision = applied(TARGET)
+    assert decision is Decision.HELD
+    record = safety_plans.get(world.context, first.run.id)
+    assert record.verdict.unconsented == (GONE,)
+    # To approve the rest alone does not do.
+    approved = safety_plans.approve(world.context, first.run.id, digest=record.digest, actor="anna")
+    assert approved.verdict.decision is Decision.HELD
+    for wrong in ([CREATE.address], ["aws_nothing.here"]):
+        with pytest.raises(ApiError) as refused:
+            safety_plans.approve(world.context, first.run.id, digest=record.digest, actor="anna", consents=wrong)
+        assert refused.value.status == 400
+    named = [GONE.address]
+    approved = safety_plans.approve(world.context, first.run.id, digest=record.digest, actor="anna", consents=named)
+    assert approved.verdict.decision is Decision.ACCEPTED
+    end(world, first, RunStatus.PLANNED)
+    assert applied(TARGET)[1] is Decision.ACCEPTED
+    # Another target's data is its own.
+    assert applied("web.south")[1] is Decision.HELD
+
+
+def test_without_the_section_and_for_a_destroy_nobody_has_to_name_anything(world: World) -> None:
+    plain = world.publish(TARGET)
+    run = world.claim(world.submit(release_digest=plain), holder="h1")
+    world.acquire(run)
+    assert deliver(world, run, plan(GONE)) is Decision.ACCEPTED
+    end(world, run, RunStatus.APPLIED)
+    back = world.publish(TARGET, rollback=RollbackSettings())
+    run = world.claim(world.submit(kind=RunKind.DESTROY, release_digest=back), holder="h2")
+    world.acquire(run)
+    assert deliver(world, run, plan(GONE)) is Decision.ACCEPTED

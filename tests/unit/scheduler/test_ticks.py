@@ -12,6 +12,8 @@ from scheduler.context import SchedulerContext
 from scheduler.tables import TickRow
 from scheduler.ticks import HARD_LIMIT_MARGIN_S, SCHEDULES, Schedule, Ticker, end_overlong_runs, slot, take
 from shared.lease.machine import State
+from shared.rollback.settings import RollbackSettings
+from tests.unit.scheduler.rollback.support import claimed, release
 from tests.unit.scheduler.support import TARGET, World, metric
 
 
@@ -102,3 +104,13 @@ def test_a_clock_that_is_set_ends_no_run(world: World, monkeypatch: pytest.Monke
     monkeypatch.setattr(world.clock, "wall", lambda: right() + step)
     assert end_overlong_runs(world.context) == 0
     assert not runs.get(world.context, assignment.run.id).revoke_requested
+
+
+def test_a_deployment_has_more_time_to_be_watched_and_to_be_taken_back(world: World) -> None:
+    limit_s = world.context.settings.run_hard_limit_s
+    run = claimed(world, release(world, "one", rollback=RollbackSettings(bake_s=600)))
+    world.clock.advance((2 * limit_s + 600 + HARD_LIMIT_MARGIN_S) * 1000)
+    assert end_overlong_runs(world.context) == 0
+    world.clock.advance(1000)
+    assert end_overlong_runs(world.context) == 1
+    assert runs.get(world.context, run.run.id).revoke_requested

@@ -42,6 +42,22 @@ def test_an_xml_answers_identifiers_are_kept_without_namespaces() -> None:
     assert response_identifiers("text/xml", {}, body) == {"vpcId": "vpc-1", "cidrBlock": "10.0.0.0/16"}
 
 
+def test_the_rules_of_a_group_are_told_apart() -> None:
+    body = (
+        b"<R><securityGroupRuleSet><item><securityGroupRuleId>sgr-1</securityGroupRuleId><groupId>sg-1</groupId>"
+        b"<ipProtocol>tcp</ipProtocol><fromPort>443</fromPort><toPort>443</toPort><cidrIpv4>10.0.0.0/8</cidrIpv4>"
+        b"<description>not kept</description></item></securityGroupRuleSet></R>"
+    )
+    assert response_identifiers("text/xml", {}, body) == {
+        "securityGroupRuleId": "sgr-1",
+        "groupId": "sg-1",
+        "ipProtocol": "tcp",
+        "fromPort": "443",
+        "toPort": "443",
+        "cidrIpv4": "10.0.0.0/8",
+    }
+
+
 def test_the_items_of_a_list_are_named_after_it() -> None:
     body = b"<CreateFlowLogsResponse><flowLogIdSet><item>fl-1</item></flowLogIdSet></CreateFlowLogsResponse>"
     assert response_identifiers("text/xml", {}, body) == {"flowLogId": "fl-1"}

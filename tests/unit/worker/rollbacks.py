@@ -156,6 +156,7 @@ class World:
         self.notes: list[str] = []
         self.mode = "entries"
         self.away = False
+        self.stored = True
         self.laid_out: list[str] = []
         self.lay_out_error: Exception | None = None
         self.commands = Commands(*plans)
@@ -178,6 +179,7 @@ class World:
                 ),
                 first=self.lay_out,
                 refresh=lambda: self.mode,
+                state_is_stored=lambda: self.stored,
                 api_was_away=lambda: self.away,
                 note=self.notes.append,
             ),

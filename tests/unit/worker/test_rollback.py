@@ -237,6 +237,15 @@ def test_a_failure_while_the_scheduler_was_away_is_no_result(tmp_path: Path) -> 
         world.carry_out()
 
 
+def test_a_rollback_that_cannot_store_its_state_plans_nothing_against_the_old_one(tmp_path: Path) -> None:
+    world = World(tmp_path, left("a"), EMPTY)
+    world.stored = False
+    with pytest.raises(Unavailable, match="could not store its state"):
+        world.carry_out()
+    assert world.commands.steps[-1] == "apply"
+    assert world.api.results == []
+
+
 def test_a_killed_terraform_is_no_result(tmp_path: Path) -> None:
     world = World(tmp_path, left("a"))
     world.commands.codes["apply"] = [137]

@@ -19,6 +19,7 @@ def test_each_path_has_its_limit() -> None:
     assert limit_for("/v1/releases") == MAX_PACKED_BYTES
     assert limit_for("/v1/state/web.north") == MAX_STATE_BYTES
     assert limit_for("/v1/targets/web.north/quarantine") == MAX_STATE_BYTES
+    assert limit_for("/v1/runs/run-0/rollback-plan") == limits.MAX_ROLLBACK_BYTES
     assert limit_for("/v1/runs") == limits.MAX_JSON_BYTES
 
 

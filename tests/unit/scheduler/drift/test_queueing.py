@@ -178,10 +178,14 @@ def test_what_cannot_be_checked_is_refused_and_nothing_is_queued(world: World) -
     assert statuses(world) == []
 
 
-def test_a_second_beat_that_saw_the_same_targets_due_queues_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("meanwhile", [RunKind.APPLY, RunKind.DRIFT])
+def test_a_beat_that_saw_a_target_due_looks_again_before_it_queues(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: RunKind
+) -> None:
     deploy(world, every_s=60)
     schedule(world.context)
     later(world, 60)
-    assert queue_due(world.context) == 1
     monkeypatch.setattr(queueing, "_due", lambda *_: [TARGET])
+    world.submit(kind=meanwhile)
     assert queue_due(world.context) == 0
+    assert len(statuses(world)) == (meanwhile is RunKind.DRIFT)

@@ -222,6 +222,22 @@ def test_drift_that_comes_back_again_and_again_is_a_persons_matter(world: World)
     assert (row.remedy, row.remediation[:24]) == (None, "none: it changed 5 times")
 
 
+def test_an_older_release_is_not_put_back_over_one_that_came_in_this_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(world, remediation={"mode": "plan"})
+    twice(world, drifted())
+    start = service.start
+
+    def slow(*arguments: Any, **more: Any) -> Rollout:
+        deploy(world, every_s=60, deployed=False)
+        return start(*arguments, **more)
+
+    monkeypatch.setattr(service, "start", slow)
+    assert remedy(world.context) == 0
+    assert rollouts(world) == []
+
+
 def test_a_tick_that_dies_starts_one_roll_out_in_the_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy(world, remediation={"mode": "plan"})
     twice(world, drifted())

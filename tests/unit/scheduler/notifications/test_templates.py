@@ -97,3 +97,27 @@ def test_a_lost_lease_says_whether_there_is_anything_to_do(follows: dict[str, st
 
 def test_a_title_is_short() -> None:
     assert len(message_of(event(Kind.HALT, operation="o" * 300, resource="r" * 300)).title) == MAX_TITLE
+
+
+@pytest.mark.parametrize(
+    ("standing", "title", "wanted"),
+    [
+        ("PARTIAL", "Rollback partial: shop", "takes no other run until a person decides"),
+        ("FAILED", "Rollback failed: shop", "takes no other run until a person decides"),
+        ("ROLLED_BACK", "Rolled back: shop", "shop is rolled back to sha256:"),
+        ("NOT_NEEDED", "Rolled back: shop", "needed no rollback"),
+    ],
+)
+def test_a_rollback_that_is_over_says_what_came_of_it_and_who_decides(standing: str, title: str, wanted: str) -> None:
+    back = "rollback-0123456789abcdef"
+    message = message_of(FULL[Kind.ROLLBACK].model_copy(update={"standing": standing, "rollback_id": back}))
+    assert message.title == title
+    assert wanted in message.happened
+    assert message.commands[0] == f"interlock rollback show {back}"
+    decides = f"interlock rollback skip {back}" in message.commands
+    assert decides is (standing in ("PARTIAL", "FAILED"))
+
+
+def test_a_target_that_was_never_deployed_is_rolled_back_to_nothing() -> None:
+    said = message_of(FULL[Kind.ROLLBACK].model_copy(update={"release_digest": None})).happened
+    assert "to nothing: it had never been deployed" in said

@@ -7,12 +7,14 @@ from scheduler.rollback import order
 from shared.models import RunKind, RunStatus
 from shared.rollback.records import Imported, Moved, Rearrangement
 from shared.rollback.settings import RollbackSettings
+from shared.safety.rules import SafetyRules
 from tests.unit.scheduler.rollback.support import (
     QUEUE,
     TOPIC,
     begun,
     claim_rollback,
     claimed,
+    deliver_safety_plan,
     deployed,
     finish,
     lose,
@@ -65,3 +67,16 @@ def test_what_the_tries_before_it_did_with_addresses_comes_first(world: World) -
         assert [row.run_id for row in tries] == [cut.run.id, again.run.id]
         # Both are taken back: what the first made is not there by itself.
         assert order.touched(session, tries) == {QUEUE, TOPIC}
+
+
+def test_what_an_accepted_plan_replaced_is_known_and_what_was_only_planned_is_not(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    does = plan(entry("replace_create_first", TOPIC), entry("delete", "aws_sns_topic.c"), entry("update", QUEUE))
+    run = begun(world, release(world, "two", rollback=RollbackSettings()), does=does)
+    with world.context.database.read() as session:
+        assert order.replaced(session, order.tries_of(session, run.run.id)) == {TOPIC}
+    held = claimed(world, release(world, "three", "web.south", safety=SafetyRules()), "web.south")
+    deliver_safety_plan(world, held, does)
+    with world.context.database.read() as session:
+        assert order.touched(session, order.tries_of(session, held.run.id)) >= {TOPIC}
+        assert order.replaced(session, order.tries_of(session, held.run.id)) == frozenset()

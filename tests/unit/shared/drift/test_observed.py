@@ -45,8 +45,16 @@ def test_a_point_in_time_that_only_the_provider_sets_moves_on_by_itself() -> Non
     (one,) = of(
         change("a_t.one", {"at": first, "until": first}, {"at": second, "until": second}), shapes=STAMP
     ).values()
-    assert {found.name: moved_on(found) for found in one.differences} == {"at": True, "until": False}
+    assert {found.name: moved_on(found, "a_t") for found in one.differences} == {"at": True, "until": False}
     assert one.apparent == ("until",)
+
+
+def test_what_use_changes_is_measured_and_nobody_has_changed_it() -> None:
+    grown = change("aws_efs_file_system.one", {"size_in_bytes": [{"value": 1}]}, {"size_in_bytes": [{"value": 9}]})
+    (one,) = of(grown).values()
+    assert moved_on(one.differences[0], one.type)
+    assert one.apparent == ()
+    assert not moved_on(one.differences[0], "another_type")
 
 
 @pytest.mark.parametrize(
@@ -68,9 +76,9 @@ def test_a_point_in_time_that_only_the_provider_sets_moves_on_by_itself() -> Non
 )
 def test_what_an_apply_began_may_be_finished_by_the_service(before: Any, after: Any, itself: bool) -> None:
     (one,) = of(change("a_t.one", {"at": before}, {"at": after}), shapes=STAMP).values()
-    assert moved_on(one.differences[0]) is itself
+    assert moved_on(one.differences[0], "a_t") is itself
     (other,) = of(change("a_t.one", {"until": before}, {"until": after}), shapes=STAMP).values()
-    assert not moved_on(other.differences[0]), "it may be what somebody wants it to be"
+    assert not moved_on(other.differences[0], "a_t"), "it may be what somebody wants it to be"
 
 
 def test_two_looks_have_to_agree_in_whether_it_is_there_and_in_what_differs() -> None:

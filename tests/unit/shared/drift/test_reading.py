@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.drift.instances import instances
+from shared.drift.meaning import same
 from shared.drift.reading import READS_NOTHING, Look, drift_report, not_checked, types_to_judge
 from shared.drift.report import Cause, DriftReport, ResourceDrift, ResourceStatus, RollUp
 from shared.drift.schemas import Shape
 from shared.errors import ConfigurationError
+from shared.safety.plan_document import load
+from tests import plan_corpus
 from tests.unit.shared.drift.support import change, looks, plan, resource, seen, state
 
+PLANS = Path(plan_corpus.__file__).parent / "plans"
 ONE, TWO = resource("a_t.one", {"size": 1}), resource('a_t.two["b"]', {"size": 1})
 
 
@@ -275,3 +281,71 @@ def test_a_target_that_has_nothing_is_in_sync() -> None:
 def test_a_plan_that_is_not_as_agreed_is_refused(damaged: Any) -> None:
     with pytest.raises((ConfigurationError, KeyError)):
         drift_report(Look(plan=damaged, evidence=seen()))
+
+
+#: Of `tests.plan_corpus`: versions that know drift. The oldest ones have no -refresh-only either, and refuse it.
+RECORDED = sorted(path for path in PLANS.glob("*.json") if b'"resource_drift"' in path.read_bytes())
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_what_each_published_version_says_of_one_and_the_same_drift_is_read_the_same(path: Path) -> None:
+    recorded = load(path.read_bytes())
+    read = [address for (address, _) in instances(recorded["prior_state"])]
+    look = Look(plan=recorded, evidence=seen(*read, "aws_sqs_queue.removed_in_the_cloud"))
+    report = drift_report(look, look)
+    assert {(one.address, one.status) for one in report.drifted} == {
+        ("aws_sqs_queue.altered", ResourceStatus.MODIFIED),
+        ("aws_sqs_queue.removed_in_the_cloud", ResourceStatus.DELETED),
+    }
+    assert report.terraform_version == path.stem
+    assert report.not_checked == ()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "a", "{}", '{"Statement": 1}']),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abx"), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECT = st.dictionaries(st.sampled_from("abx"), JSON, max_size=3)
+
+
+@given(OBJECT, OBJECT, OBJECT, JSON, JSON, JSON, st.sampled_from(["update", "no-op", "delete", "read"]))
+def test_whatever_the_values_are_a_report_is_made_and_a_difference_in_meaning_is_told(
+    before: Any, after: Any, planned_as: Any, mask: Any, other_mask: Any, unknown: Any, action: str
+) -> None:
+    prior = [resource("a_t.one", after, mask=mask)]
+    drift = [change("a_t.one", before, after, masks=(mask, other_mask))]
+    pending = [change("a_t.one", after, planned_as, action, masks=(mask, other_mask), unknown=unknown)]
+    report = drift_report(*looks(prior=prior, drift=drift, changes=pending), state=state(resource("a_t.one", before)))
+    found = of(report, "a_t.one")
+    outside = [one for one in found.attributes if one.cause is Cause.CHANGED_OUTSIDE]
+    assert (found.status is ResourceStatus.MODIFIED) == bool(outside)
+    if not same(before, after) and not any(
+        isinstance(value, (dict, list)) for value in (*before.values(), *after.values())
+    ):
+        assert found.status is ResourceStatus.MODIFIED
+
+
+@given(JSON, JSON)
+def test_a_secret_never_leaves_wherever_it_is(before: Any, after: Any) -> None:
+    hidden = {"key": {"deep": [{"SECRET": before}, "SECRET-1"]}}, {"key": {"deep": [{"SECRET": after}, "SECRET-2"]}}
+    masks: list[Any] = [
+        {"key": True},
+        {"key": {"deep": True}},
+        {"key": {"deep": [True, True]}},
+        True,
+        None,
+        "?",
+        {"key": []},
+    ]
+    for mask in masks:
+        report = drift_report(
+            *looks(
+                prior=[resource("a_t.one", hidden[1], mask=mask)],
+                drift=[change("a_t.one", *hidden, masks=(mask, mask))],
+                changes=[change("a_t.one", hidden[1], hidden[0], masks=(mask, mask))],
+            ),
+            state=state(resource("a_t.one", hidden[0], mask=mask)),
+        )
+        assert of(report, "a_t.one").status is ResourceStatus.MODIFIED
+        assert "SECRET" not in report.model_dump_json()

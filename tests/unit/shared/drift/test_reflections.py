@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.drift.instances import instances
-from shared.drift.reflections import TABLE, Reflections
+from shared.drift.reflections import Reflections
 from tests.unit.shared.drift.support import resource, state
 
 ROLE = resource("aws_iam_role.r", {"id": "r", "name": "r", "arn": "arn:aws:iam::1:role/r"})
@@ -111,12 +111,6 @@ def test_of_other_types_nothing_may_be_missing_or_replaced() -> None:
     assert not explained("children", [{"name": "y"}], [{"name": "x"}], PARENT, dependent)
     assert not explained("child", "y", "x", PARENT, dependent)
     assert not explained("size", 1, 2, PARENT, dependent)
-
-
-def test_the_table_names_types_of_one_provider() -> None:
-    types = {*TABLE, *(shown.type for kinds in TABLE.values() for one in kinds.values() for shown in one)}
-    assert all(one.startswith("aws_") for one in types)
-    assert all(kinds for kinds in TABLE.values())
 
 
 def test_of_other_types_what_was_set_on_the_one_that_depends_as_well_explains_nothing() -> None:

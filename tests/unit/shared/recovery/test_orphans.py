@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.recovery.orphans import PlannedResources, find_orphans, planned_of
-from shared.recovery.views import PlanView, Resource
+from shared.recovery.views import Resource
 from tests.unit.worker.support import record
 
 
@@ -13,8 +13,24 @@ def resource(address: str, **values: Any) -> Resource:
     return Resource(address=address, type=address.split(".")[0].split("[")[0], values=values)
 
 
-def planned(*creates: Resource) -> PlannedResources:
-    return planned_of(PlanView(creates=creates, held=()))
+def planned(*creates: Resource, refers: dict[str, dict[str, str]] | None = None) -> PlannedResources:
+    changes = [
+        {
+            "address": item.address,
+            "mode": "managed",
+            "type": item.type,
+            "change": {"actions": ["create"], "after": item.values},
+        }
+        for item in creates
+    ]
+    resources = [
+        {
+            "address": address,
+            "expressions": {name: {"references": [to, to.rpartition(".")[0]]} for name, to in found.items()},
+        }
+        for address, found in (refers or {}).items()
+    ]
+    return planned_of({"resource_changes": changes, "configuration": {"root_module": {"resources": resources}}})
 
 
 BUCKET = record("s3", "CreateBucket", {"Bucket": "orders"}, {})
@@ -86,5 +102,48 @@ def test_a_lost_answer_is_unknown_and_a_name_is_enough_for_its_block() -> None:
 def test_a_part_of_something_else_is_an_orphan_only_where_the_plan_had_it() -> None:
     made = record("iam", "PutRolePolicy", {"RoleName": "r", "PolicyName": "p"}, {})
     assert find_orphans([made], [], planned()) == []
-    (orphan,) = find_orphans([made], [], planned(resource("aws_iam_role_policy.x", role="r", name="p")))
-    assert orphan.id == "r:p"
+    plan = planned(resource("aws_iam_role_policy.x", role="r", name="p"))
+    for states in ([], [()], [(resource("aws_iam_role.r", name="r", id="r"),)]):
+        (orphan,) = find_orphans([made], states, plan)
+        assert orphan.id == "r:p"
+    assert find_orphans([made], [(resource("aws_iam_role_policy.x", role="r", name="p", id="r:p"),)], plan) == []
+
+
+def test_what_refers_to_something_that_was_made_in_the_same_run_gets_its_place_from_it() -> None:
+    plan = planned(
+        resource("aws_route_table.t", vpc_id=None),
+        resource("aws_subnet.a", cidr_block="10.0.0.0/24"),
+        resource("aws_route_table_association.a", route_table_id=None, subnet_id=None),
+        refers={
+            "aws_route_table_association.a": {"route_table_id": "aws_route_table.t.id", "subnet_id": "aws_subnet.a.id"}
+        },
+    )
+    records = [
+        record("ec2", "AssociateRouteTable", {"RouteTableId": "rtb-1", "SubnetId": "subnet-1"}, {}),
+        record("ec2", "CreateRouteTable", {}, {"routeTableId": "rtb-1"}),
+        record("ec2", "CreateSubnet", {}, {"subnetId": "subnet-1", "cidrBlock": "10.0.0.0/24"}),
+    ]
+    found = {orphan.address: orphan.id for orphan in find_orphans(records, [], plan)}
+    assert found["aws_route_table_association.a"] == "subnet-1/rtb-1"
+    without = planned(*(resource(item.address, **item.names) for item in plan.resources))
+    assert "aws_route_table_association.a" not in {orphan.address for orphan in find_orphans(records, [], without)}
+
+
+def test_what_refers_to_something_that_the_state_holds_does_too() -> None:
+    held = (resource("aws_security_group.g", id="sg-1", name="g"),)
+    plan = planned(
+        resource("aws_vpc_security_group_ingress_rule.a", from_port=443, cidr_ipv4="10.0.0.0/8"),
+        resource("aws_vpc_security_group_ingress_rule.b", from_port=80, cidr_ipv4="10.0.0.0/8"),
+        refers={
+            f"aws_vpc_security_group_ingress_rule.{name}": {"security_group_id": "aws_security_group.g.id"}
+            for name in "ab"
+        },
+    )
+    made = record(
+        "ec2",
+        "AuthorizeSecurityGroupIngress",
+        {"GroupId": "sg-1"},
+        {"securityGroupRuleId": "sgr-1", "groupId": "sg-1", "fromPort": "80", "cidrIpv4": "10.0.0.0/8"},
+    )
+    (orphan,) = find_orphans([made], [held], plan)
+    assert (orphan.address, orphan.id) == ("aws_vpc_security_group_ingress_rule.b", "sgr-1")

@@ -310,3 +310,9 @@ def test_what_is_older_than_the_call_was_not_made_by_it() -> None:
     for minutes, imported in ((-60, False), (-1, True), (1, True)):
         exists = Candidate(id="b", attributes={"bucket": "b"}, created_at=lost.at_wall + timedelta(minutes=minutes))
         assert bool(imports_of(reconcile([lost], plan, {"aws_s3_bucket": [exists]}))) is imported
+
+
+def test_the_only_rule_that_is_left_to_make_is_not_taken_for_one_without_asking() -> None:
+    made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}, {"securityGroupRuleId": "sgr-1"})
+    plan = view(planned("aws_vpc_security_group_ingress_rule.https", security_group_id=None, from_port=443))
+    assert "0 planned resources" in str(reconcile([made], plan, {}).deferred[0])

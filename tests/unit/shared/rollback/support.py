@@ -31,10 +31,10 @@ def was(address: str, id_: str | None = "", **more: Any) -> FirstResource:
 
 
 def item(operation: str, address: str, id_: str | None = None, **more: Any) -> RollbackPlanItem:
-    """One operation of a rollback plan."""
-    return RollbackPlanItem(
-        address=address, type=more.pop("type", kind_of(address)), operation=Operation(operation), id=id_, **more
-    )
+    """One operation of a rollback plan; an import of its object would take its id."""
+    kind = more.pop("type", kind_of(address))
+    named = {"import_id": id_, **more}
+    return RollbackPlanItem(address=address, type=kind, operation=Operation(operation), id=id_, **named)
 
 
 def plan_of(*items: RollbackPlanItem, complete: bool = True) -> RollbackPlan:

@@ -24,11 +24,17 @@ def judged(
     touched: Collection[str] | None = None,
     consents: Collection[str] = (),
     new: Rearrangement | None = None,
+    replaced: Collection[str] = (),
 ) -> RollbackVerdict:
     """The verdict; unless said otherwise the deployment touched everything."""
     everything = {one.address for one in items} if touched is None else touched
     return verdict(
-        plan_of(*items), first_state(*first), consents=consents, touched=everything, new=new or Rearrangement()
+        plan_of(*items),
+        first_state(*first),
+        consents=consents,
+        touched=everything,
+        new=new or Rearrangement(),
+        replaced=replaced,
     )
 
 
@@ -70,6 +76,49 @@ def test_an_object_that_was_left_behind_before_the_deployment_existed() -> None:
 
 def test_the_same_id_of_another_type_is_another_object() -> None:
     assert allowed(item("delete", "aws_iam_role.web", "web"), first=[was("aws_iam_group.web", "web")])
+
+
+def test_an_id_that_is_unique_only_within_something_is_told_apart_by_what_an_import_takes() -> None:
+    old = was("aws_lambda_permission.a", "AllowInvoke", import_id="f/AllowInvoke")
+    other = item("delete", "aws_lambda_permission.b", "AllowInvoke", import_id="g/AllowInvoke")
+    same = item("delete", "aws_lambda_permission.b", "AllowInvoke", import_id="f/AllowInvoke")
+    assert allowed(other, first=[old])
+    assert "existed before" in why(same, first=[old])
+    # Where either is not known they may be the same.
+    assert "existed before" in why(other.model_copy(update={"import_id": None}), first=[old])
+    assert "existed before" in why(other, first=[old, old.model_copy(update={"import_id": None})])
+    assert "existed before" in why(same, first=[was("aws_lambda_permission.c", "AllowInvoke", import_id="h/x"), old])
+
+
+@pytest.mark.parametrize("operation", ["replace_delete_first", "replace_create_first"])
+def test_what_the_deployment_replaced_under_its_old_name_is_replaced_again(operation: str) -> None:
+    old = was("aws_iam_role.a", "web")
+    one = item(operation, "aws_iam_role.a", "web")
+    assert allowed(one, first=[old], replaced={"aws_iam_role.a"})
+    assert "existed before" in why(one, first=[old])
+    assert "existed before" in why(one, first=[old], replaced={"aws_iam_role.b"})
+    assert not allowed(one, first=[old], replaced={"aws_iam_role.a"}, touched=())
+
+
+def test_what_a_replacement_left_behind_was_to_go_and_what_it_did_not_leave_stays() -> None:
+    old = was("aws_security_group.a", "sg-1")
+    left = item("delete", "aws_security_group.a", "sg-1", deposed="00c0ffee")
+    assert allowed(left, first=[old], replaced={"aws_security_group.a"})
+    assert "existed before" in why(left, first=[old])
+    gone = item("delete", "aws_security_group.a", "sg-1")
+    assert "existed before" in why(gone, first=[old], replaced={"aws_security_group.a"})
+    taken = Rearrangement(imported=(Imported(address="aws_security_group.a", type="aws_security_group"),))
+    assert "existed before" in why(left, replaced={"aws_security_group.a"}, new=taken)
+    new = Rearrangement(moved=(Moved(before="aws_security_group.a", after="aws_security_group.b"),))
+    assert allowed(left, first=[old], replaced={"aws_security_group.b"}, new=new, touched={"aws_security_group.b"})
+
+
+@pytest.mark.parametrize("kind", ["aws_dynamodb_table", "aws_sqs_queue", "aws_eip", "never_heard_of"])
+def test_where_something_is_lost_that_takes_consent_by_name(kind: str) -> None:
+    old = was(f"{kind}.a", "x")
+    for one in (item("replace_delete_first", f"{kind}.a", "x"), item("delete", f"{kind}.a", "x", deposed="00c0ffee")):
+        assert "existed before" in why(one, first=[old], replaced={f"{kind}.a"})
+        assert allowed(one, first=[old], replaced={f"{kind}.a"}, consents={f"{kind}.a"})
 
 
 @pytest.mark.parametrize("operation", DESTROYS)

@@ -106,6 +106,12 @@ SECRET = "correct horse battery staple"
         ({"value": SECRET}, {"value": "x"}, [], "aws_ssm_parameter"),
         ({"result": SECRET}, {"result": "x"}, [], "random_password"),
         ({"private_key_pem": SECRET}, {}, [], "tls_private_key"),
+        ({"tunnel1_preshared_key": SECRET}, {"tunnel1_preshared_key": "x"}, [], "aws_vpn_connection"),
+        ({"a": [{"passwords": [SECRET]}]}, {"a": [{"passwords": ["x"]}]}, [], "aws_elasticache_user"),
+        ({"auth_parameters": [{"api_key": [{"value": SECRET}]}]}, {"auth_parameters": []}, [],
+         "aws_cloudwatch_event_connection"),
+        ({"team_id": SECRET}, {"team_id": "x"}, [], "aws_pinpoint_apns_channel"),
+        ({"variables": {"DB_PASSWORD": SECRET}}, {"variables": {"DB_PASSWORD": "x"}}, [], "aws_lambda_function"),
     ],
 )  # fmt: skip
 def test_a_secret_differs_and_is_not_shown(first: dict[str, Any], final: dict[str, Any], marks: Any, kind: str) -> None:

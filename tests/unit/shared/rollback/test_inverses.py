@@ -35,6 +35,7 @@ def test_nothing_rearranged_needs_no_file() -> None:
 
 def test_a_move_goes_back_where_the_object_was_there_before() -> None:
     found = turned(("aws_vpc.a", "aws_vpc.b"), first=(was("aws_vpc.a"),))
+    assert not found.empty
     assert found.text == (
         "# Made for a rollback: turns around what the deployment did with addresses.\n\n"
         "moved {\n  from = aws_vpc.b\n  to   = aws_vpc.a\n}\n"
@@ -94,6 +95,7 @@ def test_only_its_provider_knows_another_type() -> None:
         ("module.own.module.deep[0].t.a", "module.own.module.deep[1].t.a", "", (
             "module.own.module.deep[1]", "module.own.module.deep[0]")),
         ("module.ext.module.far[0].t.a", "module.ext.module.far[1].t.a", "ext", ("module.far[1]", "module.far[0]")),
+        ("module.ext.module.in.t.a", "module.ext.module.in.t.b", "ext", ("module.in.t.b", "module.in.t.a")),
         ("module.ext.module.far.t.a", "module.ext.module.far.t.b", "ext.far", ("t.b", "t.a")),
         ("module.ext.t.a", "module.own.module.deep.t.a", "", ("module.own.module.deep", "module.ext")),
         ("t.a", "module.ext.t.a", None, None),
@@ -119,6 +121,7 @@ def test_a_block_stands_where_terraform_accepts_it(
     text = found.text if where == "" else found.modules[where]
     assert pairs(text) == [block]
     assert len(found.modules) + bool(found.text) == 1
+    assert not found.empty
     assert found.notes == ()
 
 
@@ -197,6 +200,7 @@ def test_an_import_of_what_the_state_had_already_changes_nothing() -> None:
         ('module.a["x.y"].module.b.t.n[3]', ['module.a["x.y"]', "module.b", "t.n[3]"]),
         ("module.module.module.t.t.n", ["module.module", "module.t", "t.n"]),
         ("module.n", ["module.n"]),
+        ("data.aws_ami.a", ["data.aws_ami.a"]),
     ],
 )
 def test_an_address_is_taken_apart_at_its_modules(address: str, path: list[str]) -> None:

@@ -44,6 +44,10 @@ def test_every_operation_comes_with_the_id_of_the_object_that_is_there() -> None
     )
 
 
+def test_an_object_that_stays_where_it_is_does_not_move() -> None:
+    assert of(change("aws_vpc.a", "update", previous_address="aws_vpc.a")).items == (item("update", "aws_vpc.a"),)
+
+
 def test_an_id_that_is_a_secret_is_no_id() -> None:
     made = of(change("aws_vpc.a", "delete", change_before={"id": "s"}, change_before_sensitive={"id": True}))
     assert made.items == (item("delete", "aws_vpc.a", None),)

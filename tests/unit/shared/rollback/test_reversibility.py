@@ -10,6 +10,7 @@ from shared.rollback.records import Reversibility, ReversibilityLabel
 from shared.rollback.reversibility import label, labels, stricter
 from shared.safety.entries import Entry, Operation
 from shared.safety.plan_document import Change, parse
+from tests.unit.shared.rollback.test_one_way import ONE_WAY
 from tests.unit.shared.safety.support import change, document, entry
 
 FINE, DATA, NEVER = Reversibility.REVERSIBLE, Reversibility.DATA_LOSS, Reversibility.IRREVERSIBLE
@@ -81,30 +82,6 @@ def one_change(kind: str, *actions: str, **more: Any) -> tuple[Entry, Change]:
     return key, found
 
 
-ONE_WAY = [
-    ("aws_ebs_volume", {"size": 10}, {"size": 20}, True),
-    ("aws_ebs_volume", {"size": 20}, {"size": 10}, False),
-    ("aws_ebs_volume", {"size": 20}, {"size": 20}, False),
-    ("aws_ebs_volume", {}, {"size": 20}, False),
-    ("aws_db_instance", {"engine_version": "15.2"}, {"engine_version": "16.1"}, True),
-    ("aws_db_instance", {"engine_version": "15.2"}, {"engine_version": "15.2"}, False),
-    ("aws_db_instance", {"backup_retention_period": 7}, {"backup_retention_period": 0}, True),
-    ("aws_db_instance", {"backup_retention_period": 0}, {"backup_retention_period": 7}, False),
-    ("aws_s3_bucket_versioning", {"versioning_configuration": [{"status": "Disabled"}]},
-     {"versioning_configuration": [{"status": "Enabled"}]}, True),
-    ("aws_s3_bucket_versioning", {"versioning_configuration": [{"status": "Enabled"}]},
-     {"versioning_configuration": [{"status": "Suspended"}]}, False),
-    ("aws_s3_bucket_versioning", {"versioning_configuration": []}, {"versioning_configuration": []}, False),
-    ("aws_cloudwatch_log_group", {"retention_in_days": 30}, {"retention_in_days": 7}, True),
-    ("aws_cloudwatch_log_group", {"retention_in_days": 0}, {"retention_in_days": 7}, True),
-    ("aws_cloudwatch_log_group", {"retention_in_days": 7}, {"retention_in_days": 0}, False),
-    ("aws_cloudwatch_log_group", {"retention_in_days": 7}, {"retention_in_days": 30}, False),
-    ("aws_kinesis_stream", {"retention_period": 48}, {"retention_period": 24}, True),
-    ("aws_sqs_queue", {"message_retention_seconds": 60}, {"message_retention_seconds": 600}, False),
-    ("aws_vpc", {"size": 1}, {"size": 2}, False),
-]  # fmt: skip
-
-
 @pytest.mark.parametrize(("kind", "before", "after", "one_way"), ONE_WAY)
 def test_updates_that_go_one_way_only_are_told_where_the_plan_is_at_hand(
     kind: str, before: dict[str, Any], after: dict[str, Any], one_way: bool
@@ -112,6 +89,13 @@ def test_updates_that_go_one_way_only_are_told_where_the_plan_is_at_hand(
     key, found = one_change(kind, "update", change_before=before, change_after=after)
     assert label(key).reversibility is FINE
     assert label(key, found).reversibility is (NEVER if one_way else FINE)
+
+
+def test_a_safety_plan_that_names_the_update_is_enough() -> None:
+    assert label(entry("update", "aws_ebs_volume.a"), one_way_only=True).reversibility is NEVER
+    assert label(entry("update", "aws_ebs_volume.a"), one_way_only=False).reversibility is FINE
+    assert label(entry("create", "aws_ebs_volume.a"), one_way_only=True).reversibility is FINE
+    assert label(entry("delete", "aws_ebs_volume.a"), one_way_only=True).reversibility is DATA
 
 
 def test_a_hidden_value_may_have_changed() -> None:

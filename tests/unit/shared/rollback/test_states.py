@@ -76,6 +76,8 @@ def test_a_key_is_quoted_as_terraform_does(given: str, shown: str) -> None:
         ({"id": 5}, "5"),
         ({"id": True}, None),
         ({"id": ""}, None),
+        ({"id": "none"}, None),
+        ({"id": "-"}, None),
         ({"id": ["a"]}, None),
         ({"id": "x" * 4097}, None),
         ({}, None),

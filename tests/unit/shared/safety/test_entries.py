@@ -106,3 +106,13 @@ def test_nothing_unbounded_and_nothing_unknown_is_taken() -> None:
     for bad in ({"address": ""}, {"address": "a" * 2049}, {"type": "t" * 257}, {"operation": "explode"}, {"more": 1}):
         with pytest.raises(ValidationError):
             Entry.model_validate({"address": "a.b", "type": "a", "operation": "create", **bad})
+
+
+def test_which_updates_go_one_way_is_kept_and_is_no_part_of_the_digest() -> None:
+    bare = plan(entry("update", "aws_ebs_volume.v"))
+    told = SafetyPlan(entries=bare.entries, one_way=frozenset({"aws_ebs_volume.v"}))
+    assert told.digest == bare.digest
+    assert SafetyPlan.model_validate_json(told.model_dump_json()) == told
+    assert SafetyPlan.model_validate(told.model_dump(mode="json")) == told != bare
+    assert "one_way" not in bare.model_dump()
+    assert told.normalised(EUROPE) == bare

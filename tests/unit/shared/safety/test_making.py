@@ -126,3 +126,16 @@ def test_more_than_can_be_approved_at_once_is_refused(monkeypatch: pytest.Monkey
 
 def test_the_table_has_every_known_combination() -> None:
     assert len(OPERATIONS) == 9
+
+
+def test_updates_that_nothing_turns_around_are_named() -> None:
+    marks = {"change_before_sensitive": {}, "change_after_sensitive": {}}
+    made = safety_plan(
+        parse(
+            document(
+                change("aws_ebs_volume.a", "update", change_before={"size": 1}, change_after={"size": 2}, **marks),
+                change("aws_ebs_volume.b", "update", change_before={"size": 2}, change_after={"size": 1}, **marks),
+            )
+        )
+    )
+    assert made.one_way == {"aws_ebs_volume.a"}

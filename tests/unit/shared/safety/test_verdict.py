@@ -187,6 +187,16 @@ def test_who_makes_something_that_will_hold_data_may_consent_before() -> None:
     assert unconsented(one, ()) == [KEY]
 
 
+def test_an_update_that_nothing_turns_around_wants_consent_as_well() -> None:
+    grows = entry("update", "aws_ebs_volume.v")
+    one = SafetyPlan(entries=frozenset({CREATE, grows}), one_way=frozenset({"aws_ebs_volume.v"}))
+    verdict = judge(one, EUROPE, None, [], consents=())
+    assert (verdict.decision, verdict.unconsented) == (Decision.HELD, (grows,))
+    assert judge(one, EUROPE, None, [], consents={"aws_ebs_volume.v"}).decision is Decision.ACCEPTED
+    assert judge(plan(CREATE, grows), EUROPE, None, [], consents=()).decision is Decision.ACCEPTED
+    assert consentable(one) == {"aws_ebs_volume.v"}
+
+
 def test_a_long_list_is_cut() -> None:
     many = plan(*(entry("delete", f"aws_kms_key.k{at:04}") for at in range(1200)))
     verdict = judge(many, EUROPE, None, [], consents=())
