@@ -21,7 +21,7 @@ FOLLOW_UP_POLLS = 10
 MAX_FAILED_POLLS = 100
 # About ten seconds: longer than an idle worker takes, shorter than anyone's patience.
 PENDING_POLLS = 33
-KINDS_WITH_FOLLOW_UP = frozenset({RunKind.APPLY, RunKind.DESTROY, RunKind.RECOVER})
+KINDS_WITH_FOLLOW_UP = frozenset({RunKind.APPLY, RunKind.DESTROY, RunKind.RECOVER, RunKind.ROLLBACK})
 
 
 @dataclass(kw_only=True)

@@ -61,7 +61,8 @@ def describe(run: Run) -> str:
     reason = f": {run.reason}" if run.reason else ""
     code = exit_code_of(run)
     if run.status is RunStatus.ROLLED_BACK:
-        return f"{subject} did not hold; its target is as it was before{reason}"
+        held = "ended well" if run.kind is RunKind.ROLLBACK else "did not hold"
+        return f"{subject} {held}; its target is as it was before{reason}"
     if run.status is RunStatus.CHECKED:
         return f"{subject}: {_CHECKED[code]}; `interlock drift show {run.target}` has it all"
     if code == exit_codes.CHANGES:

@@ -12,7 +12,7 @@ without it. Nothing is decided here: the scheduler bounds every plan, and the pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from shared.errors import ApiError, ConfigurationError, LeaseRefused, Unavailabl
 from shared.models import Assignment, JournalRecord, RunStatus
 from shared.recovery.calls import was_answered
 from shared.recovery.reconciling import Unimportable
-from shared.recovery.rules import RULES
+from shared.recovery.rules import RULES, import_id, names_of
 from shared.recovery.views import read_plan
 from shared.rollback.inverses import inverse
 from shared.rollback.making import residue, rollback_plan
@@ -215,7 +215,18 @@ class Rollback:
     def _planned(self, *more: str) -> RollbackPlan:
         self._terraform.plan(*self._options, *more)
         self._document = self._terraform.show_plan()
+        if more:
+            # Terraform calls every plan with -target incomplete. What it put off on top of that it lists.
+            self._document = {**self._document, "complete": True}
         return rollback_plan(read(self._document))
+
+    def _part(self, chosen: Sequence[str]) -> RollbackPlan:
+        """Plan these alone, in place of the whole plan; empty where that cannot be planned."""
+        try:
+            return self._planned(*(f"-target={address}" for address in chosen))
+        except TerraformFailed as error:
+            self._ways.note(str(error))
+            return RollbackPlan()
 
     def _ask(self, plan: RollbackPlan) -> RollbackVerdict:
         """What of it may be done; from then on the proxy signs for that."""
@@ -239,11 +250,9 @@ class Rollback:
             chosen = targets(self._document, verdict)
             if not chosen:
                 return None
-            part = self._planned(*(f"-target={address}" for address in chosen))
-            if not part.changes:
-                return None
-            narrowed = self._ask(part)
-            if not narrowed.whole:
+            part = self._part(chosen)
+            narrowed = self._ask(part) if part.changes else None
+            if narrowed is None or not narrowed.whole:
                 self._ways.note("what is allowed cannot be done without what is refused: nothing more is done")
                 return None
             allowed = narrowed.allowed
@@ -281,7 +290,7 @@ class Rollback:
 
     def _result(self, triggered: Triggered, state: RollbackState, reason: str, start_ms: int) -> RollbackResult:
         left: tuple[Residue, ...] = ()
-        if state is RollbackState.PARTIAL:
+        if state in (RollbackState.PARTIAL, RollbackState.FAILED):
             left = (*self._left, *(residue(self._plan, self._reasons()) if self._plan is not None else ()))
             applied = {item.address for item in self._applied}
             left = tuple(one.model_copy(update=_UNSEEN) if one.address in applied else one for one in left)
@@ -337,9 +346,11 @@ def _orphan(item: Unimportable) -> Residue:
     record = item.record
     names = {**record.resource, **record.outcome_resource}
     known = ", ".join(f"{key}={value}" for key, value in list(names.items())[:6])
+    rule = RULES.get((record.service, record.operation))
     return Residue(
         kind=ResidueKind.LEFT,
         address=f"{record.service}:{record.operation} ({known})"[:MAX_ADDRESS],
-        type="",
+        type=rule.type if rule else "",
+        id=import_id(rule, names_of(record)) if rule else None,
         reason=f"made by {record.run_id}, held by no state: {item.why}"[:MAX_WHY],
     )

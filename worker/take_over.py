@@ -300,7 +300,7 @@ def unheld(records: Sequence[JournalRecord], plan: Mapping[str, Any]) -> tuple[U
         records: of calls that make something.
         plan: as `terraform show -json` says it.
     """
-    found = reconcile(records, PlanView(creates=(), held=read_plan(plan).held), {}, destroying=True)
+    found = reconcile(records, PlanView(creates=(), held=read_plan(plan).held), {}, destroying=True, parts=True)
     return (*found.unimportable, *found.deferred)
 
 

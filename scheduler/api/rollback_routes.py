@@ -67,7 +67,7 @@ def start(context: Context, request: RollbackRequest) -> Rollback:
     )
 
 
-@router.get("/rollbacks", dependencies=[allow("worker")])
+@router.get("/rollbacks", dependencies=[allow()])
 def list_rollbacks(
     context: Context,
     target: str | None = None,
@@ -79,7 +79,7 @@ def list_rollbacks(
     return requests.listed(context, target=target, flock=flock, unfinished=unfinished, limit=limit)
 
 
-@router.get("/rollbacks/{rollback_id}", dependencies=[allow("worker")])
+@router.get("/rollbacks/{rollback_id}", dependencies=[allow()])
 def get_rollback(context: Context, rollback_id: str) -> Rollback:
     """One rollback, by its id or by that of the deployment."""
     return requests.get(context, rollback_id)

@@ -193,7 +193,9 @@ def _wind_down(work: _Working, new_run_id: Callable[[], str]) -> tuple[list[Stop
             # A phase in which something still runs is frozen too: nothing new begins in it.
             work.phase(name, PhaseStatus.FROZEN)
     if in_flight := work.in_flight():
-        return [Stop(run_id=str(target.run_id), at_work_too=canceling) for target in in_flight], ()
+        # What takes back is not stopped on its way.
+        back = {one.id for one in in_flight if one.rollback is not None and one.rollback.status.at_work}
+        return [Stop(run_id=str(one.run_id), at_work_too=canceling and one.id not in back) for one in in_flight], ()
     if not canceling:
         members = {name: work.of(name) for name in work.phases}
         phases = tuple(work.phases.values())

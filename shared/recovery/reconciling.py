@@ -64,6 +64,7 @@ def reconcile(
     *,
     destroying: bool = False,
     dropped: frozenset[str] = frozenset(),
+    parts: bool = False,
 ) -> Reconciliation:
     """Decide about every create.
 
@@ -73,8 +74,9 @@ def reconcile(
         candidates: by Terraform type, what the cloud says exists; a type that is missing could not be asked for.
         destroying: nothing will be made, so nothing can be adopted: what exists has to be imported first.
         dropped: call ids whose import was tried and whose target does not exist.
+        parts: name parts of other things as well, that go with them as a rule: nothing is planned for them here.
     """
-    state = _Books(view, candidates, destroying)
+    state = _Books(view, candidates, destroying, parts)
     # Answered ones first: they say which ids are taken, before a lost answer is given what is left.
     for record in sorted(records, key=lambda record: not was_answered(record)):
         if record.call_id not in dropped:
@@ -87,10 +89,13 @@ def reconcile(
 class _Books:
     """What has been given to whom so far."""
 
-    def __init__(self, view: PlanView, candidates: Mapping[str, Sequence[Candidate]], destroying: bool) -> None:
+    def __init__(
+        self, view: PlanView, candidates: Mapping[str, Sequence[Candidate]], destroying: bool, parts: bool
+    ) -> None:
         self._view = view
         self._candidates = candidates
         self._destroying = destroying
+        self._parts = parts
         self._free = list(view.creates)
         self._taken_ids: set[tuple[str, str]] = set()
         self.imports: list[Import] = []
@@ -126,7 +131,7 @@ class _Books:
             return  # made, deleted and made again: one import serves both
         planned = next((item for item in self._free if item.type == rule.type and same(rule, names, item.values)), None)
         if planned is None:
-            if not rule.part:
+            if not rule.part or self._parts:
                 self._stop(record, "neither the state nor the plan has a resource of that name", may_defer=True)
         elif rule.adopts and not self._destroying:
             return  # repeating the call is answered with what exists

@@ -30,7 +30,7 @@ class PlanView:
     held: tuple[Resource, ...]
     """What the state holds already, or will by an import of this plan."""
     gone: frozenset[str] = frozenset()
-    """Addresses at which the stored state holds something that does not exist any more: an import there does nothing."""
+    """Addresses at which the stored state holds what does not exist any more: an import there does nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from shared.errors import ConfigurationError
 from shared.rollback.records import MAX_ID, Imported, Moved, Rearrangement
-from shared.safety.plan_document import MAX_MODULE_DEPTH, Change, read, without_keys
+from shared.safety.plan_document import Change, read, without_keys
 
 _FORGETS: Final = (("forget",), ("create", "forget"))
 MAX_PACKAGES: Final = 1000
+MAX_SOURCE_CHARS: Final = 1024
 
 
 def rearrangement(plan: Mapping[str, Any]) -> Rearrangement:
@@ -39,7 +41,7 @@ def rearrangement(plan: Mapping[str, Any]) -> Rearrangement:
             )
             for change in taken_in
         ),
-        packages=dict(_packages(plan)),
+        packages=_packages(plan),
     )
 
 
@@ -54,19 +56,16 @@ def _import_id(item: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) and 0 < len(found) <= MAX_ID else None
 
 
-def _packages(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The source of each called module, by its path without keys."""
-    found: list[tuple[str, str]] = []
-    waiting = [("", plan["configuration"].get("root_module"), 0)]
+def _packages(plan: Mapping[str, Any]) -> dict[str, str]:
+    """The source of each called module, by its path without keys. `read` has checked shape and depth."""
+    found: dict[str, str] = {}
+    waiting = [("", plan["configuration"].get("root_module") or {})]
     while waiting:
-        prefix, module, depth = waiting.pop()
-        calls = module.get("module_calls") if isinstance(module, dict) else None
-        if depth > MAX_MODULE_DEPTH or not isinstance(calls, dict):
-            continue
-        for name, call in calls.items():
-            if not isinstance(call, dict) or len(found) >= MAX_PACKAGES:
-                continue
-            path = f"{prefix}module.{name}"
-            found.append((path, str(call.get("source", ""))[:1024]))
-            waiting.append((f"{path}.", call.get("module"), depth + 1))
+        prefix, module = waiting.pop()
+        for name, call in (module.get("module_calls") or {}).items():
+            found[f"{prefix}module.{name}"] = str(call.get("source", ""))[:MAX_SOURCE_CHARS]
+            waiting.append((f"{prefix}module.{name}.", call.get("module") or {}))
+    if len(found) > MAX_PACKAGES:
+        # One that is overlooked would count as local.
+        raise ConfigurationError(f"the configuration calls {len(found)} modules", hint=f"{MAX_PACKAGES} are understood")
     return found

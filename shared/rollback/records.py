@@ -317,7 +317,9 @@ class RollbackResult(_Record):
     done: tuple[RollbackPlanItem, ...] = Field(default=(), max_length=MAX_ENTRIES, description="what was carried out")
     refused: tuple[Refusal, ...] = Field(default=(), max_length=MAX_ENTRIES, description="what its bounds refused")
     residue: tuple[Residue, ...] = Field(
-        default=(), max_length=MAX_ENTRIES, description="PARTIAL: exactly what is left"
+        default=(),
+        max_length=MAX_ENTRIES,
+        description="PARTIAL: exactly what is left; FAILED: as far as a plan was made",
     )
     start_ms: int = Field(default=0, ge=0, description="milliseconds from the trigger to the rollback's first step")
     comparison: StateComparison | None = Field(default=None, description="first and final, attribute by attribute")

@@ -15,7 +15,6 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from shared.drift.report import Cause, DriftReport, ResourceStatus
 from tests.aws_corpus.harness import Terraform
@@ -49,6 +48,8 @@ class Outcome:
     """In the report, and nobody changed it."""
     types: int = 0
     """Resource types of which something was seen."""
+    values: int = 0
+    """Single values that differ, on any resource: each has to be named, whatever the report takes for its cause."""
 
 
 class Check:
@@ -140,10 +141,7 @@ def inject(all_of_them: Sequence[Injection], state: Mapping[str, Any], url: str,
         name = f"{one.address}: {one.service}.{one.method}"
         try:
             getattr(client, one.method)(**one.parameters(values[one.address], values.__getitem__))
-        except ClientError as error:
-            outcome.refused.append(f"{name}: {str(error)[:200]}")
-            continue
-        except Exception as error:
+        except Exception as error:  # whatever it is: the cloud's model cannot do it, and the table has to say so
             outcome.refused.append(f"{name}: {type(error).__name__}: {str(error)[:300]}")
             continue
         made.append(one)
@@ -183,6 +181,12 @@ def judge(
             types.add(kind)
             if not any(meet(path, other) for other in named):
                 outcome.missed.append(f"{one.address}: {path} (the report has {sorted(named)})")
+    for address in then.keys() & now.keys():
+        named = named_paths(report, address, *Cause)
+        for path in differing_paths(then[address], now[address]):
+            outcome.values += 1
+            if not any(meet(path, other) for other in named):
+                outcome.missed.append(f"{address}: {path} is not named at all")
     injected = {one.address for one in made}
     outcome.unexpected = [
         f"{address}: {resource.status.value} {sorted(named_paths(report, address))}"
@@ -192,14 +196,14 @@ def judge(
     outcome.types = len(types)
 
 
-def named_paths(report: DriftReport, address: str) -> set[str]:
-    """The attributes that the report says were changed outside."""
+def named_paths(report: DriftReport, address: str, *causes: Cause) -> set[str]:
+    """The attributes that the report names for one of these causes; without any: as changed outside."""
     return {
         change.path
-        for resource in report.drifted
+        for resource in report.resources
         if resource.address == address
         for change in resource.attributes
-        if change.cause is Cause.CHANGED_OUTSIDE
+        if change.cause in (causes or (Cause.CHANGED_OUTSIDE,))
     }
 
 
@@ -254,6 +258,7 @@ def summary(outcome: Outcome) -> str:
     """What became of them, in a line."""
     return (
         f"{outcome.made} changes by boto3; {outcome.seen} attributes of {outcome.types} types seen by the provider: "
-        f"{outcome.seen - len(outcome.missed)} found and named, {len(outcome.missed)} missed; "
+        f"{outcome.seen - len(outcome.missed)} found and named (of {outcome.values} values that differ in all), "
+        f"{len(outcome.missed)} missed; "
         f"{len(outcome.unexpected)} resources named that nobody changed"
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=4 * 3600, help="end then, whatever is done")
     parser.add_argument("--out", type=Path, default=Path("build/drift-soak.json"))
     words = parser.parse_args()
+    # Whoever ends it early gets the figures so far, and nothing of the fleet stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     until_s = time.monotonic() + words.seconds
     words.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="il-soak-") as name:

@@ -104,7 +104,11 @@ class World:
     def check(self, code: int) -> DriftReport:
         """Check the target once; returns what was found."""
         # One that is at work already would be the answer, and may have begun before what is to be found.
-        eventually(lambda: all(run.status.terminal for run in self.stage.api.runs(target=TARGET)), "it is quiet")
+        eventually(
+            lambda: all(run.status.terminal for run in self.stage.api.runs(target=TARGET)),
+            "it is quiet",
+            patience_s=400,
+        )
         (queued,) = self.stage.api.check_drift([TARGET]).runs
 
         def over() -> Run | None:

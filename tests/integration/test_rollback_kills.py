@@ -343,11 +343,11 @@ def of_a_roll_out(case: Case) -> None:
         plan = RollbackPlan(items=(item("delete", TOPIC),))
         case.ask(
             lambda run=run, plan=plan: at_work.deliver_plan(case.context, run.run.id, holder=run.holder, plan=plan)
-        )  # type: ignore[misc]  # bound now
+        )
         case.writes(run, objects(2))
         result = RollbackResult(state=RollbackState.ROLLED_BACK, trigger=Trigger.LOST)
         case.ask(
-            lambda run=run, result=result: at_work.deliver_result(  # type: ignore[misc]  # bound now
+            lambda run=run, result=result: at_work.deliver_result(
                 case.context, run.run.id, holder=run.holder, result=result
             )
         )

@@ -244,20 +244,20 @@ def test_where_nothing_was_before_nothing_is_afterwards(world: World) -> None:
 def test_what_holds_data_is_left_and_named_until_somebody_consents(world: World) -> None:
     first = world.publish(FIRST)
     world.apply(first)
-    queue = 'resource "aws_sqs_queue" "jobs" { name = "${var.name}-jobs" }\n'
-    holds = TAKEN.replace("aws_sns_topic.alerts", "aws_sns_topic.alerts, aws_sqs_queue.jobs")
-    run = world.apply(world.publish(SECOND, queue, holds))
+    bucket = 'resource "aws_s3_bucket" "jobs" { bucket = "${var.name}-jobs" }\n'
+    holds = TAKEN.replace("aws_sns_topic.alerts", "aws_sns_topic.alerts, aws_s3_bucket.jobs")
+    run = world.apply(world.publish(SECOND, bucket, holds))
     assert run.status is RunStatus.ERRORED, world.log(run.id)
     back = world.rollback(run.id)
     assert back.status is RollbackStatus.PARTIAL
     assert back.result is not None
-    assert [(one.kind, one.address) for one in back.result.residue] == [(ResidueKind.LEFT, "aws_sqs_queue.jobs")]
-    assert f"queue {world.name}-jobs (eu-west-1)" in world.cloud.read().values()
+    assert [(one.kind, one.address) for one in back.result.residue] == [(ResidueKind.LEFT, "aws_s3_bucket.jobs")]
+    assert f"bucket {world.name}-jobs" in world.cloud.read().values()
     assert not [what for what in world.cloud.read().values() if f"{world.name}-alerts" in what]
 
-    world.interlock("rollback", "retry", back.id, "--consent", "aws_sqs_queue.jobs", "--yes")
+    world.interlock("rollback", "retry", back.id, "--consent", "aws_s3_bucket.jobs", "--yes")
     eventually(lambda: world.rollback(run.id).status is RollbackStatus.ROLLED_BACK, "it is whole", patience_s=400)
-    assert f"queue {world.name}-jobs (eu-west-1)" not in world.cloud.read().values()
+    assert f"bucket {world.name}-jobs" not in world.cloud.read().values()
     assert world.plan_of_first(first).exit_code == exit_codes.OK
 
 

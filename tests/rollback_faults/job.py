@@ -24,7 +24,8 @@ from tests.rollback_faults.world import SPARES, World
 
 #: From the order of the second release to the end of its rollback.
 CASE_LIMIT_S = 420.0
-CLAIM_LIMIT_S = 120.0
+#: A machine with too much to do may fail a deployment that nobody struck; that says nothing about a case.
+FIRST_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,15 +154,18 @@ class Job:
 
     def ready(self) -> tuple[str, Before]:
         """A target on which the first release is deployed, and what is in the cloud then."""
-        if self._target is None:
+        for _ in range(FIRST_TRIES if self._target is None else 0):
             if self._next == SPARES:
                 raise Unavailable(f"all {SPARES} targets are used up", hint="too many cases ended without a rollback")
             target = self.world.target(self.number, self._next)
             self._next += 1
             run = self.world.ended(self.world.apply(target, "first"))
-            if run.status is not RunStatus.APPLIED:
-                raise Unavailable(f"the first release: {run.status}, {run.reason}", hint=self.world.log_tail(run.id))
-            self._target, self._before = target, self._looked(target)
+            if run.status is RunStatus.APPLIED:
+                self._target, self._before = target, self._looked(target)
+                break
+            why = f"the first release: {run.status}, {run.reason}"[:500]
+        if self._target is None:
+            raise Unavailable(why, hint=self.world.log_tail(run.id))
         return self._target, self._before
 
     def wait_for_end(self, run: Run) -> Ended:

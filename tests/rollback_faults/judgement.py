@@ -1,7 +1,8 @@
 """The cloud before a deployment and after its rollback, and what Interlock said about it -> a verdict. Pure.
 
 - rolled back, or not needed: the cloud is what it was, attribute by attribute, and the state holds what it held
-- partial, or failed: each difference was named, as residue or in an orphan report, and what was named does differ
+- partial, or failed: each difference was named, as residue or in an orphan report, and what was named as left or
+  missing is
 - no rollback, since the deployment went through in spite of the fault: the cloud is what the second release makes of it
 - anything else: Interlock said nothing, and did not do it either
 
@@ -10,10 +11,11 @@ A thing that is there now, was not there before, and that nobody named, is an un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 from tests.rollback_faults.inventory import Thing
@@ -124,8 +126,7 @@ class Verdict:
 def differences(before: Mapping[str, Thing], after: Mapping[str, Thing]) -> list[Difference]:
     """How two inventories differ, by key."""
     found = []
-    for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key), after.get(key)
+    for key, old, new in _paired(before, after):
         if old is None and new is not None:
             found.append(Difference(kind=Kind.LEFT, key=key, thing=new))
         elif new is None and old is not None:
@@ -133,6 +134,23 @@ def differences(before: Mapping[str, Thing], after: Mapping[str, Thing]) -> list
         elif old is not None and new is not None and (changed := _changed(old, new)):
             found.append(Difference(kind=Kind.CHANGED, key=key, thing=new, attributes=changed))
     return found
+
+
+def _paired(
+    before: Mapping[str, Thing], after: Mapping[str, Thing]
+) -> Iterator[tuple[str, Thing | None, Thing | None]]:
+    """What is before and after, by key; of things with one name those that are equal belong together."""
+    names = {key: key.partition(" #")[0] for key in before.keys() | after.keys()}
+    for name in sorted(set(names.values())):
+        keys = sorted(key for key in names if names[key] == name)
+        old, new = ([things[key] for key in keys if key in things] for things in (before, after))
+        for one in list(old):
+            same = next((other for other in new if other.attributes == one.attributes), None)
+            if same is not None:
+                old.remove(one)
+                new.remove(same)
+        for number, (one, other) in enumerate(zip_longest(old, new), start=1):
+            yield name if number == 1 else f"{name} #{number}", one, other
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -155,7 +173,7 @@ def judge(evidence: Evidence) -> Verdict:
         reasons += [
             f"{evidence.outcome}, and named without cause: {told}"
             for told in evidence.told
-            if told.kind in tuple(Kind) and not any(told.names(one) for one in found)
+            if told.kind in (Kind.LEFT, Kind.MISSING) and not any(told.names(one) for one in found)
         ]
     elif evidence.outcome == APPLIED and evidence.second is not None:
         off = differences(evidence.second, evidence.after)

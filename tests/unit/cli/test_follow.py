@@ -9,6 +9,7 @@ import pytest
 
 from cli import follow
 from cli.follow import Follower, prefixed, stream_log
+from cli.outcome import exit_code_of
 from cli.output import Output
 from shared.errors import Unavailable
 from shared.models import Run
@@ -54,6 +55,18 @@ def test_the_run_that_takes_over_from_a_lost_one_is_followed_to_its_end(
     said = capsys.readouterr()
     assert said.out == "first\nsecond\n"
     assert f"{second} takes over" in said.err
+
+
+def test_a_lost_run_that_is_taken_back_is_followed_to_that(
+    fake_api: Any, run_like: RunLike, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, second = run_like(), "run-00000000000000ff"
+    fake_api.stages[run.id] = [run_like(status="lost", epoch=1)]
+    fake_api.stages[second] = [run_like(id=second, kind="rollback", status="rolled_back", epoch=2, retry_of=run.id)]
+    (ended,) = followed(fake_api, [run])
+    assert f"{run.id} lost its lease; {second} takes it back" in capsys.readouterr().err
+    # What was asked for did not come about.
+    assert exit_code_of(ended) == 1
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,8 @@ def test_an_error_outweighs_changes_and_changes_outweigh_nothing(codes: list[int
         ({"status": "lost", "revoke_requested": True, "reason": "bad"}, "revoked by an operator: bad"),
         ({"status": "canceled"}, "was canceled"),
         ({"status": "halted", "reason": "delete a.b"}, "it would have done what nobody approved: delete a.b"),
+        ({"status": "rolled_back", "reason": "no answer"}, "did not hold; its target is as it was before: no answer"),
+        ({"kind": "rollback", "status": "rolled_back"}, "ended well; its target is as it was before"),
         ({"status": "planned", "reason": "1 person"}, "waits for an approval; nothing was applied: 1 person"),
         ({"status": "errored", "exit_code": 1, "reason": "init failed"}, "failed with exit code 1: init failed"),
     ],

@@ -19,6 +19,7 @@ from cli.rollout_progress import (
     waiting_for_approval,
 )
 from shared.errors import ConfigurationError, Unavailable
+from shared.rollback.standing import RollbackStatus, TargetRollback
 from shared.rollouts import PhaseStatus, Rollout, RolloutPhase, RolloutStatus, RolloutTarget, Stage
 
 ID = "rollout-" + "0" * 16
@@ -124,6 +125,9 @@ def test_rows_say_what_the_columns_promise() -> None:
     one = value(Stage.PLANNED, Stage.APPLIED)
     assert phase_row(one, one.phases[0]) == ("canary", "waiting", "0/1 applied, 1 planned", 1, 0, "60 s", True)
     assert target_row(one.targets[0]) == ("web.r0", "canary", "planned", None, DIGEST, None, "")
+    rollback = TargetRollback(id="rollback-0123456789abcdef", status=RollbackStatus.PARTIAL)
+    back = one.targets[0].model_copy(update={"rollback": rollback, "reason": "taken back: it is ill"})
+    assert target_row(back)[-1] == "rollback-0123456789abcdef PARTIAL: taken back: it is ill"
 
 
 class Api:

@@ -45,7 +45,15 @@ def test_a_planted_orphan_is_found_whatever_was_said(outcome: str) -> None:
 
 def test_a_planted_second_thing_of_the_same_name_is_found() -> None:
     twin = Item(type="aws_ssm_parameter", name="/a", ids=("/a",), attributes={"Value": "1"})
-    assert judged(canonical([*items(Owner="us"), twin])).unknown_orphans == ("aws_ssm_parameter /a #2",)
+    assert judged(canonical([*items(Owner="us"), twin])).unknown_orphans == ("aws_ssm_parameter /a",)
+
+
+def test_of_two_things_with_one_name_the_one_that_was_there_is_not_the_orphan() -> None:
+    # The new one sorts before the old one.
+    new = Item(type="aws_subnet", name="app", ids=("subnet-00000000",), attributes={"VpcId": "other"})
+    verdict = judged(canonical([new, *items(Owner="us")]), "PARTIAL", Told(kind="orphan", type="", ids=new.ids))
+    assert verdict.differences == ("left aws_subnet app",)
+    assert verdict.passed
 
 
 @pytest.mark.parametrize("outcome", ["ROLLED_BACK", "PARTIAL"])

@@ -146,3 +146,13 @@ def test_the_release_of_a_run_that_left_something_stays_as_long_as_it_is_open(wo
     succeed(world, assignment, "h2")
     orphans.look_at_ended(world.context)
     assert cut_off in {one.digest for one in prune(world.context, keep=1).releases}
+
+
+def test_what_a_command_made_is_reported_and_left_to_a_person(world: World) -> None:
+    with_rule(world, RollbackSettings(on=(), recover="auto"))
+    first = world.claim(world.submit(kind=RunKind.EXEC, argv=["aws"]), holder="h1")
+    world.acquire(first)
+    make_queue(world, first)
+    cut(world, first)
+    assert look(world, first).open
+    assert orphan_requests.apply_rules(world.context) == 0

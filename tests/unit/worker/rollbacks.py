@@ -21,6 +21,7 @@ from shared.rollback.records import (
     RollbackVerdict,
 )
 from shared.rollback.settings import RollbackSettings, Trigger
+from shared.safety.making import REST
 from tests.unit.shared.safety.support import change, document
 from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment
 from worker import rollback
@@ -43,16 +44,17 @@ def state(*addresses: str, **values: Any) -> str:
     return json.dumps({"format_version": "1.0", "values": {"root_module": {"resources": held}}})
 
 
-EMPTY = document()
+EMPTY = document(complete=True)
 
 
-def left(*names: str) -> bytes:
-    """A plan of the first configuration that wants these deleted."""
+def left(*names: str, complete: bool = True) -> bytes:
+    """A plan of the first configuration that wants these deleted; one with -target is never complete."""
     return document(
         *(
             change(f"aws_x.{name}", "delete", change_before={"id": f"id-{name}"}, change_before_sensitive={})
             for name in names
-        )
+        ),
+        complete=complete,
     )
 
 
@@ -114,7 +116,7 @@ class Api:
     """Allows everything but what it refuses by address."""
 
     def __init__(self) -> None:
-        self.refused: dict[str, str] = {}
+        self.refused: dict[str, str] = {REST: "never"}
         self.creates: tuple[JournalRecord, ...] = ()
         self.plans: list[RollbackPlan] = []
         self.results: list[RollbackResult] = []

@@ -127,8 +127,8 @@ def test_what_is_never_done_however_often_it_is_applied_is_not_applied_again(tmp
 
 
 def test_what_is_refused_stays_and_the_rest_is_done_without_it(tmp_path: Path) -> None:
-    world = World(tmp_path, left("a", "bucket"), left("a"), left("bucket"))
-    world.api.refused = {"aws_x.bucket": "it holds data"}
+    world = World(tmp_path, left("a", "bucket"), left("a", complete=False), left("bucket"))
+    world.api.refused["aws_x.bucket"] = "it holds data"
     result = world.carry_out()
     assert result.state is RollbackState.PARTIAL
     assert named(result) == ["delete aws_x.a"]
@@ -141,17 +141,26 @@ def test_what_is_refused_stays_and_the_rest_is_done_without_it(tmp_path: Path) -
 
 def test_where_everything_is_refused_nothing_is_applied(tmp_path: Path) -> None:
     world = World(tmp_path, left("bucket"))
-    world.api.refused = {"aws_x.bucket": "it holds data"}
+    world.api.refused["aws_x.bucket"] = "it holds data"
     assert world.carry_out().state is RollbackState.PARTIAL
     assert "apply" not in world.commands.steps
 
 
 def test_a_part_that_takes_along_what_is_refused_is_not_applied(tmp_path: Path) -> None:
     world = World(tmp_path, left("a", "bucket"))
-    world.api.refused = {"aws_x.bucket": "it holds data"}
+    world.api.refused["aws_x.bucket"] = "it holds data"
     result = world.carry_out()
     assert result.state is RollbackState.PARTIAL
     assert {one.address for one in result.residue} == {"aws_x.a", "aws_x.bucket"}
+    assert "apply" not in world.commands.steps
+
+
+def test_nor_is_one_that_cannot_be_planned(tmp_path: Path) -> None:
+    world = World(tmp_path, left("a", "bucket"))
+    world.api.refused["aws_x.bucket"] = "it holds data"
+    world.commands.codes["plan"] = [0, 1]
+    result = world.carry_out()
+    assert (result.state, len(result.residue)) == (RollbackState.PARTIAL, 2)
     assert "apply" not in world.commands.steps
 
 
@@ -209,6 +218,7 @@ def test_a_state_of_another_lineage_is_refused_before_anything_is_done(tmp_path:
     world.api.error = ApiError("lineage differs", status=409, code="lineage_differs")
     result = world.carry_out()
     assert (result.state, "lineage differs" in result.reason) == (RollbackState.FAILED, True)
+    assert [one.address for one in result.residue] == ["aws_x.a"], "what the plan said is told all the same"
     assert "apply" not in world.commands.steps
 
 
@@ -291,6 +301,7 @@ def test_what_the_deployment_made_and_no_state_holds_is_named(tmp_path: Path) ->
     result = world.carry_out()
     assert result.state is RollbackState.PARTIAL
     assert result.residue[0].address.startswith("sqs:CreateQueue (")
+    assert (result.residue[0].type, bool(result.residue[0].id)) == ("aws_sqs_queue", True)
     assert result.residue[0].kind is ResidueKind.LEFT
 
 
@@ -334,8 +345,8 @@ def test_a_run_of_its_own_prepares_the_new_configuration_only_where_that_is_need
 
 
 def test_the_log_says_what_is_done_what_is_refused_and_what_is_left(tmp_path: Path) -> None:
-    world = World(tmp_path, left("a", "bucket"), left("a"), left("bucket"))
-    world.api.refused = {"aws_x.bucket": "it holds data"}
+    world = World(tmp_path, left("a", "bucket"), left("a", complete=False), left("bucket"))
+    world.api.refused["aws_x.bucket"] = "it holds data"
     world.carry_out()
     assert "  delete aws_x.a" in world.notes
     assert "  refused: delete aws_x.bucket: it holds data" in world.notes

@@ -42,6 +42,11 @@ def test_what_is_allowed_is_chosen_once_and_what_is_no_resource_is_not() -> None
     assert targets(document(a=[], b=[]), allowed) == ("aws_x.a",)
 
 
+def test_both_ends_of_a_move_are_chosen() -> None:
+    moved = item("update", "aws_x.old").model_copy(update={"previous_address": "aws_x.new"})
+    assert targets(document(), verdict(moved, refused=(item("delete", "aws_x.b"),))) == ("aws_x.old", "aws_x.new")
+
+
 def test_what_needs_something_refused_can_be_deleted_without_it() -> None:
     chosen = targets(
         document(policy=["aws_x.bucket"], bucket=[]),

@@ -14,7 +14,7 @@ from shared.models import JournalRecord, Recovery, RecoveryState, Run, RunKind
 from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment, record, run
 from worker.provisioners.terraform import Terraform, TerraformFailed, TerraformJob
 from worker.run_directory import RunDirectory
-from worker.take_over import IMPORTS_FILE, OrphansLeft, TakeOver
+from worker.take_over import IMPORTS_FILE, OrphansLeft, TakeOver, unheld
 
 
 def plan_json(creates: dict[str, dict[str, Any]], held: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -52,6 +52,7 @@ class FakeTerraform:
         self.commands: list[str] = []
         self.actual: dict[str, dict[str, Any]] = {}
         self.shows_late: dict[str, str] = {}
+        self.gone: set[str] = set()
         self.summary = "Cannot import non-existent remote object"
 
     def run(self, argv: Sequence[str], *, capture: Path | None = None) -> int:
@@ -73,7 +74,9 @@ class FakeTerraform:
             return 1 if missing else 2
         if argv[1] == "show":
             assert capture is not None
-            held = {a: {**self.wanted[a], "id": i} for a, i in zip(addresses, asked, strict=True)}
+            # Terraform reads no import block for what its state holds already.
+            read = [(a, i) for a, i in zip(addresses, asked, strict=True) if a not in self.gone]
+            held = {a: {**self.wanted[a], "id": i} for a, i in read}
             creates = {a: values for a, values in self.wanted.items() if a not in held}
             plan = plan_json(creates, held)
             plan["resource_changes"] += [
@@ -88,11 +91,17 @@ class FakeTerraform:
                         "after": self.wanted[address],
                     },
                 }
-                for address, identifier in zip(addresses, asked, strict=True)
+                for address, identifier in read
+            ]
+            plan["resource_drift"] = [
+                {"address": address, "mode": "managed", "change": {"actions": ["delete"]}} for address in self.gone
             ]
             capture.write_text(json.dumps(plan))
             return 0
         if argv[1] == "import":
+            return 0
+        if argv[1] == "state":
+            self.gone.remove(argv[-1])
             return 0
         return 1  # the questions to the cloud are not answered here
 
@@ -166,6 +175,16 @@ def test_a_create_becomes_an_import_and_its_plan_is_the_runs(tmp_path: Path) -> 
     assert any("importing aws_s3_bucket.b" in note for note in world.notes)
     # Once without and once with the import; the last is the plan to apply.
     assert world.fake.commands.count("plan") == 2
+
+
+def test_a_create_where_the_state_holds_what_is_gone_makes_room_first(tmp_path: Path) -> None:
+    api = FakeApi(record("s3", "CreateBucket", {"Bucket": "b"}, {}))
+    world = World(tmp_path, api, BUCKET, {"aws_s3_bucket.b": "b"}, RunKind.APPLY)
+    # The first half of a replacement: the old bucket was deleted, and the stored state is from before that.
+    world.fake.gone = {"aws_s3_bucket.b"}
+    assert world.carry_out() is True
+    assert world.fake.commands.count("state") == 1
+    assert world.imports.count("to = aws_s3_bucket.b") == 1
 
 
 def test_a_create_without_an_answer_that_made_nothing_is_dropped(tmp_path: Path) -> None:
@@ -269,3 +288,10 @@ def test_a_lost_lease_ends_the_take_over(tmp_path: Path) -> None:
     api.refusal = ApiError("lost", status=409, code="lease_lost")
     with pytest.raises(ApiError):
         World(tmp_path, api, BUCKET, {}, RunKind.APPLY).carry_out()
+
+
+def test_a_part_of_something_that_stays_is_unheld_too() -> None:
+    part = record("iam", "PutRolePolicy", {"RoleName": "r", "PolicyName": "p"}, {})
+    assert [item.record for item in unheld([part], plan_json({}))] == [part]
+    held = {"aws_iam_role_policy.p": {"role": "r", "name": "p"}}
+    assert unheld([part], plan_json({}, held)) == ()

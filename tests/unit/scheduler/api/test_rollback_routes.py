@@ -63,7 +63,7 @@ def test_only_persons_decide_and_only_workers_deliver(world: World, client: Clie
         ("worker", lambda one: one.skip_rollback("rollback-0000000000000000")),
         ("proxy", lambda one: one.deliver_rollback_plan(run.run.id, holder=run.holder, plan=RollbackPlan())),
         ("proxy", lambda one: one.deliver_rollback_result(run.run.id, holder=run.holder, result=RESULT)),
-        ("proxy", lambda one: one.rollbacks()),
+        ("worker", lambda one: one.rollbacks()),
     ):
         with pytest.raises(ApiError) as refused:
             ask(client(role))

@@ -16,7 +16,8 @@ from shared.models import RunKind, RunStatus
 from tests.unit.scheduler.drift.support import begin_check, deploy, end, later, queued, standing, statuses, told
 from tests.unit.scheduler.support import TARGET, World, metric
 
-OTHERS = [kind for kind in RunKind if kind is not RunKind.DRIFT]
+#: What somebody may ask for; a rollback is queued by the scheduler alone.
+OTHERS = [kind for kind in RunKind if kind not in (RunKind.DRIFT, RunKind.ROLLBACK)]
 
 
 def submit(world: World, kind: RunKind) -> None:
@@ -96,11 +97,12 @@ def written(world: World, kind: RunKind = RunKind.APPLY, **values: object) -> st
         return row.id
 
 
-def test_the_tick_stops_a_check_that_something_waits_for_however_it_came_about(world: World) -> None:
+@pytest.mark.parametrize("kind", [RunKind.APPLY, RunKind.ROLLBACK])
+def test_the_tick_stops_a_check_that_something_waits_for_however_it_came_about(world: World, kind: RunKind) -> None:
     deploy(world)
     assignment, _ = begin_check(world)
     assert make_room_everywhere(world.context) == 0
-    written(world)
+    written(world, kind)
     assert make_room_everywhere(world.context) == 1
     assert runs.get(world.context, assignment.run.id).cancel_requested
     assert make_room_everywhere(world.context) == 0

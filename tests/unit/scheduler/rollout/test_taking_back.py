@@ -160,6 +160,16 @@ def test_a_person_who_cancels_stops_what_has_not_begun() -> None:
     assert (back_of(step), step.rollout.status) == ([], RolloutStatus.CANCELED)
 
 
+def test_nor_does_that_stop_a_deployment_that_takes_itself_back() -> None:
+    ids = run_ids()
+    value = go(rollout((phase("one", max_concurrent=2), 2)), ids).rollout
+    for name in ("web.one-0", "web.one-1"):
+        value = end(value, name)
+    value = taken_back(go(value, ids).rollout, "web.one-0")
+    stops = {stop.run_id: stop.at_work_too for stop in go(events.cancel(value, actor="anna"), ids).stops}
+    assert [stops[str(target.run_id)] for target in value.targets] == [False, True]
+
+
 def test_a_target_that_is_tried_again_has_no_rollback_any_more() -> None:
     value, ids = three(phases_done=False)
     value = go(taken_back(value, "web.two-0", RollbackStatus.ROLLED_BACK, reserved=False), ids).rollout

@@ -36,6 +36,14 @@ def test_a_plan_is_read_with_modules_replacements_and_imports() -> None:
     assert read_plan({"format_version": "1.2"}) == PlanView(creates=(), held=())
 
 
+def test_what_the_stored_state_holds_and_the_cloud_does_not_is_gone() -> None:
+    drift = [
+        {"address": f"aws_x.{action}", "mode": mode, "change": {"actions": [action]}}
+        for action, mode in (("delete", "managed"), ("update", "managed"), ("no-op", "data"))
+    ]
+    assert read_plan({"resource_drift": drift}).gone == {"aws_x.delete"}
+
+
 def test_a_state_is_read_with_modules_keys_and_without_data() -> None:
     state = {
         "resources": [

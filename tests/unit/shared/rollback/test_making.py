@@ -48,6 +48,15 @@ def test_an_object_that_stays_where_it_is_does_not_move() -> None:
     assert of(change("aws_vpc.a", "update", previous_address="aws_vpc.a")).items == (item("update", "aws_vpc.a"),)
 
 
+@pytest.mark.parametrize(("size", "kept"), [(4094, True), (4095, False)])
+def test_names_are_bounded(size: int, kept: bool) -> None:
+    values = {"id": "k", "bucket": "b", "key": "x" * size}
+    marks = {"change_before_sensitive": {}, "deposed": "f" * 100}
+    (one,) = of(change("aws_s3_object.a", "delete", change_before=values, **marks)).items
+    assert (one.import_id is not None) is kept
+    assert one.deposed == "f" * 64
+
+
 def test_an_id_that_is_a_secret_is_no_id() -> None:
     made = of(change("aws_vpc.a", "delete", change_before={"id": "s"}, change_before_sensitive={"id": True}))
     assert made.items == (item("delete", "aws_vpc.a", None),)

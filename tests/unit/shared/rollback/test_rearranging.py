@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.errors import ConfigurationError
+from shared.rollback import rearranging
 from shared.rollback.rearranging import rearrangement
 from shared.rollback.records import Imported, Moved, Rearrangement
 from shared.safety.plan_document import load
@@ -81,6 +82,28 @@ def test_called_modules_are_known_with_their_sources_however_deep() -> None:
         "module.a.module.b": "registry.example.com/b/aws",
         "module.c": "",
     }
+
+
+def test_a_module_that_is_not_looked_into_is_known_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = {"module_calls": {"a": {"source": "x" * 2000}, "b": {"source": "./b", "module": {}}}}
+    assert of(configuration={"root_module": root}).packages == {"module.a": "x" * 1024, "module.b": "./b"}
+    monkeypatch.setattr(rearranging, "MAX_PACKAGES", 2)
+    assert len(of(configuration={"root_module": root}).packages) == 2
+    monkeypatch.setattr(rearranging, "MAX_PACKAGES", 1)
+    with pytest.raises(ConfigurationError, match="calls 2 modules"):
+        of(configuration={"root_module": root})
+
+
+def test_modules_nested_without_end_are_refused() -> None:
+    module: dict[str, Any] = {}
+    for _ in range(120):
+        module = {"module_calls": {"m": {"source": "./m", "module": module}}}
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        of(configuration={"root_module": module})
+
+
+def test_a_plan_without_changes_rearranges_nothing() -> None:
+    assert rearrangement({"format_version": "1.2", "configuration": {"root_module": {}}}) == Rearrangement()
 
 
 def test_what_is_no_plan_is_refused() -> None:

@@ -108,6 +108,12 @@ def test_marks_that_cannot_be_read_hide_everything(marks: Any) -> None:
     )
 
 
+def test_where_nothing_is_marked_nothing_is_hidden() -> None:
+    for given in ({}, {"sensitive_attributes": None}, {"sensitive_attributes": []}):
+        (one,) = instances(state(resource("aws_x.a", {"attributes": {"id": "i"}, **given})))
+        assert one.sensitive == ()
+
+
 def test_an_id_that_is_a_secret_is_not_recorded() -> None:
     marks = [[{"type": "get_attr", "value": "id"}]]
     (one,) = resources_of(state(resource("aws_x.a", {"attributes": {"id": "i"}, "sensitive_attributes": marks})))

@@ -83,9 +83,7 @@ def test_the_query_is_sent_as_it_is_written() -> None:
     with serving(answer) as port:
         check = prometheus(url=f"http://127.0.0.1:{port}/prom/", query='up{job="a b"} == 1', timeout_s=7)
         assert evaluate(check, hosts=["127.0.0.1"]).grade is Grade.GOOD
-    assert heads[0].startswith(
-        b"GET /prom/api/v1/query?query=up%7Bjob%3D%22a+b%22%7D+%3D%3D+1&timeout=7s HTTP/1.1\r\n"
-    )
+    assert heads[0].startswith(b"GET /prom/api/v1/query?query=up%7Bjob%3D%22a+b%22%7D+%3D%3D+1&timeout=7s HTTP/1.1\r\n")
 
 
 def test_one_that_may_not_be_asked_is_an_error() -> None:
