@@ -145,16 +145,26 @@ class Rollback:
     def _settle(self, prepared: bool) -> None:
         """Take what the deployment left into the state, as far as its own configuration still helps with that."""
         records = [one for one in self._ways.take_over.begin() if one.run_id != self._run.id or _may_be_lost(one)]
+        self._unsettled = tuple(records)
         needed = bool(records) or self._order.first.release_digest is None
         try:
             if needed and not prepared:
                 self._terraform.prepare()
-            if records:
-                self._left += map(_orphan, self._ways.take_over.settle(self._terraform, records))
+        except (TerraformFailed, ConfigurationError) as error:
+            self._ways.note(f"what was being deployed cannot be planned any more: {error}")
+            return
+        self._take_in()
+
+    def _take_in(self) -> None:
+        """Take what no state holds into it, as far as the configuration that is laid out has a place for it."""
+        if not self._unsettled:
+            return
+        try:
+            left = self._ways.take_over.settle(self._terraform, self._unsettled)
+            self._unsettled = tuple(item.record for item in left)
         except (TerraformFailed, OrphansLeft, ConfigurationError) as error:
             # What the state holds is brought back all the same. What it does not hold is named, once it is known.
-            self._ways.note(f"what the deployment left could not be settled: {error}")
-            self._unsettled = tuple(records)
+            self._ways.note(f"what was left could not be settled: {error}")
 
     def _lay_out_first(self, rearranged: Rearrangement) -> None:
         """From here on Terraform plans what was there before."""
@@ -170,6 +180,9 @@ class Rollback:
             if isinstance(error, ApiError) and error.code == "lease_lost":
                 raise
             raise _Impossible(f"the first release cannot be planned: {error}") from error
+        if self._order.rollback_only:
+            # An earlier try of this rollback may have made again what only this configuration has.
+            self._take_in()
         # Not by `removed` blocks: not every Terraform knows them, and each knows this.
         turned = inverse(rearranged, first, removed_blocks=False)
         self._forget(turned.forget)

@@ -124,6 +124,7 @@ class TakeOver:
             TerraformFailed: a plan of that configuration, or an import, failed.
             StopRequested: the run has to stop.
         """
+        self._imports, self._left = [], []
         # As a rule the state holds all of it: Terraform ended by itself. Then there is nothing to ask anybody.
         if not unheld(records, {"prior_state": terraform.show_state()}):
             return ()

@@ -101,6 +101,7 @@ def test_a_token_opens_what_its_role_may_do_and_nothing_else(raw: AppClient, met
         target="no.such",
         run_id="run-x",
         rollout_id="rollout-x",
+        rollback_id="rollback-x",
         notification_id="evt_x",
         call_id="0" * 32,
         epoch=1,

@@ -51,6 +51,8 @@ def test_a_data_source_has_its_own_kind_of_address() -> None:
 
 def test_a_target_without_a_state_has_nothing() -> None:
     assert resources_of({}) == ()
+    assert resources_of({"version": 4}) == ()
+    assert resources_of({"version": 4, "resources": None}) == ()
 
 
 @pytest.mark.parametrize(
@@ -114,8 +116,8 @@ def test_where_nothing_is_marked_nothing_is_hidden() -> None:
         assert one.sensitive == ()
 
 
-def test_an_id_that_is_a_secret_is_not_recorded() -> None:
-    marks = [[{"type": "get_attr", "value": "id"}]]
+@pytest.mark.parametrize("marks", [[[{"type": "get_attr", "value": "id"}]], [[]]], ids=["itself", "with all else"])
+def test_an_id_that_is_a_secret_is_not_recorded(marks: Any) -> None:
     (one,) = resources_of(state(resource("aws_x.a", {"attributes": {"id": "i"}, "sensitive_attributes": marks})))
     assert one.id is None
 
@@ -142,6 +144,8 @@ def test_what_an_import_takes_is_known_from_the_attributes() -> None:
         {"version": 4, "resources": {}},
         {"version": 4, "resources": [1]},
         {"version": 4, "resources": [{"mode": "managed", "type": "t"}]},
+        {"version": 4, "resources": [{"mode": "managed", "type": "t", "name": ""}]},
+        {"version": 4, "resources": [{"mode": "managed", "type": "t", "name": ["n"]}]},
         {"version": 4, "resources": [{"mode": "managed", "type": "t", "name": "n", "instances": [1]}]},
         {"version": 4, "resources": [{"mode": "managed", "type": "t", "name": "n", "instances": [{"index_key": 0.5}]}]},
         {
