@@ -118,12 +118,12 @@ def _referred(session: Session) -> set[str | None]:
             _newest(writes & RunRow.epoch.is_not(None), 1),
             _newest((writes & (RunRow.status == RunStatus.APPLIED)) | planned, APPLIES_KEPT),
             _ways_back(),
-            select(RunRow.release_digest).join(RollbackRow, RollbackRow.run_id == RunRow.id).where(
-                RollbackRow.reserved.is_(True)
-            ),
-            select(RunRow.release_digest).join(OrphanReportRow, OrphanReportRow.run_id == RunRow.id).where(
-                OrphanReportRow.open.is_(True)
-            ),
+            select(RunRow.release_digest)
+            .join(RollbackRow, RollbackRow.run_id == RunRow.id)
+            .where(RollbackRow.reserved.is_(True)),
+            select(RunRow.release_digest)
+            .join(OrphanReportRow, OrphanReportRow.run_id == RunRow.id)
+            .where(OrphanReportRow.open.is_(True)),
             select(RolloutRow.release_digest),
             select(TargetRow.release_digest),
         )

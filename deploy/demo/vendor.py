@@ -34,13 +34,13 @@ SERVICES = {"cloudwatch", "dynamodb", "ec2", "ecr", "events", "iam", "kms"} | {
 }
 
 
-def copy_packages(library: Path, packages: Iterable[str] = PACKAGES) -> None:
-    """Copy packages below `library`, bytecode included: it is valid as long as sources keep their times.
+def copy_packages(library: Path, packages: Iterable[str] | None = None) -> None:
+    """Copy packages (None: `PACKAGES`) below `library`, with bytecode: it is valid while sources keep their times.
 
     Raises:
         ModuleNotFoundError: a package is not installed.
     """
-    for name in packages:
+    for name in PACKAGES if packages is None else packages:
         source = _source(name)
         target = library.joinpath(*name.split(".")[:-1], source.name)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ def carry_out(world: World, jobs: Iterable[Job], cases: Iterable[Case | Scenario
         waiting.put(case)
     total, done = waiting.qsize(), 0
     lock = threading.Lock()
-    broken: list[Exception] = []
+    broken: list[BaseException] = []
 
     def work(job: Job) -> None:
         nonlocal done
@@ -84,6 +84,8 @@ def carry_out(world: World, jobs: Iterable[Job], cases: Iterable[Case | Scenario
             except queue.Empty:
                 return
             record = job.carry_out(case)
+            if broken:
+                return
             try:
                 world.fleet.check()
             except Unavailable as error:
@@ -98,10 +100,15 @@ def carry_out(world: World, jobs: Iterable[Job], cases: Iterable[Case | Scenario
     threads = [threading.Thread(target=work, args=(job,), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        # In pieces, so that Ctrl-C is heard.
-        while thread.is_alive():
-            thread.join(1)
+    try:
+        for thread in threads:
+            # In pieces, so that Ctrl-C is heard.
+            while thread.is_alive():
+                thread.join(1)
+    except KeyboardInterrupt as cut:
+        # What the end of everything makes of the cases at work says nothing about them.
+        broken.append(cut)
+        raise
     if broken:
         raise broken[0]
 
