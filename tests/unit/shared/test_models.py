@@ -44,7 +44,8 @@ def test_what_makes_no_target_id_is_refused(parts: tuple[str, ...]) -> None:
 
 def test_the_statuses_that_end_a_run() -> None:
     assert [status for status in RunStatus if not status.terminal] == [
-        RunStatus.PENDING, RunStatus.CLAIMED, RunStatus.PLANNING, RunStatus.APPLYING, RunStatus.SETTLING,
+        RunStatus.PENDING, RunStatus.CLAIMED, RunStatus.PLANNING, RunStatus.APPLYING, RunStatus.BAKING,
+        RunStatus.ROLLING_BACK, RunStatus.SETTLING,
     ]  # fmt: skip
 
 
