@@ -8,6 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+#: How providers say that there is nothing to import, where they say it themselves: hashicorp/aws 5.100 does for the
+#: association of a route table ("No association found between route table ID … and target ID …").
+_NOT_THERE = re.compile(
+    r"(?i)non-existent|not ?found|does not exist|no such|couldn't find|cannot import|\bno association found\b"
+)
+_GONE = ("cannot import non-existent remote object", "no association found between ")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
@@ -56,29 +63,33 @@ def missing_imports(diagnostics: Iterable[Mapping[str, Any]], imports: Sequence[
             continue
         text = f"{item.get('address', '')} {item.get('summary', '')} {item.get('detail', '')}"
         about = [imp for imp in imports if not imp.certain and _mentions(text, imp)]
-        if re.search(r"(?i)non-existent|not ?found|does not exist|no such|couldn't find|cannot import", text):
+        if _NOT_THERE.search(text):
             found |= {imp.call_id for imp in about}
     return frozenset(found)
 
 
 def vanished_imports(diagnostics: Iterable[Mapping[str, Any]], imports: Sequence[Import]) -> frozenset[str]:
-    """The call ids of certain imports of which Terraform itself says that their target does not exist.
+    """The call ids of certain imports of which Terraform or its provider says that their target does not exist.
 
     Args:
         diagnostics: of `terraform plan -json`.
         imports: of that plan.
     """
     texts = [
-        f"{item.get('address', '')} {item.get('detail', '')}"
+        f"{item.get('address', '')} {item.get('summary', '')} {item.get('detail', '')}"
         for item in diagnostics
-        if item.get("severity") == "error" and item.get("summary") == "Cannot import non-existent remote object"
+        if item.get("severity") == "error" and str(item.get("summary", "")).lower().startswith(_GONE)
     ]
     return frozenset(imp.call_id for imp in imports if imp.certain and any(_mentions(text, imp) for text in texts))
 
 
 def _mentions(text: str, imp: Import) -> bool:
     pattern = rf"(?<![\w.\]]){re.escape(imp.address)}(?![\w\[.])"
-    return re.search(pattern, text) is not None or f'"{imp.id}"' in text or f"({imp.id})" in text
+    if re.search(pattern, text) is not None or f'"{imp.id}"' in text or f"({imp.id})" in text:
+        return True
+    # An identifier made of several is named by its parts.
+    parts = imp.id.split("/")
+    return len(parts) > 1 and all(re.search(rf"(?<![\w-]){re.escape(part)}(?![\w-])", text) for part in parts)
 
 
 def _hcl(text: str) -> str:

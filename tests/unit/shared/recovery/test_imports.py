@@ -50,3 +50,18 @@ def test_a_certain_import_vanished_only_where_terraform_itself_says_so() -> None
     assert vanished_imports([{**said, "detail": 'to "aws_s3_bucket.lost"'}], imports) == frozenset()
     assert vanished_imports([{**said, "summary": "reading S3 Bucket (a): not found"}], imports) == frozenset()
     assert vanished_imports([{**said, "severity": "warning"}], imports) == frozenset()
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_an_association_that_is_gone_is_recognised_by_both_of_its_ends(certain: bool) -> None:
+    gone = Import(address="aws_route_table_association.a", id="subnet-1/rtb-2", call_id="g", certain=certain)
+    other = Import(address="aws_route_table_association.b", id="subnet-1/rtb-3", call_id="o", certain=certain)
+    said = {
+        "severity": "error",
+        "summary": "No association found between route table ID rtb-2 and target ID subnet-1",
+        "detail": "",
+    }
+    forget = vanished_imports if certain else missing_imports
+    assert forget([said], [gone, other]) == {"g"}
+    longer = {**said, "summary": "No association found between route table ID rtb-21 and target ID subnet-1"}
+    assert forget([longer], [gone, other]) == frozenset()
