@@ -18,6 +18,8 @@ from worker.stop import Cause, Stop, StopRequested
 
 # While the lease lives, operations in progress may complete: AWS takes minutes to make some resources.
 CANCEL_GRACE_MS = 120_000
+# A check has nothing to finish and nothing to save, and whoever is to act on the target waits for it.
+CHECK_GRACE_MS = 2_000
 # Without it every call is refused: a cut Terraform was measured to end after 0.4 s; a stuck one saves nothing anyway.
 LOST_GRACE_MS = 20_000
 #: A killed command that is not gone by then hangs in the kernel.
@@ -75,7 +77,16 @@ class BoundedCommands(Commands, Protocol):
 class SandboxCommands:
     """`BoundedCommands` in a real sandbox."""
 
-    def __init__(self, sandbox: Sandbox, stop: Stop, *, log: Path, env: dict[str, str], clock: Clock) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        stop: Stop,
+        *,
+        log: Path,
+        env: dict[str, str],
+        clock: Clock,
+        checks_only: bool = False,
+    ) -> None:
         """Bind the parts of one run.
 
         Args:
@@ -84,7 +95,9 @@ class SandboxCommands:
             log: takes what the commands say.
             env: the whole environment of each command.
             clock: for the bounded waits.
+            checks_only: whether nothing is lost with a command that is killed.
         """
+        self._checks_only = checks_only
         self._sandbox = sandbox
         self._stop = stop
         self._log = log
@@ -152,6 +165,8 @@ class SandboxCommands:
                 return exited
             # Read anew each time: the lease may be lost while a canceled or halted run is still finishing.
             grace_ms = LOST_GRACE_MS if self._stop.lost else CANCEL_GRACE_MS
+            if self._checks_only:
+                grace_ms = CHECK_GRACE_MS
             if self._clock.boot_ms() - asked_at_ms >= grace_ms:
                 self._sandbox.kill()
                 return Exited(code=128 + 9)

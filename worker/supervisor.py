@@ -335,7 +335,14 @@ class _Attempt:
         env = sandbox_setup.environment(
             parts.confinement, parts.settings, self._directory, assignment, self._placeholders, port
         )
-        commands = SandboxCommands(sandbox, self._stop, log=self._directory.log, env=env, clock=parts.clock)
+        commands = SandboxCommands(
+            sandbox,
+            self._stop,
+            log=self._directory.log,
+            env=env,
+            clock=parts.clock,
+            checks_only=assignment.run.kind is RunKind.DRIFT,
+        )
         if assignment.run.kind is RunKind.EXEC:
             self._progress(RunStatus.APPLYING)
             return run_command(commands, assignment.run.argv)

@@ -107,6 +107,19 @@ def test_a_loss_shortens_the_patience_with_a_canceled_command(world: World, monk
     assert caught.value.reason.cause is Cause.LEASE_LOST
 
 
+def test_a_check_that_is_canceled_is_given_up_soon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is to act on the target waits for it, and nothing is lost with it."""
+    monkeypatch.setattr("worker.commands.CANCEL_GRACE_MS", 10**9)
+    monkeypatch.setattr("worker.commands.CHECK_GRACE_MS", 50)
+    monkeypatch.setattr("worker.commands._SLICE_MS", 50)
+    env = {"PATH": "/usr/bin:/bin"}
+    check = SandboxCommands(world.sandbox, world.stop, log=world.log, env=env, clock=SystemClock(), checks_only=True)
+    asker = world.stop_once_it_says("begun", Cause.CANCELED)
+    with pytest.raises(StopRequested):
+        check.run(["sh", "-c", "trap '' INT; echo begun; while :; do sleep 0.05; done"])
+    asker.join(60)
+
+
 def test_what_ends_well_in_spite_of_a_wish_for_a_rollback_has_ended_well(world: World) -> None:
     asker = world.stop_once_it_says("begun", Cause.ROLLBACK)
     assert world.commands.run(["sh", "-c", "trap 'exit 0' INT; echo begun; while :; do sleep 0.05; done"]) == 0
