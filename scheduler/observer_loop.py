@@ -328,7 +328,7 @@ class ObserverLoop:
         """Do one target's part; its failure must not starve the others'. `Unavailable` concerns them all."""
         try:
             return work()
-        except InterlockError as error:
+        except Exception as error:  # noqa: BLE001 - a row that the database refuses is one target's trouble as well
             self._complain(error, target)
             return otherwise
 

@@ -17,7 +17,7 @@ from typing import Any
 from shared import exit_codes
 from shared.api_client import ApiClient
 from shared.clock import Clock
-from shared.errors import ConfigurationError, PeerError
+from shared.errors import ConfigurationError, LeaseRefused, PeerError
 from shared.models import MAX_REASON, Assignment, RunKind, RunStatus
 from shared.rollback.places import outputs_of, place_of
 from shared.rollback.records import MAX_WHY, Rearrangement, RollbackOrder
@@ -150,9 +150,13 @@ class Deployment:
         means = self._means
         if settings.bake_s or settings.checks:
             means.watcher.extend(settings.bake_s * 1000)
-            means.progress(RunStatus.BAKING)
+            means.progress.baking()
             # Nothing more is to be changed: from here on the proxy holds the run to reads.
-            self._refresh()
+            if (mode := self._refresh()) != "reads":
+                raise LeaseRefused(
+                    f"what was applied is to be watched, but the signing proxy holds the run to {mode!r}, not to reads",
+                    hint="does the proxy reach the scheduler, and the same one as this worker?",
+                )
             looks = Looks(
                 hosts=means.settings.check_hosts,
                 provider_region=means.assignment.target.provider_region,

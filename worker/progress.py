@@ -56,6 +56,16 @@ class Progress:
         except InterlockError as error:
             log_event(_log, "progress_not_delivered", level=logging.WARNING, run=self._run_id, error=error)
 
+    def baking(self) -> None:
+        """Say that it is watched from now on, until it was heard: before, the proxy signs what was to be applied.
+
+        Raises:
+            Unavailable: the scheduler stayed away.
+            ApiError: it says no; the lease may be lost.
+            StopRequested: the run has to stop.
+        """
+        self._until_heard(RunStatus.BAKING, None)
+
     def rolling_back(self, triggered: Triggered) -> None:
         """Say that a rollback begins, until it was heard: nothing of it is allowed before.
 
@@ -68,19 +78,22 @@ class Progress:
             StopRequested: the run has to stop.
         """
         self.began = True
+        self._until_heard(RunStatus.ROLLING_BACK, triggered)
+
+    def _until_heard(self, status: RunStatus, triggered: Triggered | None) -> None:
         give_up_at_ms = self._clock.boot_ms() + LIMIT_MS
         while True:
             try:
                 self._api.progress(
                     self._run_id,
                     holder=self._holder,
-                    status=RunStatus.ROLLING_BACK,
-                    trigger=triggered.trigger,
-                    reason=triggered.reason[:MAX_WHY],
+                    status=status,
+                    trigger=triggered.trigger if triggered else None,
+                    reason=triggered.reason[:MAX_WHY] if triggered else "",
                 )
                 return
             except Unavailable as error:
                 if self._clock.boot_ms() >= give_up_at_ms:
                     raise
-                log_event(_log, "rollback_not_reported_yet", level=logging.WARNING, run=self._run_id, error=error)
+                log_event(_log, "step_not_reported_yet", level=logging.WARNING, run=self._run_id, error=error)
             self._stop.wait(_PAUSE_MS)

@@ -16,9 +16,17 @@ from sqlalchemy.orm import Session
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, invalid
 from scheduler.rollback import rows
-from scheduler.rollback.consents import consents_of
+from scheduler.rollback.consents import to_destroy
 from scheduler.rollback.first_state import verify
-from scheduler.rollback.order import rearranged, replaced, require_descent, require_possible, touched, tries_of
+from scheduler.rollback.order import (
+    made_or_ended,
+    rearranged,
+    replaced,
+    require_descent,
+    require_possible,
+    touched,
+    tries_of,
+)
 from scheduler.rows import lock_run, require_holder
 from scheduler.state_versions import current_body
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow
@@ -91,7 +99,13 @@ def deliver_plan(context: SchedulerContext, run_id: str, *, holder: str, plan: R
         verdict = bounds.verdict(
             plan,
             first,
-            consents=consents_of(session, run.release_digest, run.target),
+            consents=to_destroy(
+                session,
+                run.release_digest,
+                run.target,
+                deployments=[one.run_id for one in tries],
+                planned=made_or_ended(session, tries),
+            ),
             touched=touched(session, tries),
             new=rearranged(tries),
             replaced=replaced(session, tries),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,6 +18,22 @@ def consents_of(session: Session, release_digest: str | None, target: str) -> fr
         ConsentRow.release_digest == (release_digest or ""), ConsentRow.target == target
     )
     return frozenset(session.scalars(query))
+
+
+def to_destroy(
+    session: Session, release_digest: str | None, target: str, *, deployments: Collection[str], planned: Container[str]
+) -> frozenset[str]:
+    """The addresses whose objects somebody agreed to lose.
+
+    Consent to a plan names an operation that a person saw: only where the plan makes, replaces or deletes the object
+    (`planned`) is it consent to the end of that object. What was named for a rollback itself (`retry`) always is.
+    """
+    query = select(ConsentRow.address, ConsentRow.run_id).where(
+        ConsentRow.release_digest == (release_digest or ""), ConsentRow.target == target
+    )
+    return frozenset(
+        address for address, run_id in session.execute(query) if run_id in deployments or address in planned
+    )
 
 
 def give(context: SchedulerContext, session: Session, run: RunRow, addresses: Iterable[str], *, actor: str) -> None:

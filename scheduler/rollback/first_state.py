@@ -26,7 +26,7 @@ from scheduler.tables import BlobRow, FirstStateRow, RollbackRow, RunRow, Safety
 from shared.errors import ApiError, ConfigurationError, InterlockError
 from shared.models import RunKind
 from shared.release_manifest import LOCK_FILE, Manifest
-from shared.rollback.records import FirstArtifact, FirstState, FirstStateVersion
+from shared.rollback.records import FirstArtifact, FirstResource, FirstState, FirstStateVersion
 from shared.rollback.settings import RollbackSettings
 from shared.rollback.standing import RollbackStatus
 from shared.rollback.states import load_state, resources_of
@@ -128,13 +128,16 @@ def _first(
     if earlier is not None:
         first = first_of(earlier)
         verify(context, session, first)
-        return first.model_copy(update={"run_id": run.id, "epoch": epoch}), earlier.run_id
+        return first.model_copy(update={"run_id": run.id, "epoch": epoch}), _newest_try(session, run.target)
     try:
         stored = current_version(context, session, run.target)
         document = _document(stored)
         resources = resources_of(document)
     except ConfigurationError as error:
         raise conflict(_CODE, error.message, error.hint) from error
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        # A state may hold what a provider likes. It must not make the claim fail again and again, for all of a region.
+        raise conflict(_CODE, f"the state of {run.target} cannot be recorded: {error}"[:1000]) from error
     if not before.known or (before.digest is None and resources):
         raise conflict(
             _CODE,
@@ -142,6 +145,22 @@ def _first(
             "release with `rollback` would have nothing to go back to",
             "apply what is there once, as a release without `rollback`",
         )
+    try:
+        return _recorded(context, session, run, before, epoch, stored, document, resources), None
+    except (ValueError, ArithmeticError) as error:
+        raise conflict(_CODE, f"the state of {run.target} cannot be recorded: {error}"[:1000]) from error
+
+
+def _recorded(
+    context: SchedulerContext,
+    session: Session,
+    run: RunRow,
+    before: LastRelease,
+    epoch: int,
+    stored: StoredState | None,
+    document: Mapping[str, Any],
+    resources: tuple[FirstResource, ...],
+) -> FirstState:
     first = FirstState(
         target=run.target,
         run_id=run.id,
@@ -154,7 +173,7 @@ def _first(
     )
     if before.digest is not None:
         first = first.model_copy(update=_of_release(session, before.digest, run.target))
-    return FirstState.model_validate(first.model_dump()), None
+    return FirstState.model_validate(first.model_dump())
 
 
 def _unfinished(session: Session, target: str, *, since: int) -> FirstStateRow | None:
@@ -182,6 +201,13 @@ def _unfinished(session: Session, target: str, *, since: int) -> FirstStateRow |
         ~exists().where(FirstStateRow.run_id == RunRow.id),
     )
     return None if session.scalar(select(other)) else found[0]
+
+
+def _newest_try(session: Session, target: str) -> str:
+    """The last deployment of the target that began: from it the chain of unfinished tries leads back to the oldest."""
+    query = select(FirstStateRow.run_id).join(RunRow, RunRow.id == FirstStateRow.run_id)
+    query = query.where(FirstStateRow.target == target, has_begun()).order_by(RunRow.epoch.desc()).limit(1)
+    return session.scalars(query).one()
 
 
 def _document(stored: StoredState | None) -> Mapping[str, Any]:

@@ -18,8 +18,10 @@ from shared.models import RunKind
 from shared.rollback.bounds import REPLACES
 from shared.rollback.records import MAX_WHY, FirstState, Rearrangement, RollbackOrder
 from shared.rollback.settings import Trigger
-from shared.safety.entries import Entry, SafetyPlan
+from shared.safety.entries import Entry, Operation, SafetyPlan
 from shared.safety.verdict import Decision
+
+_MADE_OR_ENDED = REPLACES | {Operation.CREATE, Operation.DELETE, Operation.REPLACE_FORGET}
 
 
 def order_for(session: Session, run: RunRow) -> RollbackOrder | None:
@@ -77,6 +79,11 @@ def replaced(session: Session, tries: list[FirstStateRow]) -> frozenset[str]:
     """The addresses whose objects those plans replaced: what is there now need not be what was, under the same name."""
     accepted = SafetyPlanRow.verdict["decision"].as_string() == Decision.ACCEPTED.value
     return frozenset(entry.address for entry in _entries(session, tries, accepted) if entry.operation in REPLACES)
+
+
+def made_or_ended(session: Session, tries: list[FirstStateRow]) -> frozenset[str]:
+    """The addresses at which those plans make, replace or delete an object."""
+    return frozenset(entry.address for entry in _entries(session, tries) if entry.operation in _MADE_OR_ENDED)
 
 
 def _entries(session: Session, tries: list[FirstStateRow], *which: ColumnElement[bool]) -> Iterator[Entry]:

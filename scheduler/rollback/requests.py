@@ -165,6 +165,9 @@ def take_phase_back(
         return _refused(rollback_id, f"{other.id} has {deployment.target}"), None
     if (later := superseded_by(session, deployment)) is not None:
         return _refused(rollback_id, f"{later.id} ({later.kind}) came later"), None
+    busy = active_run(session, deployment.target)
+    if busy is not None and busy.kind in (RunKind.APPLY, RunKind.DESTROY, RunKind.EXEC):
+        return _refused(rollback_id, f"{busy.id} ({busy.kind}) is at work on {deployment.target}"), None
     row = rows.opened(context, session, deployment, Trigger.PHASES_DONE, why, rollback_id=rollback_id)
     try:
         require_possible(context, session, row)

@@ -88,6 +88,14 @@ def add_pending(
             _add(finding, key, change, raw["change"], around)
 
 
+def _take_back_excuses(finding: Finding) -> None:
+    """What an apply puts back is the configuration's own: it is no mere reflection of another resource."""
+    for place, (one, cause) in enumerate(finding.attributes):
+        if cause is Cause.REFLECTION and one.top in finding.restored:
+            finding.attributes[place] = (one, Cause.CHANGED_OUTSIDE)
+            finding.status = ResourceStatus.MODIFIED
+
+
 def _add(finding: Finding, key: Key, change: Change, detail: Mapping[str, Any], around: Surroundings) -> None:
     seen = around.observed.get(key)
     planned = _planned(detail, around.shapes.get(change.type, UNKNOWN))
@@ -95,6 +103,7 @@ def _add(finding: Finding, key: Key, change: Change, detail: Mapping[str, Any], 
     if seen is not None:
         touched = {one.top for one in seen.differences}
         finding.restored |= {name for name in touched if name in after and same(seen.before.get(name), after[name])}
+        _take_back_excuses(finding)
     rest = [one for one in planned if one.top not in finding.restored]
     if planned and not rest:
         return

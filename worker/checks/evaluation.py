@@ -81,9 +81,11 @@ class Course:
 
     def over(self) -> str | None:
         """Why the check has not passed, now that the bake time is over; None: it has."""
-        if self._good:
-            return None
-        return f"check {self._check.name} was never good; last {self._last}"
+        if not self._good:
+            return f"check {self._check.name} was never good; last {self._last}"
+        if self._row:
+            return f"check {self._check.name} was bad when the bake time was over: {self._last}"
+        return None
 
     def _counts_as(self, grade: Grade) -> Grade | None:
         """Good, bad, or None for what is neither."""

@@ -95,6 +95,8 @@ def _look(terraform: Terraform, scheduler: Scheduler, note: Callable[[str], None
             # After an error it would fail in the same way, and take as long as the first one did.
             planned = _plan(terraform, note)
     gaps = scheduler.left(refreshed.plan)
+    if state is None:
+        gaps.append("the state cannot be shown: what replacements left, and data sources, were not compared")
     return drift_report(refreshed, planned, state=state, shapes=shapes, gaps=gaps)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.clock import ManualClock
-from shared.errors import PeerError
+from shared.errors import LeaseRefused, PeerError
 from shared.models import Assignment, RunKind, RunStatus
 from shared.release_manifest import canonical
 from shared.release_pack import pack
@@ -92,11 +92,12 @@ class World:
         self.notes: list[str] = []
         self.counted: list[str] = []
         self.refreshed: list[str] = []
+        self.modes = {"baking": "reads"}
         self.settings = Settings(home=folder / "home", regions=("here",), run_hard_limit_s=100)
 
     def refresh(self) -> SimpleNamespace:
         self.refreshed.append(self.api.told[-1][0])
-        return SimpleNamespace(mode="entries")
+        return SimpleNamespace(mode=self.modes.get(self.refreshed[-1], "entries"))
 
     def order(self, **settings: Any) -> RollbackOrder:
         return order(first=self.api.manifest.digest, settings=RollbackSettings(**settings))
@@ -346,3 +347,9 @@ def test_a_first_release_of_other_bytes_is_not_laid_out(world: World) -> None:
     assert world.states == [RollbackState.FAILED]
     assert "arrived as" in world.api.results[0].reason
     assert (world.directory.work / "main.tf").exists()
+
+
+def test_nothing_is_watched_while_the_proxy_would_sign_changes(world: World) -> None:
+    world.modes["baking"] = "entries"
+    with pytest.raises(LeaseRefused, match="not to reads"):
+        world.carry_out(world.order(checks=(command("smoke"),)))

@@ -41,3 +41,19 @@ def test_whoever_discards_the_plan_takes_them_back(world: World) -> None:
         consents.give(world.context, session, row, [QUEUE], actor="anna")
         consents.withdraw(session, row)
         assert consents.consents_of(session, row.release_digest, TARGET) == frozenset()
+
+
+def test_consent_to_a_change_is_no_consent_to_the_end_of_the_object(world: World) -> None:
+    digest = release(world, "one")
+    looked_at, deployment = world.submit(release_digest=digest), world.submit(release_digest=digest)
+    with world.context.database.write() as session:
+        consents.give(world.context, session, find_run(session, looked_at.id), [QUEUE, TOPIC], actor="anna")
+
+        def agreed(*planned: str) -> frozenset[str]:
+            return consents.to_destroy(session, digest, TARGET, deployments=[deployment.id], planned=planned)
+
+        assert agreed() == frozenset()
+        assert agreed(TOPIC) == {TOPIC}
+        # For the rollback itself it was named for that end.
+        consents.give(world.context, session, find_run(session, deployment.id), [QUEUE], actor="bert")
+        assert agreed() == {QUEUE}

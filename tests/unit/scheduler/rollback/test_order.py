@@ -80,3 +80,24 @@ def test_what_an_accepted_plan_replaced_is_known_and_what_was_only_planned_is_no
     with world.context.database.read() as session:
         assert order.touched(session, order.tries_of(session, held.run.id)) >= {TOPIC}
         assert order.replaced(session, order.tries_of(session, held.run.id)) == frozenset()
+
+
+def test_of_three_tries_none_is_forgotten(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    tries = []
+    for does in ("aws_sns_topic.x", "aws_sns_topic.y", "aws_sns_topic.z"):
+        tries.append(begun(world, release(world, "two"), does=plan(entry("create", does))))
+        runs.cancel(world.context, tries[-1].run.id)
+        finish(world, tries[-1], RunStatus.CANCELED)
+    with world.context.database.read() as session:
+        found = order.tries_of(session, tries[-1].run.id)
+        assert [row.run_id for row in found] == [one.run.id for one in tries]
+        assert order.touched(session, found) == {"aws_sns_topic.x", "aws_sns_topic.y", "aws_sns_topic.z"}
+
+
+def test_only_what_a_plan_makes_or_ends_counts_as_made_or_ended(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    does = plan(entry("update", QUEUE), entry("create", TOPIC), entry("provisioner", "aws_sns_topic.x"))
+    run = begun(world, release(world, "two", rollback=RollbackSettings()), does=does)
+    with world.context.database.read() as session:
+        assert order.made_or_ended(session, order.tries_of(session, run.run.id)) == {TOPIC}

@@ -98,6 +98,18 @@ def test_a_move_is_no_drift() -> None:
     assert (of(both, "a_t.one").status, of(both, "a_t.one").previous_address) == (ResourceStatus.MODIFIED, "a_t.old")
 
 
+def test_an_element_of_the_configuration_that_somebody_removed_is_drift() -> None:
+    """No resource of the state shows it, and an apply would put it back."""
+    rule = [{"from_port": 443, "to_port": 443, "protocol": "tcp", "cidr_blocks": ["10.0.0.0/8"]}]
+    group = resource("aws_security_group.g", {"id": "g", "ingress": []})
+    lost = change("aws_security_group.g", {"id": "g", "ingress": rule}, {"id": "g", "ingress": []})
+    back = change("aws_security_group.g", {"id": "g", "ingress": []}, {"id": "g", "ingress": rule})
+    report = drift_report(*looks(prior=[group], drift=[lost], changes=[back]))
+    assert (report.roll_up, of(report, "aws_security_group.g").status) == (RollUp.DRIFTED, ResourceStatus.MODIFIED)
+    (one,) = of(report, "aws_security_group.g").attributes
+    assert (one.cause, one.restored) == (Cause.CHANGED_OUTSIDE, True)
+
+
 def test_what_shows_another_resource_of_the_state_is_no_drift() -> None:
     role = resource("aws_iam_role.r", {"id": "r", "name": "r", "inline_policy": [{"name": "p", "policy": "{}"}]})
     policy = resource("aws_iam_role_policy.p", {"id": "r:p", "role": "r", "name": "p", "policy": "{}"})

@@ -31,7 +31,13 @@ def test_as_many_bad_ones_in_a_row_as_the_check_says_are_a_failure() -> None:
 
 
 def test_bad_ones_that_clear_are_none() -> None:
-    assert run(Course(http(failures=3)), BAD, BAD, GOOD, BAD, BAD) is None
+    assert run(Course(http(failures=3)), BAD, BAD, GOOD, BAD, BAD, GOOD) is None
+
+
+def test_one_that_is_bad_when_the_time_is_over_has_not_passed() -> None:
+    why = run(Course(http(failures=3)), GOOD, BAD)
+    assert why is not None
+    assert why.startswith("check up was bad when the bake time was over: bad")
 
 
 @pytest.mark.parametrize("policy", ["breaching", "ignore", "not_breaching"])

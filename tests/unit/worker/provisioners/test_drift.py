@@ -156,9 +156,11 @@ def test_schemas_that_cannot_be_had_cost_precision_and_nothing_else(check: Check
         assert check.run().exit_code == 2
 
 
-def test_a_state_that_cannot_be_shown_is_done_without(check: Check) -> None:
+def test_a_state_that_cannot_be_shown_leaves_a_gap(check: Check) -> None:
     check.commands.state = None
-    assert check.run().exit_code == 0
+    outcome = check.run()
+    assert outcome.exit_code == 1
+    assert "the state cannot be shown" in outcome.reason
 
 
 def test_after_a_refresh_that_failed_the_rest_is_not_made_and_nothing_is_in_sync(check: Check) -> None:
