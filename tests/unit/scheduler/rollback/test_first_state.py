@@ -195,3 +195,21 @@ def test_a_lost_deployment_is_no_first_try_of_the_next(world: World) -> None:
     lost = begun(world, release(world, "one"))
     lose(world, lost)
     assert rollback_run(world).retry_of == lost.run.id
+
+
+@pytest.mark.parametrize(
+    ("found", "instead"),
+    [
+        ('"schema_version": 0', '"schema_version": 0, "index_key": NaN'),
+        ('"schema_version": 0', '"schema_version": 0, "index_key": Infinity'),
+        ('"url":', f'"{"x" * 300}":'),
+    ],
+    ids=["a key that is no number", "an endless key", "an output's name that is too long"],
+)
+def test_a_state_that_cannot_be_recorded_ends_the_run_and_not_every_claim_of_its_region(
+    world: World, found: str, instead: str
+) -> None:
+    run = begun(world, release(world, "one", rollback=None))
+    write(world, run, objects(1, QUEUE).replace(found.encode(), instead.encode()))
+    finish(world, run, RunStatus.APPLIED)
+    assert "cannot be recorded" in refused(world, release(world, "two")).reason
