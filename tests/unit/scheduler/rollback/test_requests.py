@@ -170,6 +170,21 @@ def test_while_another_run_holds_the_target_it_is_refused(world: World, kind: Ru
     assert code(world) == "target_taken"
 
 
+@pytest.mark.parametrize("kind", [RunKind.EXEC, RunKind.DESTROY, RunKind.APPLY])
+def test_a_later_phase_takes_nothing_back_under_the_hands_of_another_run(world: World, kind: RunKind) -> None:
+    twice(world)
+    with world.context.database.read() as session:
+        last = session.query(RunRow).filter(RunRow.epoch == 2).one().id
+    busy, _ = world.begin(TARGET, kind, holder="another")
+    with world.context.database.write() as session:
+        standing, run = requests.take_phase_back(
+            world.context, session, rollback_id="rollback-0000000000000001", run_id=last, reason="because"
+        )
+        assert run is None
+        assert standing.status is RollbackStatus.FAILED
+        assert f"{busy.run.id} ({kind}) is at work" in standing.reason
+
+
 def test_an_earlier_deployment_than_the_last_is_refused(world: World) -> None:
     twice(world)
     with world.context.database.read() as session:
