@@ -128,13 +128,13 @@ def retry(
     rollback_id: RollbackId,
     consent: Annotated[
         list[str] | None,
-        typer.Option("--consent", help="Address of what was refused and may be done; may be given several times."),
+        typer.Option("--consent", help="Address of what was refused and may be destroyed; several times for several."),
     ] = None,
     watch_it: WatchOption = False,
     yes: YesOption = False,
     json_output: JsonFlag = False,
 ) -> None:
-    """Try a rollback again that is PARTIAL, FAILED or SKIPPED; with --consent it goes on past what it was refused."""
+    """Try a rollback again that is PARTIAL, FAILED or SKIPPED; with --consent it may destroy what it was refused."""
     from cli.context import actor, api
 
     out = Output(as_json=json_output)

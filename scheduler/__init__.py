@@ -7,7 +7,7 @@ Map, from the bottom up:
     configuration/                  files -> checked and rendered targets, before there is anything to run
     releases, retention             what is deployed: immutable, named by its content; which of it is let go
     flocks, runs, run_logs          what there is to do, and what was said while doing it
-    turns                           which of the waiting runs is claimed next, in SQL
+    pending, turns                  runs that wait to be claimed; which of them is next, in SQL
     plans                           plan files between a plan and its apply, and when one is void
     safety_plans, halts             what plans do, what may be applied and signed; telling people what was stopped
     safety_approvals, persons       who approved which plan of which run, and when two names are one person

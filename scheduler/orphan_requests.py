@@ -7,16 +7,16 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from scheduler import turns
 from scheduler.context import SchedulerContext
 from scheduler.database import insert_into
 from scheduler.dispatch import publish
 from scheduler.orphans import LOOKED_AT, examine, look
+from scheduler.pending import pending_run
 from scheduler.problems import conflict, not_found
 from scheduler.recovery import taking_over
 from scheduler.releases import get_manifest
 from scheduler.rollback.reservation import reserving
-from scheduler.rows import find_run, lock_run, new_run_id, require_holder, run_record
+from scheduler.rows import find_run, lock_run, require_holder, run_record
 from scheduler.tables import OrphanReportRow, PlannedResourcesRow, RunRow, TargetRow
 from shared.errors import ApiError
 from shared.log import log_event
@@ -142,19 +142,14 @@ def _queue(context: SchedulerContext, session: Session, run: RunRow, *, actor: s
     if run.release_digest is None:
         raise not_found("release", f"of {run.id}", "import by hand what the report names")
     get_manifest(session, run.release_digest)
-    row = RunRow(
-        id=new_run_id(),
+    row = pending_run(
+        context,
+        RunKind.RECOVER,
         target=run.target,
         region=run.region,
-        kind=RunKind.RECOVER,
-        status=RunStatus.PENDING,
         actor=actor,
-        argv=[],
         release_digest=run.release_digest,
         reason=f"takes over what {run.id} left",
-        attempt=1,
-        priority=turns.rank_of(RunKind.RECOVER),
-        created_at=context.clock.wall(),
     )
     session.add(row)
     session.flush()

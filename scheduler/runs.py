@@ -5,14 +5,14 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from scheduler import turns
 from scheduler.context import SchedulerContext
 from scheduler.dispatch import publish
 from scheduler.drift import giving_way
+from scheduler.pending import pending_run
 from scheduler.problems import conflict, invalid, lease_lost
 from scheduler.releases import get_manifest
 from scheduler.rollback import at_work, ending
-from scheduler.rows import find_run, find_target, lock_run, new_run_id, require_holder, run_record, take_back
+from scheduler.rows import find_run, find_target, lock_run, require_holder, run_record, take_back
 from scheduler.settlement import ActiveRun, Step, Waited, decide, effective_report, end_run
 from scheduler.tables import ACTIVE_STATUSES, RunRow
 from shared.errors import Unavailable
@@ -86,20 +86,11 @@ def submit(
             raise invalid(f"release {digest} has no target {target}", "`interlock release show` lists its targets")
         if kind is not RunKind.DRIFT:
             giving_way.make_room(context, session, target)
-        row = RunRow(
-            id=new_run_id(),
-            target=target,
-            region=found.region,
-            release_digest=digest,
-            kind=kind,
-            status=RunStatus.PENDING,
-            actor=actor,
-            argv=argv,
-            reason="",
-            attempt=1,
-            priority=(priority.rank if priority else turns.rank_of(kind)),
-            created_at=context.clock.wall(),
+        row = pending_run(
+            context, kind, target=target, region=found.region, actor=actor, release_digest=digest, argv=argv
         )
+        if priority is not None:
+            row.priority = priority.rank
         session.add(row)
         session.flush()
         record = run_record(row)

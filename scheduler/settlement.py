@@ -25,8 +25,9 @@ from sqlalchemy.orm import Session
 from scheduler import halts, notifications, turns
 from scheduler.context import SchedulerContext
 from scheduler.drift import outcome as drift
+from scheduler.pending import pending_run
 from scheduler.rollback import ending
-from scheduler.rows import lock_run, new_run_id, told_of
+from scheduler.rows import lock_run, told_of
 from scheduler.tables import ACTIVE_STATUSES, RunRow
 from shared import exit_codes
 from shared.lease.commands import Refused
@@ -242,12 +243,11 @@ def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:
         tries = f" (attempt {run.attempt} of {context.settings.max_attempts}: not tried again)"
         run.reason = run.reason[: MAX_REASON - len(tries)] + tries
         return None
-    return RunRow(
-        id=new_run_id(),
+    return pending_run(
+        context,
+        RunKind(run.kind),
         target=run.target,
         region=run.region,
-        kind=run.kind,
-        status=RunStatus.PENDING,
         actor=run.actor,
         argv=list(run.argv),
         release_digest=run.release_digest,
@@ -255,5 +255,4 @@ def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:
         attempt=run.attempt + 1,
         retry_of=run.id,
         priority=run.priority,
-        created_at=context.clock.wall(),
     )

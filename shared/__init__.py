@@ -9,11 +9,13 @@
 - `safety/`        what a plan does, who has to approve it, what that lets be signed: pure
 - `drift/`         two plans -> what was changed outside of Terraform: pure
 - `rollback/`      what a target was before a deployment, and what may be done to bring it back: pure
+- `recovery/`      which journaled call makes what, and how that is found again: pure
 - `lease/`         the lease protocol: pure rules, and a thin store on Redis or Valkey
 - `judge`          did two epochs of one target act at once: what the demo, the fault suite and chaos days share
 - `control`        messages between a worker and the signing proxy on its host
 - `api_client`     the scheduler's HTTP API, one typed method for each endpoint
 - `redis_address`, `redis_client`, `redis_cluster`  one server, Sentinels or a cluster: a key leads to its primary
+- `broker_connection`  the same care for the broker
 - `celery_config`  the one set of Celery settings that every app on the broker uses
 - `health`, `log`  /healthz, /readyz and /metrics for processes without an API; one-line logs
 - `testing`        the fakes that ship with the code

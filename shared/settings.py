@@ -162,8 +162,14 @@ class Settings(BaseSettings):
     )
     claim_timeout_s: int = Field(default=120, gt=0, description="a claimed run must have acquired its lease by then")
     republish_after_s: float = Field(default=5, gt=0, description="a pending run's broker message is sent again then")
-    max_attempts: int = Field(default=3, ge=1, le=100, description="tries of a run whose lease was lost")
-    run_hard_limit_s: int = Field(default=14_400, gt=0, description="longest life of one run")
+    max_attempts: int = Field(
+        default=3, ge=1, le=100, description="tries of a run whose lease was lost, and of a rollback"
+    )
+    run_hard_limit_s: int = Field(
+        default=14_400,
+        gt=0,
+        description="longest life of one run; bake time comes on top, and a rollback has as much once more",
+    )
     max_runs_per_flock: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
         max_length=10_000,

@@ -10,7 +10,7 @@ changes is signed for it any more) or killed, or whose state could not be stored
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,7 +89,10 @@ class Deployment:
         """
         self._means = means
         self._terraform = Terraform(means.commands, means.directory, means.job)
-        self._gate = SafetyGate(means.api, means.assignment, refresh=self._refresh, note=means.note)
+        self._taking_over = self._take_over()
+        self._gate = SafetyGate(
+            means.api, means.assignment, refresh=self._refresh, note=means.note, made_before=self._made_before
+        )
 
     def carry_out(self) -> Outcome:
         """Do it.
@@ -131,7 +134,7 @@ class Deployment:
         return run_terraform(
             self._terraform,
             means.assignment.run.kind,
-            take_over=self._take_over().carry_out,
+            take_over=self._taking_over.carry_out,
             progress=means.progress,
             saved=saved_plans.fetch(means.api, means.assignment),
             keep=saved_plans.keeper(means.api, means.assignment, means.note),
@@ -205,8 +208,13 @@ class Deployment:
         # What follows a deployment has its own time: one that used up all of its own is taken back as well.
         means.watcher.extend(means.settings.run_hard_limit_s * 1000)
         means.progress.rolling_back(triggered)
-        # Nothing may be changed any more until the scheduler has seen a plan of the first configuration.
-        self._refresh()
+        # Nothing may be changed any more until the scheduler has seen a plan of the first configuration. A proxy that
+        # could not ask signs nothing that changes either; it asks again before anything is applied.
+        if (mode := self._refresh()) not in ("reads", "unknown"):
+            raise LeaseRefused(
+                f"a rollback is to be planned, but the signing proxy holds the run to {mode!r}, not to reads",
+                hint="does the proxy reach the same scheduler as this worker?",
+            )
         ways = rollback.Ways(
             api=means.api,
             clock=means.clock,
@@ -251,6 +259,11 @@ class Deployment:
             count=means.count,
             rolling_back=rolling_back,
         )
+
+    def _made_before(self) -> Container[str]:
+        """Where things are that earlier tries of this deployment made, and that were in no state."""
+        order = self._means.assignment.rollback
+        return self._taking_over.taken_in(order.tries) if order is not None else frozenset()
 
     def _refresh(self) -> str:
         return self._means.proxy.refresh_allowance().mode

@@ -19,7 +19,7 @@ from typing import Any, Final
 from shared import exit_codes
 from shared.api_client import ApiClient
 from shared.clock import Clock
-from shared.errors import ApiError, ConfigurationError, LeaseRefused, Unavailable
+from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError, Unavailable
 from shared.models import Assignment, JournalRecord, RunStatus
 from shared.recovery.calls import was_answered
 from shared.recovery.reconciling import Unimportable
@@ -249,6 +249,9 @@ class Rollback:
             if error.code == "lease_lost":
                 raise
             raise _Impossible(str(error)) from error
+        if {*verdict.allowed, *(refusal.item for refusal in verdict.refused)} != {*plan.items}:
+            # An empty answer refuses nothing, and allows nothing either.
+            raise PeerError("the scheduler's answer is not about the rollback's plan", hint="what is between the two?")
         self._ways.note(f"rollback plan: {len(verdict.allowed)} allowed, {len(verdict.refused)} refused")
         for item in verdict.allowed[:_LISTED]:
             self._ways.note(f"  {item}")

@@ -6,7 +6,7 @@ where a hostile provider runs too: should that lie here, the proxy still signs o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from shared import exit_codes
@@ -38,6 +38,7 @@ class SafetyGate:
         *,
         refresh: Callable[[], str],
         note: Callable[[str], None],
+        made_before: Callable[[], Container[str]] = frozenset,
     ) -> None:
         """Bind the parts.
 
@@ -46,7 +47,9 @@ class SafetyGate:
             assignment: the run.
             refresh: has the proxy ask what the run may do now; returns the mode that holds.
             note: takes a line for the run's log.
+            made_before: addresses of what earlier tries of this deployment made, and the plan only takes in.
         """
+        self._made_before = made_before
         self._api = api
         self._assignment = assignment
         self._refresh = refresh
@@ -74,7 +77,8 @@ class SafetyGate:
         run, order = self._assignment.run, self._assignment.rollback
         more: dict[str, Rearrangement] = {}
         if order is not None:
-            self.rearranged = more["rearranged"] = combined(order.rearranged, rearrangement(shown))
+            own = without_imports(rearrangement(shown), self._made_before())
+            self.rearranged = more["rearranged"] = combined(order.rearranged, own)
         record = self._api.deliver_safety_plan(run.id, holder=self._assignment.holder, plan=plan, **more)
         self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {record.verdict}")
         for entry in record.verdict.entries[:_LISTED]:
@@ -108,6 +112,14 @@ class SafetyGate:
             self._api.deliver_planned(self._assignment.run.id, holder=self._assignment.holder, planned=planned)
         except (InterlockError, ValueError) as error:
             self._note(f"the scheduler does not know where things belong, should this run be cut: {error}")
+
+
+def without_imports(rearranged: Rearrangement, made: Container[str]) -> Rearrangement:
+    """Without the imports of what was not there before the deployment: a rollback destroys that, and does not forget
+    it.
+    """
+    kept = tuple(one for one in rearranged.imported if one.address not in made)
+    return rearranged.model_copy(update={"imported": kept})
 
 
 def combined(earlier: Rearrangement, later: Rearrangement) -> Rearrangement:

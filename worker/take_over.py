@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,7 @@ class TakeOver:
         self._destroying = rolling_back or assignment.run.kind in (RunKind.DESTROY, RunKind.RECOVER)
         self._left: list[Unimportable] = []
         self._imports: list[Import] = []
+        self._made_by: dict[str, str] = {}
         self._dropped: set[str] = set()
         self._vanished: set[str] = set()
         self._doubtful: dict[str, Unimportable] = {}
@@ -108,6 +109,10 @@ class TakeOver:
             return changes
         self._import_all(terraform)
         return None
+
+    def taken_in(self, runs: Container[str]) -> frozenset[str]:
+        """The addresses of what it took in because one of these runs had made it."""
+        return frozenset(item.address for item in self._imports if self._made_by.get(item.call_id) in runs)
 
     def settle(self, terraform: Terraform, records: Sequence[JournalRecord]) -> tuple[Unimportable, ...]:
         """The same for a rollback: with the configuration that was being applied, before the first one is planned.
@@ -139,7 +144,9 @@ class TakeOver:
         left = self._api.recovery(target.id, run=run.id, holder=self._assignment.holder)
         if left.quarantine is not None:
             self._accept(left.quarantine.epoch, left.quarantine.serial)
-        return to_account_for(left.creates)
+        records = to_account_for(left.creates)
+        self._made_by = {record.call_id: record.run_id for record in records}
+        return records
 
     def _import_all(self, terraform: Terraform) -> None:
         """One by one: a destroy does not read import blocks."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, undefer
 
 from scheduler.context import SchedulerContext
 from scheduler.drift.rules import rule_digest
-from scheduler.drift.transitions import finding_of
+from scheduler.drift.transitions import Finding, finding_of, in_common
 from scheduler.problems import conflict, invalid
 from scheduler.releases import get_manifest
 from scheduler.rows import lock_run, require_holder
@@ -61,6 +61,22 @@ def report_of(session: Session, run_id: str) -> DriftReport | None:
     return None if row is None else DriftReport.model_validate_json(zlib.decompress(row.report))
 
 
+def in_common_with(session: Session, run: RunRow, earlier: str | None) -> Finding | None:
+    """What a check has found to have drifted just as an earlier one of the same release; None: nothing, or one of the
+    reports is not there any more, or of a version of Interlock that cannot be read.
+    """
+    before = session.get(DriftCheckRow, earlier) if earlier is not None else None
+    if before is None or before.release_digest != run.release_digest:
+        return None
+    try:
+        one, other = report_of(session, before.run_id), report_of(session, run.id)
+    except (ValueError, zlib.error):
+        return None
+    if one is None or other is None:
+        return None
+    return in_common(one, other, _place_of(get_manifest(session, before.release_digest).targets[run.target]))
+
+
 def drifted_in(document: Mapping[str, Any]) -> int:
     """How many resources drifted, by the document of a check's row."""
     counts = document.get("counts", {})
@@ -84,8 +100,7 @@ def _keep(context: SchedulerContext, session: Session, run: RunRow, report: Drif
     rules = manifest.drift.ignore if manifest.drift is not None else ()
     now = context.clock.wall()
     judged = apply(report, rules, now.date())
-    target = manifest.targets[run.target]
-    found = finding_of(judged.report, Place(region=target.region, provider_region=target.provider_region))
+    found = finding_of(judged.report, _place_of(manifest.targets[run.target]))
     check = DriftCheck(
         run_id=run.id,
         target=run.target,
@@ -119,6 +134,10 @@ def _keep(context: SchedulerContext, session: Session, run: RunRow, report: Drif
     session.flush()
     _let_go(session, run.target)
     return check
+
+
+def _place_of(target: ManifestTarget) -> Place:
+    return Place(region=target.region, provider_region=target.provider_region)
 
 
 def _items(report: DriftReport) -> list[str]:

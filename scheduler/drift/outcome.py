@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
+from scheduler.drift.intake import in_common_with
 from scheduler.drift.queueing import is_wanted, new_check, standing_of
 from scheduler.drift.rules import count_hits, settings_in
 from scheduler.drift.schedule import SOON_S, next_due, retry_due
@@ -111,8 +112,11 @@ def _check_ended(context: SchedulerContext, session: Session, run: RunRow, targe
         return
     standing.failures = 0 if run.status == RunStatus.CHECKED else standing.failures + 1
     standing.due_at = next_due(target.id, every_s=every_s, now=now) if every_s is not None else None
+    before = _read(standing)
+    common = in_common_with(session, run, standing.checked_run_id) if before.wavers else None
     _note_report(session, run, target, standing, now)
-    step = after_check(_read(standing), found, at=now, confirm=settings.confirm if settings is not None else True)
+    confirm = settings.confirm if settings is not None else True
+    step = after_check(before, found, at=now, confirm=confirm, common=common)
     _write(standing, step, run.id)
     if step.changed:
         _want_remedy(standing, settings, found)

@@ -14,14 +14,14 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from scheduler import turns
 from scheduler.context import SchedulerContext
 from scheduler.database import insert_into
 from scheduler.dispatch import publish
 from scheduler.drift.rules import settings_in
 from scheduler.drift.schedule import corrected, next_due
+from scheduler.pending import pending_run
 from scheduler.problems import conflict, invalid
-from scheduler.rows import lock_target, new_run_id, run_record
+from scheduler.rows import lock_target, run_record
 from scheduler.tables import ACTIVE_STATUSES, DriftStandingRow, MetaRow, RunRow, TargetRow
 from shared.drift.records import MAX_CHECKED
 from shared.drift.settings import DriftSettings
@@ -106,19 +106,14 @@ def new_check(
     context: SchedulerContext, session: Session, target: TargetRow, *, actor: str = ACTOR, reason: str = ""
 ) -> RunRow:
     """A check of a target that the caller has locked, and that has a release."""
-    run = RunRow(
-        id=new_run_id(),
+    run = pending_run(
+        context,
+        RunKind.DRIFT,
         target=target.id,
         region=target.region,
-        kind=RunKind.DRIFT,
-        status=RunStatus.PENDING,
         actor=actor,
-        argv=[],
         release_digest=target.release_digest,
         reason=reason,
-        attempt=1,
-        priority=turns.rank_of(RunKind.DRIFT),
-        created_at=context.clock.wall(),
     )
     session.add(run)
     session.flush()

@@ -56,15 +56,17 @@ def ended(context: SchedulerContext, session: Session, run: RunRow) -> Ended | N
     row = rows.carried_out_by(session, run.id)
     if run.status == RunStatus.ROLLED_BACK and not _is_back(row, run):
         run.status = RunStatus.ERRORED
-        run.reason = f"it said that it is rolled back, and not what came of that ({run.reason})"[:MAX_REASON]
+        said = row is not None and row.result_of == run.id
+        why = "the stored state says otherwise" if said else "it did not say what came of that"
+        run.reason = f"it said that it is rolled back, and {why} ({run.reason})"[:MAX_REASON]
     if row is None:
         trigger = _trigger(session, run)
         if trigger is None:
             return None
         row = rows.opened(context, session, run, trigger, f"{run.id} is {run.status}: {run.reason}")
         return Ended(successor=rows.queued(context, session, row, after=run))
-    if row.result_of == run.id and row.result is not None:
-        return _concluded(context, session, row, run)
+    if row.result_of == run.id and (result := rows.result_of(row)) is not None:
+        return _concluded(context, session, row, run, result)
     return _given_up(context, session, row, run)
 
 
@@ -76,14 +78,14 @@ def canceled(context: SchedulerContext, session: Session, run: RunRow) -> None:
 
 
 def _is_back(row: RollbackRow | None, run: RunRow) -> bool:
-    if row is None or row.result_of != run.id or row.result is None:
+    if row is None or row.result_of != run.id or (result := rows.result_of(row)) is None:
         return False
-    state = RollbackResult.model_validate(row.result).state
-    return state in (RollbackState.ROLLED_BACK, RollbackState.NOT_NEEDED)
+    return result.state in (RollbackState.ROLLED_BACK, RollbackState.NOT_NEEDED)
 
 
-def _concluded(context: SchedulerContext, session: Session, row: RollbackRow, run: RunRow) -> Ended:
-    result = RollbackResult.model_validate(row.result)
+def _concluded(
+    context: SchedulerContext, session: Session, row: RollbackRow, run: RunRow, result: RollbackResult
+) -> Ended:
     if _is_back(row, run) and run.reported_status is None and run.status == RunStatus.LOST:
         run.status = RunStatus.ROLLED_BACK
     status = RollbackStatus(result.state.value)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict
 from scheduler.rollback import rows
-from scheduler.rollback.first_state import first_of, settings_of, verify
+from scheduler.rollback.first_state import first_of, has_begun, settings_of, verify
 from scheduler.rows import find_run
 from scheduler.state_versions import current_identity
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow, SafetyPlanRow, StateVersionRow
@@ -39,6 +39,7 @@ def order_for(session: Session, run: RunRow) -> RollbackOrder | None:
         first=first_of(first).model_copy(update={"epoch": deployment.epoch or 1}),
         undoes=first.run_id,
         release_digest=deployment.release_digest,
+        tries=tuple(one.run_id for one in tries[:-1]),
         rollback_only=row is not None,
         trigger=Trigger(row.trigger) if row is not None else None,
         reason=row.reason[:MAX_WHY] if row is not None else "",
@@ -92,12 +93,34 @@ def _entries(session: Session, tries: list[FirstStateRow], *which: ColumnElement
         yield from SafetyPlan.model_validate(document).entries
 
 
+def superseded_by(session: Session, deployment: RunRow) -> RunRow | None:
+    """The run that deployed or destroyed something since; None: the deployment is the target's last."""
+    query = (
+        select(RunRow)
+        .where(
+            RunRow.target == deployment.target,
+            RunRow.epoch > deployment.epoch,
+            RunRow.kind.in_((RunKind.APPLY, RunKind.DESTROY)),
+            has_begun(),
+        )
+        .order_by(RunRow.epoch.desc())
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()
+
+
 def require_possible(context: SchedulerContext, session: Session, row: RollbackRow) -> FirstState:
     """Look once more, before anything is done, whether the rollback can lead where it should; returns that.
 
-    Raises `ApiError` 409 `no_first_state` for what is gone or damaged, `lineage_differs` for a state that somebody put
-    in the place of the deployment's.
+    Raises `ApiError` 409 `superseded` when another deployment came later, `no_first_state` for what is gone or damaged,
+    `lineage_differs` for a state that somebody put in the place of the deployment's.
     """
+    if (later := superseded_by(session, find_run(session, row.run_id))) is not None:
+        raise conflict(
+            "superseded",
+            f"{later.id} ({later.kind}) came after {row.run_id}: going back would undo it as well",
+            "take that one back, or deploy an earlier release; `interlock rollback skip` leaves everything as it is",
+        )
     first = rows.first_state_of(session, row)
     verify(context, session, first)
     if settings_of(session, find_run(session, row.run_id)) is None:

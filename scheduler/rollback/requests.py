@@ -20,7 +20,7 @@ from scheduler.problems import conflict, invalid
 from scheduler.rollback import consents as consents_module
 from scheduler.rollback import rows
 from scheduler.rollback.first_state import has_begun
-from scheduler.rollback.order import require_possible
+from scheduler.rollback.order import require_possible, superseded_by
 from scheduler.rollback.reservation import reserving
 from scheduler.rows import find_run, find_target, lock_target, take_back
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow
@@ -203,22 +203,6 @@ def listed(
         query = query.where(RollbackRow.reserved.is_(True))
     with context.database.read() as session:
         return [rows.summary(row) for row in session.scalars(query)]
-
-
-def superseded_by(session: Session, deployment: RunRow) -> RunRow | None:
-    """The run that deployed or destroyed something since; None: the deployment is the target's last."""
-    query = (
-        select(RunRow)
-        .where(
-            RunRow.target == deployment.target,
-            RunRow.epoch > deployment.epoch,
-            RunRow.kind.in_((RunKind.APPLY, RunKind.DESTROY)),
-            has_begun(),
-        )
-        .order_by(RunRow.epoch.desc())
-        .limit(1)
-    )
-    return session.scalars(query).one_or_none()
 
 
 def _deployment(session: Session, target: str, run_id: str | None) -> RunRow:

@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 from scheduler import notifications
 from scheduler.context import SchedulerContext
 from scheduler.drift import giving_way
+from scheduler.pending import pending_run
 from scheduler.problems import not_found
 from scheduler.rollback.first_state import first_of
-from scheduler.rows import find_run, new_run_id, told_of
+from scheduler.rows import find_run, told_of
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow, TargetRow
-from shared.models import MAX_REASON, Priority, RunKind, RunStatus
+from shared.models import MAX_REASON, RunKind
+from shared.rollback.believing import believed
 from shared.rollback.records import MAX_WHY, FirstState, RollbackResult, RollbackVerdict, StateComparison
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import Rollback, RollbackStatus, RollbackSummary, TargetRollback
@@ -92,20 +94,16 @@ def queued(context: SchedulerContext, session: Session, row: RollbackRow, *, aft
     """
     deployment = find_run(session, row.run_id)
     row.attempts += 1
-    run = RunRow(
-        id=new_run_id(),
+    run = pending_run(
+        context,
+        RunKind.ROLLBACK,
         target=row.target,
         region=deployment.region,
-        kind=RunKind.ROLLBACK,
-        status=RunStatus.PENDING,
         actor=row.actor or deployment.actor,
-        argv=[],
         release_digest=deployment.release_digest,
         reason=f"takes {row.run_id} back: {row.reason}"[:MAX_REASON],
         attempt=row.attempts,
         retry_of=after.id if after is not None else None,
-        priority=Priority.ROLLBACK.rank,
-        created_at=context.clock.wall(),
     )
     session.add(run)
     session.flush()
@@ -152,22 +150,27 @@ def standing(row: RollbackRow) -> TargetRollback:
     )
 
 
+def result_of(row: RollbackRow) -> RollbackResult | None:
+    """What came of it as far as it is to be believed; None: nobody has said yet."""
+    if row.result is None:
+        return None
+    comparison = None if row.comparison is None else StateComparison.model_validate(row.comparison)
+    return believed(RollbackResult.model_validate(row.result), comparison)
+
+
 def record(session: Session, row: RollbackRow) -> Rollback:
     """The rollback with all that is known of it."""
-    result = None if row.result is None else RollbackResult.model_validate(row.result)
-    if result is not None and row.comparison is not None:
-        result = result.model_copy(update={"comparison": StateComparison.model_validate(row.comparison)})
     return Rollback(
         **summary(row).model_dump(),
         release_digest=find_run(session, row.run_id).release_digest,
         first=first_state_of(session, row),
         verdict=None if row.verdict is None else RollbackVerdict.model_validate(row.verdict),
-        result=result,
+        result=result_of(row),
     )
 
 
 def _tell(context: SchedulerContext, session: Session, row: RollbackRow, run: RunRow, *, key: str) -> None:
-    result = None if row.result is None else RollbackResult.model_validate(row.result)
+    result = result_of(row)
     over_now = row.finished_at is not None
     notifications.record(
         session,

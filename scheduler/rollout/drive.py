@@ -15,11 +15,12 @@ from dataclasses import replace
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from scheduler import notifications, plans, runs, turns
+from scheduler import notifications, plans, runs
 from scheduler.context import SchedulerContext
 from scheduler.dispatch import publish
 from scheduler.drift import giving_way
 from scheduler.notifications.approvals import approvals_wanted
+from scheduler.pending import pending_run
 from scheduler.problems import conflict, not_found
 from scheduler.rollout import rollbacks
 from scheduler.rollout.advance import Advanced, Start, advance, plan_marks, plans_done_with
@@ -236,21 +237,16 @@ def _lock_targets(session: Session, before: Rollout, advanced: Advanced, more: s
 
 def _queued(context: SchedulerContext, session: Session, rollout: Rollout, start: Start) -> RunRow:
     target = rollout.target(start.target)
-    return RunRow(
+    return pending_run(
+        context,
+        start.kind,
         id=start.run_id,
         target=start.target,
         region=session.scalars(select(TargetRow.region).where(TargetRow.id == start.target)).one(),
-        kind=start.kind,
-        status=RunStatus.PENDING,
         actor=(target.confirmed_by if target else "") or rollout.actor,
-        argv=[],
         release_digest=rollout.release_digest,
-        reason="",
-        attempt=1,
-        priority=turns.rank_of(start.kind),
         rollout_id=rollout.id,
         plan_run_id=start.plan_run_id,
-        created_at=context.clock.wall(),
     )
 
 

@@ -1,11 +1,12 @@
 """What a cut leaves in the cloud, and how it is found again. Rules only: no I/O.
 
-- `table`, `rules`   which call makes which resource, and what its import takes
+- `table`, `rules`   which call makes which resource, and what its import takes; `older_rules` for security group rules
 - `calls`            which journaled calls may have left something
 - `views`            what a plan would make, what a state holds, what the cloud has
 - `reconciling`      what becomes of each create: settled, an import, or listed
 - `imports`          import blocks
-- `questions`        what is asked of the cloud where the journal does not know enough
+- `questions`        what is asked of the cloud where the journal does not know enough: `described` things that only an id
+                     tells apart, by `lookups` those with a name; `answers` reads what came back
 - `references`       which planned resource refers to which
 - `provenance`       whether what has a name is the run's own
 - `orphans`          the report about one run

@@ -14,6 +14,7 @@
     making          a plan of the first configuration -> the items of a rollback plan
     bounds          what of that plan may be carried out
     comparison      two state documents -> what differs, attribute by attribute, without secrets
+    believing       what a worker's result is worth beside that
     standing        where rollbacks stand, as the API returns them
 
 A rollback plans the first configuration against the current state. It never restores a state: an old state with an old

@@ -145,6 +145,9 @@ class RollbackOrder(_Record):
     first: FirstState = Field(description="where to go back to")
     undoes: RunId = Field(description="the deployment to take back: the run itself, or the one that it follows")
     release_digest: Digest = Field(description="the release which that deployment applies")
+    tries: tuple[RunId, ...] = Field(
+        default=(), max_length=1000, description="unfinished tries before it: what they made was not there before"
+    )
     rollback_only: bool = Field(
         default=False, description="a ROLLBACK run: nothing is deployed, the deployment is taken back at once"
     )

@@ -20,8 +20,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 MAX_BODY_BYTES: Final = 1024**2
-#: Clouds' own addresses beside the link-local ones: AWS over IPv6, Azure, Alibaba, Oracle.
-_METADATA: Final = frozenset({"fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192"})
+#: Clouds' own addresses beside the link-local ones: AWS and Google over IPv6, Azure, Alibaba, Oracle.
+_METADATA: Final = frozenset({"fd00:ec2::254", "fd20:ce::254", "168.63.129.16", "100.100.100.200", "192.0.0.192"})
+_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 type Resolver = Callable[[str, int], Sequence[str]]
 
@@ -85,7 +87,13 @@ def _fetch(connection: _Connection, method: str, path: str) -> Answer:
     try:
         connection.request(method, path, headers={"User-Agent": "interlock", "Accept": "*/*", "Connection": "close"})
         answer = connection.getresponse()
-        return Answer(status=answer.status, body=answer.read(MAX_BODY_BYTES))
+        body = answer.read(MAX_BODY_BYTES)
+        # Where reading was ended, or the peer hung up, http.client hands out what had come by then as if it were all.
+        if connection.aborted:
+            raise TimeoutError
+        if len(body) < MAX_BODY_BYTES and answer.length:
+            raise http.client.IncompleteRead(body, answer.length)
+        return Answer(status=answer.status, body=body)
     except (OSError, http.client.HTTPException, ValueError) as error:
         if connection.aborted:
             raise NotAsked(f"no answer within {connection.limit_s:g} s") from error
@@ -140,12 +148,22 @@ def _matches(pattern: str, host: str) -> bool:
     return bool(host) and (host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])))
 
 
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Where packets to it end: an IPv4 address in it, mapped or compatible (RFC 4291), 6to4 (3056), NAT64 (6052)."""
+    if ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    if ip.sixtofour is not None:
+        return ip.sixtofour
+    compatible = ip in _COMPATIBLE and int(ip) > 1  # not :: and not ::1
+    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if compatible or ip in _NAT64 else ip
+
+
 def _forbidden(address: str, hosts: Sequence[str]) -> str | None:
     """Why an address is not dialled; None: it is."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    if str(ip) in hosts:
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = _inner(ip)
+    if str(ip) in hosts or address in hosts:
         return None
     if str(ip) in _METADATA or ip.is_link_local:
         return "where clouds have their metadata services"

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 from xml.etree import ElementTree
 
+from shared.errors import ConfigurationError
 from shared.rollback.settings import CloudwatchCheck
 from worker import signed_call
 from worker.checks.evaluation import Evaluation, Grade
@@ -106,21 +107,27 @@ def evaluate(
         call = call_for(check, region)
     except ValueError as error:
         return Evaluation(grade=Grade.ERROR, detail=str(error))
-    directory.write(_CALLS_FILE, json.dumps([call]))
     script = SIGNED_CALL if confined else signed_call.__file__
     work = WORK if confined else str(directory.work)
     capture = directory.captures / "alarms.json"
     argv = [python_runtime().executable, "-I", "-S", "-B", script, f"{work}/{_CALLS_FILE}"]
-    code = commands.run_within(argv, limit_ms=check.timeout_s * 1000, enough=enough, capture=capture)
-    directory.discard(_CALLS_FILE)
+    try:
+        directory.write(_CALLS_FILE, json.dumps([call]))
+        code = commands.run_within(argv, limit_ms=check.timeout_s * 1000, enough=enough, capture=capture)
+        directory.discard(_CALLS_FILE)
+    except (ConfigurationError, OSError) as error:
+        return Evaluation(grade=Grade.ERROR, detail=f"the question cannot be asked: {error}")
     if code is None:
         return None if enough() else Evaluation(grade=Grade.ERROR, detail=f"no answer within {check.timeout_s} s")
+    if code != 0:
+        return Evaluation(grade=Grade.ERROR, detail=f"the question ended with exit code {code}")
     try:
         with capture.open("rb") as file:
             (answer,) = json.loads(file.read(MAX_ANSWER_BYTES))
         return decide(check, int(answer["status"]), str(answer["body"]))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        return Evaluation(grade=Grade.ERROR, detail=f"the question ended with exit code {code}: {error}")
+    except (OSError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
+        # It was printed in the sandbox, where others may have a hand in it.
+        return Evaluation(grade=Grade.ERROR, detail=f"the question printed no answer: {type(error).__name__}: {error}")
 
 
 def _states(body: str) -> dict[str, str]:

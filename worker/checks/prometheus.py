@@ -32,7 +32,7 @@ def decide(check: PrometheusCheck, answer: Answer) -> Evaluation:
         return Evaluation(grade=Grade.ERROR, detail=f"status {answer.status}: {why or 'no result'}")
     try:
         values = _values(document["data"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         return Evaluation(grade=Grade.ERROR, detail=f"its result is no scalar and no vector ({type(error).__name__})")
     known = [value for value in values if not math.isnan(value)]
     if bad := [value for value in known if check.bad(value)]:
@@ -58,11 +58,15 @@ def evaluate(check: PrometheusCheck, *, hosts: Sequence[str]) -> Evaluation:
 
 def _values(data: dict[str, Any]) -> list[float]:
     """Of a scalar or a vector; a time and a value each."""
+    result = data["result"]
+    if not isinstance(result, list):
+        # An empty text or object is no series either, but it is no vector without series.
+        raise TypeError(type(result).__name__)
     match data["resultType"]:
         case "scalar":
-            return [float(data["result"][1])]
+            return [float(result[1])]
         case "vector":
-            return [float(sample["value"][1]) for sample in data["result"]]
+            return [float(sample["value"][1]) for sample in result]
     raise ValueError(data["resultType"])
 
 

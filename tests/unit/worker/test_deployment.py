@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.clock import ManualClock
-from shared.errors import LeaseRefused, PeerError
+from shared.errors import ApiError, LeaseRefused, PeerError, Unavailable
 from shared.models import Assignment, RunKind, RunStatus
 from shared.release_manifest import canonical
 from shared.release_pack import pack
@@ -97,7 +97,9 @@ class World:
 
     def refresh(self) -> SimpleNamespace:
         self.refreshed.append(self.api.told[-1][0])
-        return SimpleNamespace(mode=self.modes.get(self.refreshed[-1], "entries"))
+        # As the scheduler says it: while a rollback has no accepted plan, its run may only read.
+        otherwise = "reads" if self.refreshed[-1] == "rolling_back" and not self.api.plans else "entries"
+        return SimpleNamespace(mode=self.modes.get(self.refreshed[-1], otherwise))
 
     def order(self, **settings: Any) -> RollbackOrder:
         return order(first=self.api.manifest.digest, settings=RollbackSettings(**settings))
@@ -349,7 +351,57 @@ def test_a_first_release_of_other_bytes_is_not_laid_out(world: World) -> None:
     assert (world.directory.work / "main.tf").exists()
 
 
-def test_nothing_is_watched_while_the_proxy_would_sign_changes(world: World) -> None:
-    world.modes["baking"] = "entries"
+@pytest.mark.parametrize("mode", ["entries", "unbounded", "unknown", "", "READS"])
+def test_nothing_is_watched_while_the_proxy_would_sign_changes(world: World, mode: str) -> None:
+    world.modes["baking"] = mode
     with pytest.raises(LeaseRefused, match="not to reads"):
         world.carry_out(world.order(checks=(command("smoke"),)))
+    assert "check smoke" not in world.commands.lines
+
+
+@pytest.mark.parametrize("mode", ["entries", "unbounded", ""])
+def test_no_rollback_is_planned_while_the_proxy_would_sign_changes(world: World, mode: str) -> None:
+    world.commands.codes["apply"] = [1]
+    world.modes["rolling_back"] = mode
+    with pytest.raises(LeaseRefused, match="a rollback is to be planned"):
+        world.carry_out(world.order())
+    assert world.commands.steps.count("plan") == 1, "the deployment's own"
+    assert (world.states, world.api.plans) == ([], [])
+
+
+def test_while_the_proxy_cannot_ask_a_rollback_is_planned_and_not_applied(world: World) -> None:
+    world.commands.codes["apply"] = [1]
+    world.modes["rolling_back"] = "unknown"
+    with pytest.raises(LeaseRefused, match="instead of what its rollback may do"):
+        world.carry_out(world.order())
+    assert (len(world.api.plans), world.commands.steps.count("apply")) == (1, 1)
+
+
+@pytest.mark.parametrize("step", ["baking", "rolling_back"])
+def test_a_proxy_that_does_not_answer_ends_the_run_before_anything_else_is_done(world: World, step: str) -> None:
+    real = world.refresh
+
+    def silent() -> SimpleNamespace:
+        if world.api.told[-1][0] == step:
+            raise Unavailable("the proxy did not answer", hint="h")
+        return real()
+
+    world.refresh = silent  # type: ignore[method-assign]  # the proxy's part
+    world.commands.codes["check"] = [3]
+    with pytest.raises(Unavailable):
+        world.carry_out(world.order(checks=(command("smoke"),)))
+    assert world.commands.steps.count("apply") == 1
+    assert world.states == []
+
+
+def test_a_bake_that_the_scheduler_does_not_hear_of_is_not_begun(world: World) -> None:
+    def refuse(run_id: str, *, holder: str, status: RunStatus, **why: Any) -> None:
+        if status is RunStatus.BAKING:
+            raise ApiError("no", status=409, code="illegal_transition")
+        world.api.told.append((str(status), why.get("trigger")))
+
+    world.api.progress = refuse  # type: ignore[method-assign]  # the scheduler's part
+    with pytest.raises(ApiError):
+        world.carry_out(world.order(bake_s=60, checks=(command("smoke"),)))
+    assert "check smoke" not in world.commands.lines
+    assert "baking" not in world.refreshed

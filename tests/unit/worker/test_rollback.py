@@ -8,8 +8,17 @@ import pytest
 
 from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError, Unavailable
 from shared.models import RunStatus
-from shared.rollback.records import Imported, Moved, Rearrangement, ResidueKind, RollbackResult, RollbackState
+from shared.rollback.records import (
+    Imported,
+    Moved,
+    Rearrangement,
+    ResidueKind,
+    RollbackResult,
+    RollbackState,
+    RollbackVerdict,
+)
 from shared.rollback.settings import Trigger
+from tests.unit.shared.rollback.support import item
 from tests.unit.shared.safety.support import change, document
 from tests.unit.worker.rollbacks import EMPTY, FIRST, World, left, state
 from tests.unit.worker.support import record
@@ -62,7 +71,8 @@ def test_where_nothing_was_before_everything_of_the_present_configuration_goes(t
     world = World(tmp_path, left("a"), EMPTY, first=None)
     assert world.carry_out().state is RollbackState.ROLLED_BACK
     assert world.laid_out == []
-    assert all("-destroy" in line for line in world.commands.lines if line.startswith("plan"))
+    plans = [line for line in world.commands.lines if line.startswith("plan")]
+    assert ["-destroy" in line for line in plans] == [True, True]
 
 
 @pytest.mark.parametrize("first", [None, FIRST])
@@ -228,6 +238,44 @@ def test_a_lost_lease_is_no_result(tmp_path: Path) -> None:
     with pytest.raises(ApiError):
         world.carry_out()
     assert world.api.results == []
+
+
+SAYS_NOTHING = RollbackVerdict()
+SAYS_LESS = RollbackVerdict(allowed=(item("delete", "aws_x.a", "id-a"),))
+SAYS_MORE = RollbackVerdict(
+    allowed=(item("delete", "aws_x.a", "id-a"), item("delete", "aws_x.b", "id-b"), item("delete", "aws_x.c", "id-c"))
+)
+
+
+@pytest.mark.parametrize("says", [SAYS_NOTHING, SAYS_LESS, SAYS_MORE], ids=["nothing", "less", "more"])
+def test_an_answer_that_is_not_about_its_plan_lets_nothing_be_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: RollbackVerdict
+) -> None:
+    world = World(tmp_path, left("a", "b"), EMPTY)
+    monkeypatch.setattr(world.api, "deliver_rollback_plan", lambda *_, **__: says)
+    with pytest.raises(PeerError, match="is not about the rollback's plan"):
+        world.carry_out()
+    assert "apply" not in world.commands.steps
+    assert world.api.results == []
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), PeerError("something writes", hint="")])
+def test_without_an_answer_to_its_plan_nothing_is_applied(tmp_path: Path, error: Exception) -> None:
+    world = World(tmp_path, left("a"), EMPTY)
+    world.api.error = error
+    with pytest.raises(type(error)):
+        world.carry_out()
+    assert "apply" not in world.commands.steps
+    assert world.api.results == []
+
+
+@pytest.mark.parametrize("mode", ["reads", "unbounded", "unknown", ""])
+def test_where_the_proxy_holds_the_run_to_anything_else_nothing_is_applied(tmp_path: Path, mode: str) -> None:
+    world = World(tmp_path, left("a"), EMPTY)
+    world.mode = mode
+    with pytest.raises(LeaseRefused, match="instead of what its rollback may do"):
+        world.carry_out()
+    assert "apply" not in world.commands.steps
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), PeerError("something writes", hint="")])

@@ -12,6 +12,7 @@ import pytest
 from shared.errors import ApiError, ConfigurationError, LeaseRefused
 from shared.models import RunKind, RunStatus
 from shared.recovery.orphans import PlannedResources
+from shared.rollback.records import Imported, Rearrangement
 from shared.safety.entries import SafetyPlan
 from shared.safety.records import SafetyRecord
 from shared.safety.verdict import Decision, Verdict
@@ -19,7 +20,7 @@ from tests.unit.shared.safety.support import change, document, entry
 from tests.unit.worker.provisioners.test_terraform import Commands, terraform
 from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment
 from worker.provisioners.outcome import Outcome
-from worker.safety_gate import SafetyGate
+from worker.safety_gate import SafetyGate, without_imports
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -174,3 +175,9 @@ def test_what_is_not_applied_tells_nothing_of_the_sort(tmp_path: Path) -> None:
     asked = Asked(tmp_path, Decision.HELD, entries=(entry("delete", "a.b"),))
     asked.ask()
     assert asked.api.planned == []
+
+
+def test_what_an_earlier_try_made_is_no_import_of_something_that_was_there_before() -> None:
+    taken = tuple(Imported(address=f"a_t.{name}", type="a_t", id=name) for name in ("mine", "theirs"))
+    kept = without_imports(Rearrangement(imported=taken), {"a_t.mine"})
+    assert [one.address for one in kept.imported] == ["a_t.theirs"]

@@ -43,7 +43,7 @@ def test_its_numbers_are_those_of_the_code() -> None:
         (transitions.MAX_SETTLE_S / 3600, "six hours at most"),
         (transitions.CALM_S / 86_400, "without a quiet day in between"),
         (telling.INTERVAL_S / 900, "waits for a quarter of an hour"),
-        (outcome.MAX_REMEDIES + 1, "drifts for the fourth time"),
+        (outcome.MAX_REMEDIES + 1, "From the fourth change on"),
         (intake.KEPT, "The five newest reports"),
     ):
         assert words in TEXT, (number, words)

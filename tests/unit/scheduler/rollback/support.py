@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from scheduler import releases, runs, safety_plans, terraform_state
 from scheduler.rollback import at_work, requests
+from scheduler.state_versions import current_version, stored_version
 from scheduler.tables import RollbackRow
 from scheduler.terraform_state import StateCaller
 from shared.models import Assignment, Run, RunKind, RunStatus
@@ -145,8 +146,33 @@ def item(operation: str, address: str, id_: str | None = None) -> RollbackPlanIt
     return RollbackPlanItem(address=address, type=type_, operation=Operation(operation), id=id_ or f"id-of-{name}")
 
 
-def says(world: World, run: Assignment, state: RollbackState = RollbackState.ROLLED_BACK, **fields: Any) -> Rollback:
-    """Its holder says what came of the rollback."""
+def write_back(world: World, run: Assignment) -> None:
+    """Store the objects of its first state once more, as Terraform does at the end of a rollback."""
+    with world.context.database.read() as session:
+        row = at_work.rows.carried_out_by(session, run.run.id)
+        assert row is not None
+        first = at_work.rows.first_state_of(session, row)
+        was = None if first.state is None else stored_version(world.context, session, first.state.id)
+        now = current_version(world.context, session, run.run.target)
+    if now is not None:
+        body = json.loads(now.body if was is None else was.body)
+        body["resources"] = [] if was is None else body["resources"]
+        same = body["resources"] == json.loads(now.body)["resources"]
+        if not same:
+            write(world, run, json.dumps(body | {"serial": now.identity.serial + 1}).encode())
+
+
+def says(
+    world: World,
+    run: Assignment,
+    state: RollbackState = RollbackState.ROLLED_BACK,
+    *,
+    restored: bool = True,
+    **fields: Any,
+) -> Rollback:
+    """Its holder says what came of the rollback; where it claims to be whole the state is that of before."""
+    if restored and state in (RollbackState.ROLLED_BACK, RollbackState.NOT_NEEDED):
+        write_back(world, run)
     result = RollbackResult(state=state, trigger=Trigger.HEALTH, **fields)
     return at_work.deliver_result(world.context, run.run.id, holder=run.holder, result=result)
 

@@ -257,3 +257,21 @@ def test_a_way_back_that_is_gone_by_the_time_of_the_claim_is_told_and_nothing_ru
     back = of(world, run)
     assert (back.status, back.reserved) == (RollbackStatus.FAILED, True)
     assert "nothing was executed" in back.reason
+
+
+def test_a_run_that_claims_to_be_back_while_the_state_says_otherwise_is_not_and_its_target_is_kept(
+    world: World,
+) -> None:
+    """A provider that says of everything that it is gone makes an empty plan."""
+    deployed(world, "one", QUEUE, serial=1)
+    run = begun(world, release(world, "two"))
+    write(world, run, objects(2, QUEUE, TOPIC))
+    taking_back(world, run)
+    says(world, run, RollbackState.NOT_NEEDED, restored=False)
+    ended = finish(world, run, RunStatus.ROLLED_BACK)
+    assert ended.status is RunStatus.ERRORED
+    assert "the stored state says otherwise" in ended.reason
+    back = of(world, run)
+    assert (back.status, back.reserved) == (RollbackStatus.PARTIAL, True)
+    assert back.result is not None
+    assert [one.address for one in back.result.residue] == [TOPIC]

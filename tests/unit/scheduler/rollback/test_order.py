@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scheduler import runs
-from scheduler.rollback import order
+from scheduler.rollback import order, rows
+from scheduler.rows import find_run
+from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
 from shared.rollback.records import Imported, Moved, Rearrangement
-from shared.rollback.settings import RollbackSettings
+from shared.rollback.settings import RollbackSettings, Trigger
 from shared.safety.rules import SafetyRules
 from tests.unit.scheduler.rollback.support import (
     QUEUE,
@@ -101,3 +105,28 @@ def test_only_what_a_plan_makes_or_ends_counts_as_made_or_ended(world: World) ->
     run = begun(world, release(world, "two", rollback=RollbackSettings()), does=does)
     with world.context.database.read() as session:
         assert order.made_or_ended(session, order.tries_of(session, run.run.id)) == {TOPIC}
+
+
+def test_a_deployment_that_another_came_after_is_not_taken_back_though_somebody_asked_earlier(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    two = begun(world, release(world, "two"))
+    finish(world, two)
+    later = begun(world, release(world, "three", rollback=None))
+    finish(world, later)
+    with world.context.database.write() as session:
+        row = rows.opened(world.context, session, find_run(session, two.run.id), Trigger.PHASES_DONE, "a later phase")
+        with pytest.raises(ApiError, match=f"{later.run.id} .apply. came after") as refused:
+            order.require_possible(world.context, session, row)
+    assert refused.value.code == "superseded"
+
+
+def test_a_second_try_is_told_whose_work_it_goes_on_with(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    cut = begun(world, release(world, "two"))
+    assert cut.rollback is not None
+    assert cut.rollback.tries == ()
+    runs.cancel(world.context, cut.run.id)
+    finish(world, cut, RunStatus.CANCELED)
+    again = claimed(world, release(world, "two"))
+    assert again.rollback is not None
+    assert again.rollback.tries == (cut.run.id,)

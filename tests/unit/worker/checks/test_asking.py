@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
+from tests.receivers import Authority
 from tests.unit.worker.checks.support import read_head, saying, serving
 from worker.checks.asking import MAX_BODY_BYTES, NotAsked, ask
 
@@ -65,6 +67,11 @@ def test_without_a_list_nobody_is_asked() -> None:
         "fe80::1%eth0",
         "::ffff:169.254.169.254",
         "fd00:ec2::254",
+        "fd20:ce::254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "::169.254.169.254",
+        "::127.0.0.1",
         "168.63.129.16",
         "127.0.0.1",
         "::1",
@@ -96,8 +103,43 @@ def test_a_server_that_says_a_byte_now_and_then_is_given_up_in_time() -> None:
         ending.set()
 
 
+@pytest.mark.parametrize("said", [b"", b"Content-Length: 9\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_server_that_hangs_after_a_good_status_has_not_answered(said: bytes) -> None:
+    ending = threading.Event()
+
+    def hang(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + said + b"\r\n5\r\nh")
+        ending.wait(60)
+
+    with serving(hang) as port:
+        with pytest.raises(NotAsked, match=r"no answer within 0\.3 s"):
+            ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=0.3)
+        ending.set()
+
+
+@pytest.mark.parametrize("body", [b"", b"half of"])
+def test_an_answer_that_is_shorter_than_it_says_is_none(body: bytes) -> None:
+    with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + body)) as port:
+        with pytest.raises(NotAsked, match="IncompleteRead"):
+            ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=30)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer_may_have_no_body(method: str) -> None:
+    length = b"9" if method == "HEAD" else b"0"
+    with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n")) as port:
+        found = ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=30, method=method)
+    assert (found.status, found.body) == (200, b"")
+
+
+def test_nothing_said_at_all_is_no_answer() -> None:
+    with serving(saying(b"")) as port, pytest.raises(NotAsked, match="RemoteDisconnected"):
+        ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=30)
+
+
 def test_a_server_that_says_nothing_at_all_is_given_up_in_time() -> None:
-    with serving(lambda _: None) as port, pytest.raises(NotAsked):
+    with serving(lambda _: None) as port, pytest.raises(NotAsked, match=r"no answer within 0\.3 s|timed out"):
         ask(f"https://{HERE}:{port}/", hosts=[HERE], limit_s=0.3)
 
 
@@ -126,6 +168,31 @@ def test_what_is_no_http_is_no_answer() -> None:
         ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=5)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_no_answer() -> None:
-    with serving(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as port, pytest.raises(NotAsked):
-        ask(f"https://{HERE}:{port}/", hosts=[HERE], limit_s=5)
+@pytest.mark.parametrize(
+    ("names", "known", "problem"),
+    [
+        (("service.internal",), False, "CERTIFICATE_VERIFY_FAILED"),
+        (("other.internal",), True, "Hostname mismatch"),
+        (("service.internal",), True, None),
+    ],
+    ids=["nobody vouches for it", "it is another's", "it is good"],
+)
+def test_a_certificate_has_to_be_the_hosts_own_and_vouched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], known: bool, problem: str | None
+) -> None:
+    authority = Authority(tmp_path, *names)
+    if known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+
+    def answer(connection: socket.socket) -> None:
+        with authority.server_context.wrap_socket(connection.dup(), server_side=True) as tls:
+            read_head(tls)
+            tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(answer) as port:
+        url, hosts = f"https://service.internal:{port}/", ["service.internal", HERE]
+        if problem is None:
+            assert ask(url, hosts=hosts, limit_s=30, resolver=addressed(HERE)).status == 200
+        else:
+            with pytest.raises(NotAsked, match=problem):
+                ask(url, hosts=hosts, limit_s=30, resolver=addressed(HERE))

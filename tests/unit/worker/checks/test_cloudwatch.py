@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from shared.errors import ConfigurationError
 from tests.unit.worker.checks.support import cloudwatch
 from tests.unit.worker.support import RUN
 from worker.checks.cloudwatch import call_for, decide, evaluate
@@ -123,7 +124,27 @@ def test_the_answer_is_what_the_question_printed(tmp_path: Path) -> None:
     assert found.grade is Grade.GOOD
 
 
-@pytest.mark.parametrize(("says", "code"), [("", 1), ("{}", 0), ("[]", 0), ('[{"status": "x", "body": ""}]', 0)])
+GOOD = json.dumps([{"status": 200, "body": answer(a="OK")}])
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [
+        ("", 1),
+        ("", 0),
+        (GOOD, 1),
+        (GOOD[: len(GOOD) // 2], 0),
+        (GOOD + GOOD, 0),
+        ("{}", 0),
+        ("[]", 0),
+        ("null", 0),
+        ('[{"status": 200}]', 0),
+        ('[{"status": 200, "body": ""}]', 0),
+        ('[{"status": "x", "body": ""}]', 0),
+        ('[{"status": Infinity, "body": ""}]', 0),
+        ("[" * 100_000, 0),
+    ],
+)
 def test_a_question_that_printed_something_else_is_an_error(tmp_path: Path, says: str, code: int) -> None:
     found = asked(tmp_path, says, code)
     assert found is not None
@@ -135,3 +156,42 @@ def test_one_without_an_answer_in_time_is_an_error_and_one_that_is_not_needed_is
     assert late is not None
     assert late.detail == "no answer within 10 s"
     assert asked(tmp_path, "", None, enough=True) is None
+
+
+@pytest.mark.parametrize("failure", [ConfigurationError("cannot be started", hint="h"), OSError("no space left")])
+def test_a_question_that_cannot_be_asked_is_an_error_and_ends_no_bake(tmp_path: Path, failure: Exception) -> None:
+    class Broken(Commands):
+        def run_within(self, argv: Sequence[str], **_: object) -> int | None:  # type: ignore[override]  # it raises
+            raise failure
+
+    directory = RunDirectory(tmp_path, RUN)
+    directory.create()
+    found = evaluate(
+        cloudwatch("a"),
+        region="eu-west-1",
+        commands=Broken(directory, ""),
+        directory=directory,
+        confined=False,
+        enough=lambda: False,
+    )
+    assert found is not None
+    assert found.grade is Grade.ERROR
+    assert str(failure) in found.detail
+
+
+def test_what_stands_in_the_place_of_the_question_is_an_error_and_ends_no_bake(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path, RUN)
+    directory.create()
+    (directory.work / ".interlock_alarms.json").mkdir()
+    commands = Commands(directory, GOOD)
+    found = evaluate(
+        cloudwatch("a"),
+        region="eu-west-1",
+        commands=commands,
+        directory=directory,
+        confined=False,
+        enough=lambda: False,
+    )
+    assert found is not None
+    assert found.grade is Grade.ERROR
+    assert commands.asked == []

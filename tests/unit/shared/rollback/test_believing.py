@@ -1,0 +1,56 @@
+"""What a rollback's result is worth beside the two states."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.rollback.believing import believed
+from shared.rollback.records import (
+    Presence,
+    ResidueKind,
+    ResourceDifference,
+    RollbackResult,
+    RollbackState,
+    StateComparison,
+)
+from shared.rollback.settings import Trigger
+
+WHOLE = [RollbackState.ROLLED_BACK, RollbackState.NOT_NEEDED]
+
+
+def result(state: RollbackState) -> RollbackResult:
+    return RollbackResult(state=state, trigger=Trigger.HEALTH)
+
+
+def compared(*differences: tuple[str, Presence]) -> StateComparison:
+    resources = tuple(ResourceDifference(address=address, type="a_t", presence=one) for address, one in differences)
+    return StateComparison(same_lineage=True, resources=resources, compared=9)
+
+
+@pytest.mark.parametrize("state", WHOLE)
+@pytest.mark.parametrize(
+    ("presence", "kind"), [(Presence.ONLY_FINAL, ResidueKind.LEFT), (Presence.ONLY_FIRST, ResidueKind.MISSING)]
+)
+def test_whoever_claims_to_be_whole_while_the_states_differ_is_partial_and_names_it(
+    state: RollbackState, presence: Presence, kind: ResidueKind
+) -> None:
+    found = believed(result(state), compared(("a_t.one", presence)))
+    assert found.state is RollbackState.PARTIAL
+    assert [(one.kind, one.address) for one in found.residue] == [(kind, "a_t.one")]
+
+
+@pytest.mark.parametrize("state", WHOLE)
+def test_attributes_that_differ_and_what_a_replacement_left_change_nothing(state: RollbackState) -> None:
+    differing = compared(("a_t.one", Presence.BOTH), ("a_t.two (deposed 0a1b2c3d)", Presence.ONLY_FIRST))
+    found = believed(result(state), differing)
+    assert (found.state, found.residue, found.comparison) == (state, (), differing)
+
+
+@pytest.mark.parametrize("state", [RollbackState.PARTIAL, RollbackState.FAILED])
+def test_who_claims_less_is_believed(state: RollbackState) -> None:
+    assert believed(result(state), compared(("a_t.one", Presence.ONLY_FINAL))).state is state
+
+
+@pytest.mark.parametrize("state", list(RollbackState))
+def test_without_a_comparison_it_stands_alone(state: RollbackState) -> None:
+    assert believed(result(state), None) == result(state)
