@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.13 and make, nothing else. Everything lands in .venv and build/.
 .DELETE_ON_ERROR:
-.PHONY: help demo shop test check lint types imports mirrors integration corpus soak model bench chaos requirements clean
+.PHONY: help demo shop test check lint types imports mirrors integration corpus soak model bench chaos rollback-faults requirements clean
 
 VENV := .venv
 PY := $(VENV)/bin/python

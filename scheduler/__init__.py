@@ -17,6 +17,7 @@ Map, from the bottom up:
     journal, recovery               every signed call, and what a cut left behind
     orphans, orphan_requests        reports of what no state holds, and runs that take it over
     terraform_state, quarantine     Terraform's HTTP backend, fenced by epoch, lease, serial and lineage
+    state_versions, state_documents what it keeps, and what a state says about itself
     publisher, dispatch, celery_app wake-up hints on the broker, and when they are sent again
     rollback/                       first states, deployments that are taken back, targets kept for that
     rollout/                        a release through its phases: a pure core, and the transaction that drives it

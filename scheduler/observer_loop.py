@@ -325,7 +325,7 @@ class ObserverLoop:
     # Failures
 
     def _guarded[T](self, target: str, work: Callable[[], T], otherwise: T) -> T:
-        """Do one target's part; its failure must not starve the others'. `Unavailable` concerns them all."""
+        """Do one target's part; its failure, whatever it is, must not starve the others'. The next pass tries again."""
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - a row that the database refuses is one target's trouble as well

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import Session, aliased
 
 from scheduler.context import SchedulerContext
 from scheduler.database import insert_into
 from scheduler.dispatch import publish
+from scheduler.drift import giving_way
 from scheduler.orphans import LOOKED_AT, examine, look
 from scheduler.pending import pending_run
 from scheduler.problems import conflict, not_found
-from scheduler.recovery import taking_over
+from scheduler.recovery import TAKING_OVER, taking_over
 from scheduler.releases import get_manifest
 from scheduler.rollback.reservation import reserving
 from scheduler.rows import find_run, lock_run, require_holder, run_record
-from scheduler.tables import OrphanReportRow, PlannedResourcesRow, RunRow, TargetRow
+from scheduler.tables import (
+    UNFINISHED_STATUSES,
+    OrphanReportRow,
+    PlannedResourcesRow,
+    RollbackRow,
+    RunRow,
+    TargetRow,
+)
 from shared.errors import ApiError
 from shared.log import log_event
 from shared.models import Run, RunKind, RunStatus
@@ -74,7 +82,7 @@ def get(context: SchedulerContext, run_id: str) -> OrphanReport:
         row = session.get(OrphanReportRow, run_id)
         if row is not None:
             return OrphanReport.model_validate(row.document)
-        return examine(context, session, run, session.get_one(TargetRow, run.target), None)
+        return examine(context, session, run, session.get_one(TargetRow, run.target))
 
 
 def recover(context: SchedulerContext, run_id: str, *, actor: str) -> Run:
@@ -84,7 +92,8 @@ def recover(context: SchedulerContext, run_id: str, *, actor: str) -> Run:
     """
     with context.database.read() as session:
         run = find_run(session, run_id)
-        if run.status not in LOOKED_AT or run.epoch is None:
+        reported = session.get(OrphanReportRow, run_id) is not None
+        if (run.status not in LOOKED_AT and not reported) or run.epoch is None:
             code = "nothing_to_recover" if RunStatus(run.status).terminal else "not_over"
             raise conflict(code, f"run {run_id} is {run.status}", "`interlock recover RUN` is for one that was cut")
     report = look(context, run_id)
@@ -107,28 +116,67 @@ def apply_rules(context: SchedulerContext) -> int:
     Not while somebody else will: a follow-up, a rollback, or whoever has the target. Returns how many were queued.
     """
     with context.database.read() as session:
-        waiting = select(OrphanReportRow.run_id).where(OrphanReportRow.open.is_(True))
-        run_ids = list(session.scalars(waiting.order_by(OrphanReportRow.looked_at.desc()).limit(_MAX_APPLIED)))
-    queued = []
+        run_ids = list(session.scalars(_waiting()))
+    queued = 0
     for run_id in run_ids:
-        with context.database.write() as session:
-            run, _ = lock_run(context.database, session, run_id)
-            row = session.get_one(OrphanReportRow, run_id)
-            report = OrphanReport.model_validate(row.document)
-            if not row.open or report.recovery_run_id is not None or not _wants_it(session, run):
-                continue
-            started = _queue(context, session, run, actor="interlock")
-            row.document = report.model_copy(update={"recovery_run_id": started.id}).model_dump(mode="json")
-            queued.append((started.id, started.region))
-    for started_id, region in queued:
-        publish(context, started_id, region)
-    return len(queued)
+        try:
+            started = _apply_rule(context, run_id)
+        except Exception as error:  # noqa: BLE001 - the rules of the others have to be applied
+            context.metrics.tick_errors.inc()
+            log_event(log, "rule_not_applied", level=logging.ERROR, run=run_id, error=repr(error))
+            continue
+        if started is not None:
+            publish(context, started.id, started.region)
+            queued += 1
+    return queued
+
+
+def _waiting() -> Select[str]:
+    """The oldest open reports whose rule was not applied yet and can be now. Each look takes one of them out for good,
+    or somebody has the target: none stands in the way of the others.
+    """
+    other = aliased(RunRow)
+    taken = exists().where(
+        other.target == OrphanReportRow.target,
+        other.kind.in_(TAKING_OVER),
+        other.status.in_(UNFINISHED_STATUSES),
+    )
+    reserved = exists().where(RollbackRow.target == OrphanReportRow.target, RollbackRow.reserved.is_(True))
+    return (
+        select(OrphanReportRow.run_id)
+        .join(RunRow, RunRow.id == OrphanReportRow.run_id)
+        .where(
+            OrphanReportRow.open.is_(True),
+            OrphanReportRow.rule_applied.is_(False),
+            RunRow.kind != RunKind.EXEC,  # what a command made was never Terraform's
+            RunRow.release_digest.is_not(None),
+            ~taken,
+            ~reserved,
+        )
+        .order_by(RunRow.sequence)
+        .limit(_MAX_APPLIED)
+    )
+
+
+def _apply_rule(context: SchedulerContext, run_id: str) -> Run | None:
+    with context.database.write() as session:
+        run, _ = lock_run(context.database, session, run_id)
+        row = session.get_one(OrphanReportRow, run_id)
+        if not row.open or row.rule_applied:
+            return None
+        if taking_over(session, run.target) is not None or reserving(session, run.target) is not None:
+            return None
+        row.rule_applied = True  # a release never says anything else
+        report = OrphanReport.model_validate(row.document)
+        if report.recovery_run_id is not None or not _wants_it(session, run):
+            return None
+        started = _queue(context, session, run, actor="interlock")
+        row.document = report.model_copy(update={"recovery_run_id": started.id}).model_dump(mode="json")
+        return run_record(started)
 
 
 def _wants_it(session: Session, run: RunRow) -> bool:
-    if run.kind == RunKind.EXEC or run.release_digest is None or reserving(session, run.target) is not None:
-        return False  # what a command made was never Terraform's
-    if taking_over(session, run.target) is not None:
+    if run.release_digest is None:
         return False
     try:
         rules = get_manifest(session, run.release_digest).rollback
@@ -151,6 +199,7 @@ def _queue(context: SchedulerContext, session: Session, run: RunRow, *, actor: s
         release_digest=run.release_digest,
         reason=f"takes over what {run.id} left",
     )
+    giving_way.make_room(context, session, run.target, locked=True)
     session.add(row)
     session.flush()
     return row

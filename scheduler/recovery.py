@@ -6,7 +6,7 @@ for the rest. It would not do to go by the newest state version alone: a recover
 cut in its turn would hide what its predecessor left.
 """
 
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import Select, and_, exists, false, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
@@ -14,9 +14,10 @@ from scheduler.journal import journal_record
 from scheduler.problems import conflict
 from scheduler.quarantine import newest_acceptable
 from scheduler.rows import find_run, find_target, require_holder
-from scheduler.tables import ACTIVE_STATUSES, JournalRow, OrphanReportRow, QuarantineRow, RunRow
+from scheduler.tables import UNFINISHED_STATUSES, JournalRow, OrphanReportRow, QuarantineRow, RunRow
 from shared.models import JournalRecord, Recovery, RunKind, RunStatus
-from shared.recovery.calls import unsettled
+from shared.recovery.calls import unsettled, was_answered
+from shared.recovery.rules import RULES, import_id, names_of
 
 #: More than this many unsettled writes are a refusal, not a truncated list: what is left out would be ignored.
 MAX_RECORDS = 20_000
@@ -26,6 +27,8 @@ UNCLEAN = (RunStatus.LOST, RunStatus.ERRORED, RunStatus.CANCELED, RunStatus.HALT
 
 #: Kinds whose success accounts for all that was left before.
 _SETTLING = (RunKind.APPLY, RunKind.DESTROY, RunKind.RECOVER)
+#: Kinds that will take over what was left.
+TAKING_OVER = (*_SETTLING, RunKind.ROLLBACK)
 
 
 def recovery(context: SchedulerContext, target: str, *, run_id: str, holder: str) -> Recovery:
@@ -41,9 +44,11 @@ def recovery(context: SchedulerContext, target: str, *, run_id: str, holder: str
             raise conflict("lease_lost", f"run {run_id} is not the live holder of {target}")
         # Whoever takes back what it deployed itself accounts for its own calls too: an answer may have been lost.
         own = run_id if run.status == RunStatus.ROLLING_BACK else None
+        creates = _unsettled_creates(session, run, before_epoch=row.epoch, own=own)
         return Recovery(
             quarantine=newest_acceptable(context, session, target, before_epoch=row.epoch),
-            creates=tuple(_unsettled_creates(session, target, before_epoch=row.epoch, own=own)),
+            creates=tuple(creates),
+            others=_answered_alike(session, creates),
         )
 
 
@@ -69,18 +74,20 @@ def run_to_recover(session: Session, target: str, *, before_epoch: int) -> str |
     return session.scalars(query).one_or_none()
 
 
-def first_success(session: Session, target: str, *, after_epoch: int) -> RunRow | None:
-    """The run that settled whatever was left before it: the first success after that epoch."""
-    query = _successes(target).where(RunRow.epoch > after_epoch).order_by(RunRow.epoch).limit(1)
+def first_success(session: Session, run: RunRow) -> RunRow | None:
+    """The run that took over what `run` left and succeeded: the first of those after it that are told of its calls."""
+    if run.kind == RunKind.EXEC:
+        return None  # what a command made is named to who takes over, and left alone
+    query = _successes(run.target).where(RunRow.epoch > (run.epoch or 0)).order_by(RunRow.epoch).limit(1)
+    if run.status == RunStatus.APPLIED:
+        query = query.where(RunRow.kind == RunKind.RECOVER)
     return session.scalars(query).one_or_none()
 
 
-def taking_over(
-    session: Session, target: str, *, kinds: tuple[RunKind, ...] = (*_SETTLING, RunKind.ROLLBACK)
-) -> RunRow | None:
+def taking_over(session: Session, target: str, *, kinds: tuple[RunKind, ...] = TAKING_OVER) -> RunRow | None:
     """A run that waits for the target, or has it, and will take over what was left."""
     query = select(RunRow).where(
-        RunRow.target == target, RunRow.kind.in_(kinds), RunRow.status.in_((RunStatus.PENDING, *ACTIVE_STATUSES))
+        RunRow.target == target, RunRow.kind.in_(kinds), RunRow.status.in_(UNFINISHED_STATUSES)
     )
     return session.scalars(query.order_by(RunRow.sequence).limit(1)).one_or_none()
 
@@ -100,33 +107,60 @@ def _successes(target: str) -> Select[RunRow]:
     return select(RunRow).where(RunRow.target == target, well | back)
 
 
-def _unsettled_creates(session: Session, target: str, *, before_epoch: int, own: str | None) -> list[JournalRecord]:
+def _unsettled_creates(session: Session, run: RunRow, *, before_epoch: int, own: str | None) -> list[JournalRecord]:
     """Of runs before that epoch that may have left something, and of the run `own`."""
+    target = run.target
     reported_open = exists().where(OrphanReportRow.run_id == RunRow.id, OrphanReportRow.open.is_(True))
+    well = RunRow.status == RunStatus.APPLIED
+    cut = and_(
+        JournalRow.epoch > _last_success(session, target, before_epoch),
+        # A rollback that succeeded deleted what it had made, unless a report says that something is left.
+        or_(RunRow.status.in_(UNCLEAN), reported_open),
+    )
+    # What a run that ended well may have left beside what it deployed stops no other deployment.
+    beside = and_(reported_open, well) if run.kind == RunKind.RECOVER else false()
     query = (
-        select(JournalRow)
+        select(JournalRow, well)
         .join(RunRow, RunRow.id == JournalRow.run_id)
         .where(
             JournalRow.target == target,
             JournalRow.access == "write",
-            JournalRow.epoch > _last_success(session, target, before_epoch),
-            or_(
-                and_(
-                    JournalRow.epoch < before_epoch,
-                    # A rollback that succeeded deleted what it had made, unless a report says that something is left.
-                    or_(RunRow.status.in_(UNCLEAN), reported_open),
-                ),
-                RunRow.id == own,
-            ),
+            or_(and_(JournalRow.epoch < before_epoch, or_(cut, beside)), RunRow.id == own),
         )
         .order_by(JournalRow.id)
         .limit(MAX_RECORDS + 1)
     )
-    writes = [journal_record(row) for row in session.scalars(query)]
+    found = [(journal_record(row), ended_well) for row, ended_well in session.execute(query)]
+    writes = [record for record, _ in found]
     if len(writes) > MAX_RECORDS:
         raise conflict(
             "too_much_to_recover",
             f"more than {MAX_RECORDS} calls on {target} are unsettled",
             "compare `interlock run logs` of its lost runs with the cloud by hand",
         )
-    return unsettled(writes)
+    # Terraform was told of what was answered.
+    told = {record.call_id for record, ended_well in found if ended_well and was_answered(record)}
+    return [record for record in unsettled(writes) if record.call_id not in told]
+
+
+def _answered_alike(session: Session, creates: list[JournalRecord]) -> tuple[str, ...]:
+    """Ids in the newest answers of all calls, whoever made them, that make what only an id tells apart: of the kinds
+    that have a lost answer here.
+    """
+    lost = {(one.service, one.operation) for one in creates if not was_answered(one)}
+    kinds = [kind for kind in sorted(lost) if kind in RULES and RULES[kind].anonymous]
+    if not kinds:
+        return ()
+    query = (
+        select(JournalRow)
+        .where(
+            tuple_(JournalRow.service, JournalRow.operation).in_(kinds),
+            JournalRow.access == "write",
+            JournalRow.outcome == "answered",
+        )
+        .order_by(JournalRow.id.desc())
+        .limit(MAX_RECORDS)
+    )
+    answered = (journal_record(row) for row in session.scalars(query))
+    ids = {import_id(RULES[one.service, one.operation], names_of(one)) for one in answered if was_answered(one)}
+    return tuple(sorted(one for one in ids if one))

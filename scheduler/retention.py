@@ -25,9 +25,10 @@ from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
+from scheduler.drift.rules import drop_unused
 from scheduler.releases import summary
 from scheduler.tables import (
-    ACTIVE_STATUSES,
+    UNFINISHED_STATUSES,
     BlobRow,
     FirstStateRow,
     OrphanReportRow,
@@ -86,9 +87,10 @@ def prune(context: SchedulerContext, *, keep: int, flock: str | None = None, dry
 
 
 def prune_by_settings(context: SchedulerContext) -> None:
-    """The same by the installation's settings; nothing where they keep everything."""
+    """The same by the installation's settings, nothing where they keep everything; then hits of rules that are gone."""
     if context.settings.keep_releases is not None:
         prune(context, keep=context.settings.keep_releases)
+    drop_unused(context)
 
 
 def _victims(session: Session, keep: int, flock: str | None) -> list[ReleaseRow]:
@@ -114,7 +116,7 @@ def _referred(session: Session) -> set[str | None]:
         digest
         # A run may end meanwhile: what it was comes before what it became, and what it left at its target comes last.
         for query in (
-            select(RunRow.release_digest).where(RunRow.status.in_((RunStatus.PENDING, *ACTIVE_STATUSES))),
+            select(RunRow.release_digest).where(RunRow.status.in_(UNFINISHED_STATUSES)),
             _newest(writes & RunRow.epoch.is_not(None), 1),
             _newest((writes & (RunRow.status == RunStatus.APPLIED)) | planned, APPLIES_KEPT),
             _ways_back(),

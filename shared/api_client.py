@@ -1,4 +1,4 @@
-"""The scheduler's HTTP API, one typed method for each endpoint.
+"""The scheduler's HTTP API, one typed method for each endpoint. Without threads: `async_api_client`.
 
 Every method raises `ApiError` for an answer that is an error, `Unavailable` when there is no answer (or one that says
 so: 502, 503 and 504), and `PeerError` for an answer in another format than agreed. Nothing is retried here: the caller
@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, Self
-from urllib.parse import quote
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
 
+from shared.api_exchange import TIMEOUT_S, checked, given, headers, parse, part, recorded, unavailable
 from shared.drift.records import ChecksQueued, DriftCheck, DriftDetail, DriftStanding, RuleUse
 from shared.drift.report import DriftReport, RollUp
-from shared.errors import ApiError, PeerError, Unavailable
 from shared.lease.view import LeaseView
 from shared.models import (
     Assignment,
@@ -46,9 +44,7 @@ from shared.safety.allowance import Allowance
 from shared.safety.entries import SafetyPlan
 from shared.safety.records import SafetyRecord, Unused
 
-TIMEOUT_S: Final = 10.0
 TRANSFER_TIMEOUT_S: Final = 120.0
-_AWAY: Final = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 
 
 class ApiClient:
@@ -61,7 +57,7 @@ class ApiClient:
         self._base_url = base_url
         # trust_env off: a proxy meant for provisioners must not see the token.
         self._http = httpx.Client(
-            base_url=base_url, headers=_headers(token), timeout=timeout_s, transport=transport, trust_env=False
+            base_url=base_url, headers=headers(token), timeout=timeout_s, transport=transport, trust_env=False
         )
 
     def __enter__(self) -> Self:
@@ -94,11 +90,11 @@ class ApiClient:
 
     def releases(self, *, flock: str | None = None, limit: int = 100) -> list[ReleaseSummary]:
         """Return releases, newest first."""
-        return self._call(list[ReleaseSummary], "GET", "/v1/releases", params=_params(flock=flock, limit=limit))
+        return self._call(list[ReleaseSummary], "GET", "/v1/releases", params=given(flock=flock, limit=limit))
 
     def release(self, digest: str) -> Release:
         """Return one release: its phases and targets."""
-        return self._call(Release, "GET", f"/v1/releases/{_part(digest)}")
+        return self._call(Release, "GET", f"/v1/releases/{part(digest)}")
 
     def prune_releases(self, *, keep: int, flock: str | None = None, dry_run: bool = False) -> Pruned:
         """Let releases go that nobody refers to, but for the newest of each flock."""
@@ -107,16 +103,16 @@ class ApiClient:
 
     def release_manifest(self, digest: str) -> bytes:
         """Return a release's manifest as it came; `parse_manifest` checks it against the digest."""
-        return self._send("GET", f"/v1/releases/{_part(digest)}/manifest", timeout=TRANSFER_TIMEOUT_S).content
+        return self._send("GET", f"/v1/releases/{part(digest)}/manifest", timeout=TRANSFER_TIMEOUT_S).content
 
     def release_files(self, digest: str, target: str) -> bytes:
         """Return the files of one target as they came; `unpack_blobs` checks each."""
-        path = f"/v1/releases/{_part(digest)}/targets/{_part(target)}/files"
+        path = f"/v1/releases/{part(digest)}/targets/{part(target)}/files"
         return self._send("GET", path, timeout=TRANSFER_TIMEOUT_S).content
 
     def put_flock(self, name: str, release_digest: str) -> Flock:
         """Let the targets of a published release deploy it when a run names none."""
-        return self._call(Flock, "PUT", f"/v1/flocks/{_part(name)}", json={"release_digest": release_digest})
+        return self._call(Flock, "PUT", f"/v1/flocks/{part(name)}", json={"release_digest": release_digest})
 
     def flocks(self) -> list[Flock]:
         """Return all flocks."""
@@ -128,7 +124,7 @@ class ApiClient:
 
     def target(self, target: str) -> Target:
         """Return one target."""
-        return self._call(Target, "GET", f"/v1/targets/{_part(target)}")
+        return self._call(Target, "GET", f"/v1/targets/{part(target)}")
 
     # Runs
 
@@ -151,28 +147,28 @@ class ApiClient:
         self, *, target: str | None = None, status: str | None = None, kind: str | None = None, limit: int = 100
     ) -> list[Run]:
         """Return runs, newest first."""
-        params = _params(target=target, status=status, kind=kind, limit=limit)
+        params = given(target=target, status=status, kind=kind, limit=limit)
         return self._call(list[Run], "GET", "/v1/runs", params=params)
 
     def run(self, run_id: str) -> Run:
         """Return one run."""
-        return self._call(Run, "GET", f"/v1/runs/{_part(run_id)}")
+        return self._call(Run, "GET", f"/v1/runs/{part(run_id)}")
 
     def cancel_run(self, run_id: str) -> Run:
         """Ask that a run be canceled."""
-        return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/cancel")
+        return self._call(Run, "POST", f"/v1/runs/{part(run_id)}/cancel")
 
     def claim(self, run_id: str, *, node: str, holder: str, regions: Sequence[str] | None = None) -> Assignment:
         """Claim a run for this execution. ApiError with code `not_claimable` when it is not to be had."""
         body: dict[str, Any] = {"node": node, "holder": holder}
         if regions is not None:
             body["regions"] = list(regions)
-        return self._call(Assignment, "POST", f"/v1/runs/{_part(run_id)}/claim", json=body)
+        return self._call(Assignment, "POST", f"/v1/runs/{part(run_id)}/claim", json=body)
 
     def raise_epoch(self, run_id: str, *, holder: str, above: int) -> Assignment:
         """Claim again, with an epoch above the one that Redis knows (after a restore of the database)."""
         return self._call(
-            Assignment, "POST", f"/v1/runs/{_part(run_id)}/raise_epoch", json={"holder": holder, "above": above}
+            Assignment, "POST", f"/v1/runs/{part(run_id)}/raise_epoch", json={"holder": holder, "above": above}
         )
 
     def progress(
@@ -182,22 +178,22 @@ class ApiClient:
         body = {"holder": holder, "status": str(status)}
         if trigger is not None:
             body |= {"trigger": str(trigger), "reason": reason}
-        return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/progress", json=body)
+        return self._call(Run, "POST", f"/v1/runs/{part(run_id)}/progress", json=body)
 
     def append_log(self, run_id: str, *, holder: str, offset: int, text: str) -> None:
         """Append to the run's log at `offset` (bytes); repeating a piece is harmless."""
-        self._send("POST", f"/v1/runs/{_part(run_id)}/logs", json={"holder": holder, "offset": offset, "text": text})
+        self._send("POST", f"/v1/runs/{part(run_id)}/logs", json={"holder": holder, "offset": offset, "text": text})
 
     def logs(self, run_id: str, *, offset: int = 0) -> LogChunk:
         """Return the run's log from `offset` (bytes) on."""
-        return self._call(LogChunk, "GET", f"/v1/runs/{_part(run_id)}/logs", params={"offset": offset})
+        return self._call(LogChunk, "GET", f"/v1/runs/{part(run_id)}/logs", params={"offset": offset})
 
     def finish(
         self, run_id: str, *, holder: str, epoch: int, exit_code: int | None, status: RunStatus, reason: str = ""
     ) -> Run:
         """Report how the run ended. ApiError with code `lease_lost` when it was given up before."""
         body = {"holder": holder, "epoch": epoch, "exit_code": exit_code, "status": str(status), "reason": reason}
-        return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/finish", json=body)
+        return self._call(Run, "POST", f"/v1/runs/{part(run_id)}/finish", json=body)
 
     # Roll-outs, and plan files on their way from a plan to its apply
 
@@ -207,39 +203,39 @@ class ApiClient:
 
     def rollouts(self, *, flock: str | None = None, limit: int = 100) -> list[RolloutSummary]:
         """Return roll-outs, newest first."""
-        return self._call(list[RolloutSummary], "GET", "/v1/rollouts", params=_params(flock=flock, limit=limit))
+        return self._call(list[RolloutSummary], "GET", "/v1/rollouts", params=given(flock=flock, limit=limit))
 
     def rollout(self, rollout_id: str) -> Rollout:
         """Return one roll-out."""
-        return self._call(Rollout, "GET", f"/v1/rollouts/{_part(rollout_id)}")
+        return self._call(Rollout, "GET", f"/v1/rollouts/{part(rollout_id)}")
 
     def command_rollout(
         self, rollout_id: str, command: Literal["pause", "resume", "cancel"], *, actor: str = ""
     ) -> Rollout:
         """Pause, resume or cancel a roll-out. ApiError with code `illegal_transition` where that does not fit."""
-        return self._call(Rollout, "POST", f"/v1/rollouts/{_part(rollout_id)}/{command}", json={"actor": actor})
+        return self._call(Rollout, "POST", f"/v1/rollouts/{part(rollout_id)}/{command}", json={"actor": actor})
 
     def retry_rollout(self, rollout_id: str, targets: Sequence[str] = (), *, actor: str = "") -> Rollout:
         """Try failed targets again, all where none is named. ApiError `illegal_transition`, `rollout_superseded`."""
         body = {"targets": list(targets), "actor": actor}
-        return self._call(Rollout, "POST", f"/v1/rollouts/{_part(rollout_id)}/retry", json=body)
+        return self._call(Rollout, "POST", f"/v1/rollouts/{part(rollout_id)}/retry", json=body)
 
     def decide_plans(
         self, rollout_id: str, decision: Literal["approve", "discard"], plans: Mapping[str, str], *, actor: str = ""
     ) -> Rollout:
         """Approve or discard plans, each named by its target and the digest that was looked at."""
         body = {"plans": dict(plans), "actor": actor}
-        return self._call(Rollout, "POST", f"/v1/rollouts/{_part(rollout_id)}/{decision}", json=body)
+        return self._call(Rollout, "POST", f"/v1/rollouts/{part(rollout_id)}/{decision}", json=body)
 
     def store_plan(self, run_id: str, *, holder: str, content: bytes, changes: bool) -> SavedPlan:
         """Deliver a plan run's plan file; the same one again is harmless."""
         params = {"holder": holder, "changes": changes}
-        path = f"/v1/runs/{_part(run_id)}/plan"
+        path = f"/v1/runs/{part(run_id)}/plan"
         return self._call(SavedPlan, "POST", path, params=params, content=content, timeout=TRANSFER_TIMEOUT_S)
 
     def plan_to_apply(self, run_id: str, *, holder: str) -> bytes:
         """Return the plan file that an apply run applies."""
-        path = f"/v1/runs/{_part(run_id)}/plan"
+        path = f"/v1/runs/{part(run_id)}/plan"
         return self._send("GET", path, params={"holder": holder}, timeout=TRANSFER_TIMEOUT_S).content
 
     # Safety plans
@@ -254,11 +250,11 @@ class ApiClient:
         body: dict[str, Any] = {"holder": holder, "plan": plan.model_dump(mode="json")}
         if rearranged is not None:
             body["rearranged"] = rearranged.model_dump(mode="json")
-        return self._call(SafetyRecord, "POST", f"/v1/runs/{_part(run_id)}/safety-plan", json=body)
+        return self._call(SafetyRecord, "POST", f"/v1/runs/{part(run_id)}/safety-plan", json=body)
 
     def safety_plan(self, run_id: str) -> SafetyRecord:
         """Return what a run's plan does, and what may become of it now."""
-        return self._call(SafetyRecord, "GET", f"/v1/runs/{_part(run_id)}/safety-plan")
+        return self._call(SafetyRecord, "GET", f"/v1/runs/{part(run_id)}/safety-plan")
 
     def approve_safety_plan(
         self, run_id: str, digest: str, *, actor: str = "", consents: Sequence[str] = ()
@@ -268,34 +264,34 @@ class ApiClient:
         ApiError with code `other_plan` when it is not the one that was looked at.
         """
         body = {"digest": digest, "actor": actor, "consents": list(consents)}
-        return self._call(SafetyRecord, "POST", f"/v1/runs/{_part(run_id)}/safety-plan/approve", json=body)
+        return self._call(SafetyRecord, "POST", f"/v1/runs/{part(run_id)}/safety-plan/approve", json=body)
 
     def unused_of_safety_plan(self, run_id: str) -> Unused:
         """Return what was approved for an apply and not needed. ApiError `not_applied` before its end."""
-        return self._call(Unused, "GET", f"/v1/runs/{_part(run_id)}/safety-plan/unused")
+        return self._call(Unused, "GET", f"/v1/runs/{part(run_id)}/safety-plan/unused")
 
     def allowance(self, run_id: str) -> Allowance:
         """Return what may be signed for a run now."""
-        return self._call(Allowance, "GET", f"/v1/runs/{_part(run_id)}/allowance")
+        return self._call(Allowance, "GET", f"/v1/runs/{part(run_id)}/allowance")
 
     # Drift
 
     def deliver_drift_report(self, run_id: str, *, holder: str, report: DriftReport) -> DriftCheck:
         """Deliver what a drift run found; the answer has what it comes to by the flock's rules. Again is harmless."""
         body = {"holder": holder, "report": report.model_dump(mode="json")}
-        path = f"/v1/runs/{_part(run_id)}/drift-report"
+        path = f"/v1/runs/{part(run_id)}/drift-report"
         return self._call(DriftCheck, "POST", path, json=body, timeout=TRANSFER_TIMEOUT_S)
 
     def drift(
         self, *, flock: str | None = None, roll_up: RollUp | None = None, limit: int = 1000
     ) -> list[DriftStanding]:
         """Return where targets stand, by target."""
-        params = _params(flock=flock, roll_up=roll_up, limit=limit)
+        params = given(flock=flock, roll_up=roll_up, limit=limit)
         return self._call(list[DriftStanding], "GET", "/v1/drift", params=params)
 
     def drift_of(self, target: str) -> DriftDetail:
         """Return where a target stands, and what its newest check found."""
-        return self._call(DriftDetail, "GET", f"/v1/drift/{_part(target)}")
+        return self._call(DriftDetail, "GET", f"/v1/drift/{part(target)}")
 
     def check_drift(self, targets: Sequence[str], *, actor: str = "") -> ChecksQueued:
         """Check targets now. Where a check is queued or at work already, that one is the answer."""
@@ -303,7 +299,7 @@ class ApiClient:
 
     def drift_rules(self, *, flock: str | None = None) -> list[RuleUse]:
         """Return the ignore rules of flocks and how often each was used."""
-        return self._call(list[RuleUse], "GET", "/v1/drift/rules", params=_params(flock=flock))
+        return self._call(list[RuleUse], "GET", "/v1/drift/rules", params=given(flock=flock))
 
     # Rollbacks, as the worker that carries one out sees them
 
@@ -313,12 +309,12 @@ class ApiClient:
         ApiError with code `lineage_differs` where the state is not one that the first state became.
         """
         body = {"holder": holder, "plan": plan.model_dump(mode="json")}
-        return self._call(RollbackVerdict, "POST", f"/v1/runs/{_part(run_id)}/rollback-plan", json=body)
+        return self._call(RollbackVerdict, "POST", f"/v1/runs/{part(run_id)}/rollback-plan", json=body)
 
     def deliver_rollback_result(self, run_id: str, *, holder: str, result: RollbackResult) -> Rollback:
         """Deliver what came of a rollback, before the run ends. Again is harmless."""
         body = {"holder": holder, "result": result.model_dump(mode="json")}
-        return self._call(Rollback, "POST", f"/v1/runs/{_part(run_id)}/rollback-result", json=body)
+        return self._call(Rollback, "POST", f"/v1/runs/{part(run_id)}/rollback-result", json=body)
 
     # Rollbacks, as people see them
 
@@ -338,22 +334,22 @@ class ApiClient:
         limit: int = 100,
     ) -> list[RollbackSummary]:
         """Return rollbacks, newest first."""
-        params = _params(target=target, flock=flock, unfinished=unfinished, limit=limit)
+        params = given(target=target, flock=flock, unfinished=unfinished, limit=limit)
         return self._call(list[RollbackSummary], "GET", "/v1/rollbacks", params=params)
 
     def rollback(self, rollback_id: str) -> Rollback:
         """Return one rollback, by its id or by that of the deployment."""
-        return self._call(Rollback, "GET", f"/v1/rollbacks/{_part(rollback_id)}")
+        return self._call(Rollback, "GET", f"/v1/rollbacks/{part(rollback_id)}")
 
     def retry_rollback(self, rollback_id: str, *, actor: str = "", consents: Sequence[str] = ()) -> Rollback:
         """Try one again that is not whole; with consents, what was refused is done as well."""
         body = {"actor": actor, "consents": list(consents)}
-        return self._call(Rollback, "POST", f"/v1/rollbacks/{_part(rollback_id)}/retry", json=body)
+        return self._call(Rollback, "POST", f"/v1/rollbacks/{part(rollback_id)}/retry", json=body)
 
     def skip_rollback(self, rollback_id: str, *, actor: str = "", reason: str = "") -> Rollback:
         """Leave its target as it is: it takes other runs again."""
         body = {"actor": actor, "reason": reason}
-        return self._call(Rollback, "POST", f"/v1/rollbacks/{_part(rollback_id)}/skip", json=body)
+        return self._call(Rollback, "POST", f"/v1/rollbacks/{part(rollback_id)}/skip", json=body)
 
     # Leases
 
@@ -363,21 +359,21 @@ class ApiClient:
 
     def lease(self, target: str) -> LeaseView:
         """Return the lease of one target."""
-        return self._call(LeaseView, "GET", f"/v1/leases/{_part(target)}")
+        return self._call(LeaseView, "GET", f"/v1/leases/{part(target)}")
 
     def revoke_lease(self, target: str, reason: str) -> LeaseView:
         """Take the lease from its holder; durable, repeated by the observer until it took."""
-        return self._call(LeaseView, "POST", f"/v1/leases/{_part(target)}/revoke", json={"reason": reason})
+        return self._call(LeaseView, "POST", f"/v1/leases/{part(target)}/revoke", json={"reason": reason})
 
     # Notifications
 
     def notifications(self, *, state: NotificationState | None = None, limit: int = 100) -> list[Notification]:
         """Return notifications, one record for each destination, newest first."""
-        return self._call(list[Notification], "GET", "/v1/notifications", params=_params(state=state, limit=limit))
+        return self._call(list[Notification], "GET", "/v1/notifications", params=given(state=state, limit=limit))
 
     def notification(self, notification_id: str) -> list[Notification]:
         """Return one notification on its way to each of its destinations."""
-        return self._call(list[Notification], "GET", f"/v1/notifications/{_part(notification_id)}")
+        return self._call(list[Notification], "GET", f"/v1/notifications/{part(notification_id)}")
 
     def test_notification(self, destination: str, *, actor: str = "") -> Notification:
         """Send a test to one destination; its record says nothing about the outcome yet."""
@@ -393,17 +389,17 @@ class ApiClient:
 
     def journal_intent(self, intent: JournalIntent) -> None:
         """Record a call before it is signed. Only an answer that names the call counts."""
-        _recorded(self._send("POST", "/v1/journal", json=intent.model_dump(mode="json")), intent.call_id)
+        recorded(self._send("POST", "/v1/journal", json=intent.model_dump(mode="json")), intent.call_id)
 
     def journal_outcome(self, outcome: JournalOutcome) -> None:
         """Record what became of a call."""
-        self._send("POST", f"/v1/journal/{_part(outcome.call_id)}/outcome", json=outcome.model_dump(mode="json"))
+        self._send("POST", f"/v1/journal/{part(outcome.call_id)}/outcome", json=outcome.model_dump(mode="json"))
 
     def journal(
         self, *, target: str | None = None, run: str | None = None, epoch: int | None = None, limit: int = 1000
     ) -> list[JournalRecord]:
         """Return journaled calls, newest first."""
-        params = _params(target=target, run=run, epoch=epoch, limit=limit)
+        params = given(target=target, run=run, epoch=epoch, limit=limit)
         return self._call(list[JournalRecord], "GET", "/v1/journal", params=params)
 
     # What cut runs left that no state holds
@@ -411,40 +407,38 @@ class ApiClient:
     def orphans(self, *, target: str | None = None, everything: bool = False, limit: int = 100) -> list[OrphanReport]:
         """Return reports about runs that ended unclean, youngest first: those that leave something to do, or all."""
         return self._call(
-            list[OrphanReport], "GET", "/v1/orphans", params=_params(target=target, all=everything, limit=limit)
+            list[OrphanReport], "GET", "/v1/orphans", params=given(target=target, all=everything, limit=limit)
         )
 
     def orphans_of(self, run_id: str) -> OrphanReport:
         """Return what one run left. ApiError `not_over` before its end."""
-        return self._call(OrphanReport, "GET", f"/v1/runs/{_part(run_id)}/orphans")
+        return self._call(OrphanReport, "GET", f"/v1/runs/{part(run_id)}/orphans")
 
     def deliver_planned(self, run_id: str, *, holder: str, planned: PlannedResources) -> None:
         """Say what a run's plan would make; again is harmless."""
         body = {"holder": holder, "planned": planned.model_dump(mode="json")}
-        self._send("POST", f"/v1/runs/{_part(run_id)}/planned", json=body)
+        self._send("POST", f"/v1/runs/{part(run_id)}/planned", json=body)
 
     def recover(self, run_id: str, *, actor: str = "") -> Run:
         """Queue a run that takes over what a cut one left. ApiError `nothing_to_recover`, `not_over`."""
-        return self._call(Run, "POST", f"/v1/runs/{_part(run_id)}/recover", json={"actor": actor})
+        return self._call(Run, "POST", f"/v1/runs/{part(run_id)}/recover", json={"actor": actor})
 
     # State that a cut left behind
 
     def quarantine_state(self, target: str, *, epoch: int, run: str, state: bytes) -> None:
         """Keep the state of a cut epoch, to be judged by the next holder."""
-        self._send(
-            "POST", f"/v1/targets/{_part(target)}/quarantine", params={"epoch": epoch, "run": run}, content=state
-        )
+        self._send("POST", f"/v1/targets/{part(target)}/quarantine", params={"epoch": epoch, "run": run}, content=state)
 
     def recovery(self, target: str, *, run: str, holder: str) -> Recovery:
         """Return what earlier cuts left behind, for the holder of the live epoch."""
         return self._call(
-            Recovery, "GET", f"/v1/targets/{_part(target)}/recovery", params={"run": run, "holder": holder}
+            Recovery, "GET", f"/v1/targets/{part(target)}/recovery", params={"run": run, "holder": holder}
         )
 
     def accept_quarantine(self, target: str, *, epoch: int, run: str, holder: str) -> None:
         """Make the quarantined state of `epoch` the target's current state."""
         body = {"run": run, "holder": holder}
-        self._send("POST", f"/v1/targets/{_part(target)}/quarantine/{epoch}/accept", json=body)
+        self._send("POST", f"/v1/targets/{part(target)}/quarantine/{epoch}/accept", json=body)
 
     def healthy(self) -> bool:
         """Return whether /readyz says yes. Never raises."""
@@ -457,117 +451,8 @@ class ApiClient:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise _unavailable(self._base_url, error) from error
-        return _checked(answer)
+            raise unavailable(self._base_url, error) from error
+        return checked(answer)
 
     def _call[T](self, kind: type[T], method: str, path: str, **options: Any) -> T:
-        return _parse(kind, self._send(method, path, **options))
-
-
-class AsyncApiClient:
-    """The few calls that the signing proxy makes."""
-
-    def __init__(
-        self,
-        base_url: str,
-        token: str,
-        *,
-        timeout_s: float = TIMEOUT_S,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        """Connect lazily; `transport` replaces the network in tests."""
-        self._base_url = base_url
-        self._http = httpx.AsyncClient(
-            base_url=base_url, headers=_headers(token), timeout=timeout_s, transport=transport, trust_env=False
-        )
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
-
-    async def journal_intent(self, intent: JournalIntent) -> None:
-        """Record a call before it is signed. Only an answer that names the call counts."""
-        _recorded(await self._send("POST", "/v1/journal", json=intent.model_dump(mode="json")), intent.call_id)
-
-    async def journal_outcome(self, outcome: JournalOutcome) -> None:
-        """Record what became of a call."""
-        await self._send("POST", f"/v1/journal/{_part(outcome.call_id)}/outcome", json=outcome.model_dump(mode="json"))
-
-    async def allowance(self, run_id: str) -> Allowance:
-        """Return what may be signed for a run. Raises PeerError for an answer that is not one."""
-        return _parse(Allowance, await self._send("GET", f"/v1/runs/{_part(run_id)}/allowance"))
-
-    async def quarantine_state(self, target: str, *, epoch: int, run: str, state: bytes) -> None:
-        """Keep the state of a cut epoch, to be judged by the next holder."""
-        await self._send(
-            "POST", f"/v1/targets/{_part(target)}/quarantine", params={"epoch": epoch, "run": run}, content=state
-        )
-
-    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
-            answer = await self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
-            raise _unavailable(self._base_url, error) from error
-        return _checked(answer)
-
-
-def _headers(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-
-
-def _params(**values: object) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _unavailable(base_url: str, error: Exception) -> Unavailable:
-    what = str(error) or type(error).__name__
-    return Unavailable(f"the API at {base_url} did not answer: {what}", hint="is `interlock server` running there?")
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if answer.is_success:
-        return answer
-    try:
-        error = answer.json()["error"]
-        code, message, hint = str(error["code"]), str(error["message"]), str(error.get("hint", ""))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        code, message, hint = "http", f"HTTP {answer.status_code}", "is this Interlock's API?"
-    if answer.status_code in _AWAY:
-        # The API without its database, or a gateway without the API: nobody answered the question.
-        raise Unavailable(message, hint=hint)
-    raise ApiError(message, status=answer.status_code, code=code, hint=hint)
-
-
-def _json(answer: httpx.Response) -> Any:
-    try:
-        return answer.json()
-    except ValueError as error:
-        raise PeerError(f"{answer.request.url}: the answer is not JSON", hint="is this Interlock's API?") from error
-
-
-def _part(name: str) -> str:
-    """One step of a path: a name that somebody typed must not lead to another endpoint."""
-    return quote(name, safe=":")
-
-
-def _member(value: Any, name: str) -> Any:
-    if not isinstance(value, dict) or name not in value:
-        raise PeerError(f"the API's answer has no {name!r}", hint="are both of one version?")
-    return value[name]
-
-
-def _recorded(answer: httpx.Response, call_id: str) -> None:
-    """Not every 200 is the journal's: a wrong address or somebody's gateway says it as well."""
-    if _member(_json(answer), "call_id") != call_id:
-        raise PeerError("the journal's answer is about another call", hint="is this Interlock's API?")
-
-
-def _parse[T](kind: type[T], answer: httpx.Response) -> T:
-    try:
-        return TypeAdapter(kind).validate_json(answer.content)
-    except ValidationError as error:
-        raise PeerError(
-            f"{answer.request.url}: not in the agreed format: {error.error_count()} errors, first at "
-            f"{'.'.join(str(step) for step in error.errors(include_input=False)[0]['loc'])}",
-            hint="are both of one version?",
-        ) from error
+        return parse(kind, self._send(method, path, **options))

@@ -12,21 +12,18 @@ import socket
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from shared.constants import MAX_CONTROL_BYTES
 from shared.errors import PeerError
 from shared.lease.timing import LeaseTiming
 from shared.models import Identifiers, RunId, TargetId
+from shared.record import Record
 
 MAX_FDS: Final = 1
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Attach(_Message):
+class Attach(Record):
     """Worker to proxy: sign for this run, for callers of this socket."""
 
     op: Literal["attach"] = "attach"
@@ -50,25 +47,25 @@ class Attach(_Message):
         return self
 
 
-class Poll(_Message):
+class Poll(Record):
     """Worker to proxy: a renewal was confirmed; look at once."""
 
     op: Literal["poll"] = "poll"
 
 
-class Done(_Message):
+class Done(Record):
     """Worker to proxy: the lease is being released; shut the gate and acknowledge."""
 
     op: Literal["done"] = "done"
 
 
-class AskAllowance(_Message):
+class AskAllowance(Record):
     """Worker to proxy: what this run may do has changed; ask the scheduler again."""
 
     op: Literal["allowance"] = "allowance"
 
 
-class Attached(_Message):
+class Attached(Record):
     """Proxy to worker: attached."""
 
     event: Literal["attached"] = "attached"
@@ -76,35 +73,35 @@ class Attached(_Message):
     port: int | None = Field(default=None, ge=1, le=65535, description="port on 127.0.0.1, for listen=tcp")
 
 
-class Refused(_Message):
+class Refused(Record):
     """Proxy to worker: not attached, and why."""
 
     event: Literal["refused"] = "refused"
     reason: str = Field(max_length=1024, description="why")
 
 
-class Open(_Message):
+class Open(Record):
     """Proxy to worker: the gate is open."""
 
     event: Literal["open"] = "open"
     deadline_ms: int = Field(description="until then, on this host's boot clock")
 
 
-class Shut(_Message):
+class Shut(Record):
     """Proxy to worker: the gate is not open."""
 
     event: Literal["shut"] = "shut"
     reason: str = Field(max_length=1024, description="why")
 
 
-class Acked(_Message):
+class Acked(Record):
     """Proxy to worker: the gate is shut, everything is cut, Redis knows."""
 
     event: Literal["acked"] = "acked"
     in_flight: int = Field(ge=0, description="mutating calls of unknown outcome")
 
 
-class Cut(_Message):
+class Cut(Record):
     """Proxy to worker, unasked: the run was cut."""
 
     event: Literal["cut"] = "cut"
@@ -112,7 +109,7 @@ class Cut(_Message):
     in_flight: int = Field(ge=0, description="mutating calls of unknown outcome")
 
 
-class AllowanceHolds(_Message):
+class AllowanceHolds(Record):
     """Proxy to worker: what is held against the run's calls from now on."""
 
     event: Literal["allowance"] = "allowance"
@@ -123,7 +120,7 @@ class AllowanceHolds(_Message):
     why: str = Field(default="", max_length=1024, description="for people")
 
 
-class Latched(_Message):
+class Latched(Record):
     """Proxy to worker, unasked: a call outside the allowance was refused; nothing that changes is signed any more."""
 
     event: Literal["latched"] = "latched"

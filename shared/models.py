@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from shared.errors import ConfigurationError
 from shared.lease.keys import TARGET_PATTERN
@@ -18,15 +18,12 @@ from shared.names import Digest as Digest
 from shared.names import Label as Label
 from shared.names import RunId as RunId
 from shared.names import TargetId as TargetId
+from shared.record import Record
 from shared.rollback.records import RollbackOrder
 
 #: Longest reason of a run, in characters.
 MAX_REASON: Final = 4096
 Identifiers = Annotated[dict[str, str], Field(max_length=20)]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RunKind(StrEnum):
@@ -152,7 +149,7 @@ def describe(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
-class Target(_Record):
+class Target(Record):
     """An execution target as the database knows it."""
 
     id: TargetId = Field(description="flock.region or flock.region.name")
@@ -163,14 +160,14 @@ class Target(_Record):
     epoch: int = Field(ge=0, description="last epoch claimed; 0: never")
 
 
-class Flock(_Record):
+class Flock(Record):
     """A flock as the API returns it."""
 
     name: Label = Field(description="the flock's name")
     targets: tuple[Target, ...] = Field(default=(), description="its targets")
 
 
-class ReleasePhase(_Record):
+class ReleasePhase(Record):
     """A group of a release's targets that is deployed side by side."""
 
     name: Label = Field(description="the phase's name")
@@ -184,7 +181,7 @@ class ReleasePhase(_Record):
     approval: bool = Field(description="a person approves each of its plans")
 
 
-class ReleaseTarget(_Record):
+class ReleaseTarget(Record):
     """One target of a release."""
 
     region: Label = Field(description="region whose workers take its runs")
@@ -194,7 +191,7 @@ class ReleaseTarget(_Record):
     rendered_digest: Digest = Field(description="of everything that a worker gets for it; equal: nothing changes")
 
 
-class ReleaseSummary(_Record):
+class ReleaseSummary(Record):
     """A release in a list."""
 
     digest: Digest = Field(description="sha256 of its canonical manifest: its name")
@@ -204,7 +201,7 @@ class ReleaseSummary(_Record):
     created_at: AwareDatetime = Field(description="when it was published")
 
 
-class Pruned(_Record):
+class Pruned(Record):
     """Releases that were let go, or would be."""
 
     releases: tuple[ReleaseSummary, ...] = Field(max_length=1000, description="which, the oldest first")
@@ -214,7 +211,7 @@ class Pruned(_Record):
     dry_run: bool = Field(description="whether nothing was deleted")
 
 
-class Release(_Record):
+class Release(Record):
     """An immutable, content-addressed set of everything that deploys a flock."""
 
     digest: Digest = Field(description="sha256 of its canonical manifest: its name")
@@ -225,7 +222,7 @@ class Release(_Record):
     targets: dict[TargetId, ReleaseTarget] = Field(min_length=1, description="every target, by id")
 
 
-class Run(_Record):
+class Run(Record):
     """One piece of work on one target."""
 
     id: RunId = Field(description="run-<16 hex digits>")
@@ -252,14 +249,14 @@ class Run(_Record):
     rollback_requested: bool = Field(default=False, description="whether an operator wants it taken back")
 
 
-class SavedPlan(_Record):
+class SavedPlan(Record):
     """The plan that an apply applies, and nothing else."""
 
     run_id: RunId = Field(description="the run that made it")
     digest: Digest = Field(description="sha256 of the plan file")
 
 
-class Assignment(_Record):
+class Assignment(Record):
     """What a worker needs to carry out the run that it claimed."""
 
     run: Run = Field(description="the run")
@@ -277,7 +274,7 @@ class Assignment(_Record):
     )
 
 
-class JournalIntent(_Record):
+class JournalIntent(Record):
     """A mutating (or read) call that the proxy is about to sign."""
 
     run_id: RunId = Field(description="run that calls")
@@ -295,7 +292,7 @@ class JournalIntent(_Record):
     at_wall: AwareDatetime = Field(description="wall clock of the proxy, for people")
 
 
-class JournalOutcome(_Record):
+class JournalOutcome(Record):
     """What became of a journaled call."""
 
     call_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="the call")
@@ -314,7 +311,7 @@ class JournalRecord(JournalIntent):
     error_code: str | None = Field(default=None, description="the service's own error code")
 
 
-class StateVersion(_Record):
+class StateVersion(Record):
     """One accepted version of a target's Terraform state."""
 
     target: TargetId = Field(description="whose state")
@@ -325,7 +322,7 @@ class StateVersion(_Record):
     size: int = Field(ge=0, description="bytes of plain text")
 
 
-class QuarantinedState(_Record):
+class QuarantinedState(Record):
     """A state that a cut run delivered after its lease had ended."""
 
     target: TargetId = Field(description="whose state")
@@ -336,7 +333,7 @@ class QuarantinedState(_Record):
     created_at: AwareDatetime = Field(description="when it was delivered")
 
 
-class RecoveryState(_Record):
+class RecoveryState(Record):
     """The quarantined state that a take-over may accept, with its content."""
 
     epoch: int = Field(ge=1, description="epoch that was cut")
@@ -346,14 +343,17 @@ class RecoveryState(_Record):
     state: dict[str, Any] = Field(repr=False, description="the state itself")
 
 
-class Recovery(_Record):
+class Recovery(Record):
     """What a cut left behind, for the next holder."""
 
     quarantine: RecoveryState | None = Field(default=None, description="state of the cut epoch, if one was delivered")
     creates: tuple[JournalRecord, ...] = Field(default=(), description="creates not settled in any state")
+    others: tuple[str, ...] = Field(
+        default=(), description="ids in the answers of all calls of the kinds that have one without an answer here"
+    )
 
 
-class LogChunk(_Record):
+class LogChunk(Record):
     """A piece of a run's log."""
 
     text: str = Field(description="the piece")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from shared.record import Record
 
 NotificationId = Annotated[str, StringConstraints(pattern=r"^evt_[0-9a-f]{32}$")]
 DestinationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -39,10 +41,8 @@ class NotificationState(StrEnum):
     """It is not tried any more, unless somebody asks for it."""
 
 
-class Notification(BaseModel):
+class Notification(Record):
     """One notification on its way to one destination, or before it has any."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: NotificationId = Field(description="the same for every destination and every attempt: for de-duplication")
     kind: NotificationKind = Field(description="what happened")
@@ -57,9 +57,7 @@ class Notification(BaseModel):
     note: str = Field(default="", description="what the destination said last")
 
 
-class Requeued(BaseModel):
+class Requeued(Record):
     """What came of asking for another try."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     count: int = Field(ge=0, description="dead deliveries that are queued again")

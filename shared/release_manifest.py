@@ -11,11 +11,12 @@ import hashlib
 import json
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from shared.drift.settings import DriftSettings
 from shared.errors import PeerError
 from shared.models import Digest, Label, ReleasePhase, ReleaseTarget, TargetId, describe
+from shared.record import Record
 from shared.rollback.settings import RollbackSettings
 from shared.safety.rules import SafetyRules
 
@@ -42,11 +43,7 @@ def _plain_path(path: str) -> str:
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_plain_path)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ReleaseFile(_Part):
+class ReleaseFile(Record):
     """One file."""
 
     digest: Digest = Field(description="sha256 of its content")
@@ -57,7 +54,7 @@ class ReleaseFile(_Part):
 Files = dict[FilePath, ReleaseFile]
 
 
-class ReleaseArtifact(_Part):
+class ReleaseArtifact(Record):
     """Something built elsewhere, pinned."""
 
     source: str = Field(max_length=1024, description="where it is")
@@ -71,7 +68,7 @@ class ManifestTarget(ReleaseTarget):
     files: Files = Field(max_length=16, description="rendered files by name")
 
 
-class Manifest(_Part):
+class Manifest(Record):
     """Everything that deploys a flock."""
 
     format: Literal[1] = Field(default=FORMAT, description="version of this format")

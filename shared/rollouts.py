@@ -14,18 +14,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.models import Digest, Label, RunId, TargetId
+from shared.record import Record
 from shared.rollback.standing import TargetRollback
 
 RolloutId = Annotated[str, StringConstraints(pattern=r"^rollout-[0-9a-f]{16}$")]
 MAX_TARGETS: Final = 1000
 MAX_REASON: Final = 1024
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Stage(StrEnum):
@@ -90,7 +87,7 @@ class RolloutStatus(StrEnum):
         return self in (RolloutStatus.SUCCEEDED, RolloutStatus.FAILED, RolloutStatus.CANCELED)
 
 
-class RolloutTarget(_Record):
+class RolloutTarget(Record):
     """One target on its way."""
 
     id: TargetId = Field(description="flock.region or flock.region.name")
@@ -120,7 +117,7 @@ class RolloutTarget(_Record):
     reason: str = Field(default="", max_length=MAX_REASON, description="why it stands where it stands")
 
 
-class RolloutPhase(_Record):
+class RolloutPhase(Record):
     """A group of targets that is deployed side by side."""
 
     name: Label = Field(description="the phase's name")
@@ -135,7 +132,7 @@ class RolloutPhase(_Record):
     bake_until: AwareDatetime | None = Field(default=None, description="end of the bake time, once it has begun")
 
 
-class Rollout(_Record):
+class Rollout(Record):
     """A release on its way to its targets."""
 
     id: RolloutId = Field(description="rollout-<16 hex digits>")
@@ -157,7 +154,7 @@ class Rollout(_Record):
         return next((one for one in self.targets if one.id == target), None)
 
 
-class RolloutSummary(_Record):
+class RolloutSummary(Record):
     """A roll-out in a list."""
 
     id: RolloutId = Field(description="rollout-<16 hex digits>")

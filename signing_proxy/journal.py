@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from shared.api_client import AsyncApiClient
+from shared.async_api_client import AsyncApiClient
 from shared.models import JournalIntent, JournalOutcome
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shared import exit_codes
-from shared.api_client import AsyncApiClient
+from shared.async_api_client import AsyncApiClient
 from shared.clock import Clock, SystemClock
 from shared.constants import STATE_HOST
 from shared.errors import ConfigurationError, InterlockError

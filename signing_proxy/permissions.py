@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol
 
-from shared.api_client import AsyncApiClient
+from shared.async_api_client import AsyncApiClient
 from shared.clock import Clock
 from shared.errors import InterlockError
 from shared.log import log_event

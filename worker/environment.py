@@ -103,4 +103,7 @@ def provisioner_environment(
         "TF_HTTP_USERNAME": state_username,
         "TF_HTTP_PASSWORD": state_password,
         "CHECKPOINT_DISABLE": "1",
+        # Providers decode megabytes of schema at each start. Collecting half as often takes a seventh less processor
+        # time and 30 MB more (hashicorp/aws 5.100, `plan -refresh-only`: 2.1 s and 320 MB to 1.8 s and 350 MB).
+        "GOGC": "200",
     }

@@ -22,13 +22,14 @@ import socket
 import threading
 from typing import Final, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from shared.clock import Clock
 from shared.errors import InterlockError, Unavailable
 from shared.lease.commands import Refusal, Refused, Renewed
 from shared.lease.store import LeaseStore
 from shared.log import log_event
+from shared.record import Record
 
 GATHER_MS: Final = 5
 """How long the first that asks waits for the others; their clocks wake them within a millisecond or two."""
@@ -46,10 +47,8 @@ class Renewer(Protocol):
         ...
 
 
-class Ask(BaseModel):
+class Ask(Record):
     """A sign of life of one run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int
     """Counts the member's questions; a late answer is told from the present one by it."""
@@ -61,10 +60,8 @@ class Ask(BaseModel):
     """When it was asked, on this host's boot clock."""
 
 
-class Answer(BaseModel):
+class Answer(Record):
     """One of three: renewed (seq and incarnation), refused, or an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int
     """Of the question."""

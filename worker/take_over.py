@@ -82,6 +82,7 @@ class TakeOver:
         self._left: list[Unimportable] = []
         self._imports: list[Import] = []
         self._made_by: dict[str, str] = {}
+        self._others: frozenset[str] = frozenset()
         self._dropped: set[str] = set()
         self._vanished: set[str] = set()
         self._doubtful: dict[str, Unimportable] = {}
@@ -144,6 +145,7 @@ class TakeOver:
         left = self._api.recovery(target.id, run=run.id, holder=self._assignment.holder)
         if left.quarantine is not None:
             self._accept(left.quarantine.epoch, left.quarantine.serial)
+        self._others = frozenset(left.others)
         records = to_account_for(left.creates)
         self._made_by = {record.call_id: record.run_id for record in records}
         return records
@@ -257,7 +259,7 @@ class TakeOver:
             transport=lambda calls: self._ask(terraform, calls),
         )
         dropped = frozenset(self._dropped | self._doubtful.keys())
-        return reconcile(records, view, candidates, destroying=self._destroying, dropped=dropped)
+        return reconcile(records, view, candidates, destroying=self._destroying, dropped=dropped, others=self._others)
 
     def _require_nothing_left(self, left: Sequence[Unimportable]) -> None:
         """Stop for what Terraform may have made; what an exec run's command made is named, it was never Terraform's."""

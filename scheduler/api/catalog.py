@@ -1,19 +1,18 @@
 """Routes: flocks and targets."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import flocks, releases
 from scheduler.api.access import Context, allow
+from scheduler.api.request_body import RequestBody
 from shared.models import Digest, Flock, Label, Target
 
 router = APIRouter(prefix="/v1", tags=["catalog"])
 
 
-class FlockUpsert(BaseModel):
+class FlockUpsert(RequestBody):
     """A flock as it is sent."""
-
-    model_config = ConfigDict(extra="forbid")
 
     release_digest: Digest = Field(description="what a run of its targets deploys when it names no release")
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler.api.access import allow
 from scheduler.api.failures import error_response
+from scheduler.api.request_body import RequestBody
 from scheduler.configuration.atlantis import import_atlantis
 from scheduler.configuration.check import Checked, check
 from scheduler.configuration.diff import diff
@@ -35,11 +36,7 @@ _TURN: Final = threading.BoundedSemaphore(1)
 Files = Annotated[dict[FilePath, str], Field(min_length=1, max_length=5000, description="content by relative path")]
 
 
-class _Upload(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class FlockUpload(_Upload):
+class FlockUpload(RequestBody):
     """A flock with everything that belongs to it."""
 
     files: Files
@@ -53,21 +50,21 @@ class RenderUpload(FlockUpload):
     explain: bool = Field(default=False, description="each value's file, line and layer")
 
 
-class DiffUpload(_Upload):
+class DiffUpload(RequestBody):
     """Two flocks."""
 
     before: FlockUpload = Field(description="the old one")
     after: FlockUpload = Field(description="the new one")
 
 
-class RegionUpload(_Upload):
+class RegionUpload(RequestBody):
     """A fleet, and the region file that would be new in it."""
 
     files: Files
     region: FilePath = Field(description="which of the files is the new region's")
 
 
-class AtlantisUpload(_Upload):
+class AtlantisUpload(RequestBody):
     """A repository that Atlantis serves."""
 
     files: Files

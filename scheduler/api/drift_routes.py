@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler.api.access import Context, allow
+from scheduler.api.request_body import Actor, Holder, RequestBody
 from scheduler.drift import intake, queueing, views
 from shared.drift.records import MAX_CHECKED, ChecksQueued, DriftCheck, DriftDetail, DriftStanding, RuleUse
 from shared.drift.report import DriftReport, RollUp
@@ -14,22 +15,18 @@ from shared.models import TargetId
 router = APIRouter(prefix="/v1", tags=["drift"])
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ReportDelivery(_Request):
+class ReportDelivery(RequestBody):
     """What a drift run found."""
 
-    holder: str = Field(min_length=1, max_length=128, description="nonce of the execution that holds the run")
+    holder: Holder
     report: DriftReport = Field(description="what it found")
 
 
-class ChecksRequest(_Request):
+class ChecksRequest(RequestBody):
     """Targets to check."""
 
     targets: list[TargetId] = Field(min_length=1, max_length=MAX_CHECKED, description="which")
-    actor: str = Field(default="", max_length=256, description="who asks, for the record")
+    actor: Actor
 
 
 @router.post("/runs/{run_id}/drift-report", dependencies=[allow("worker")])

@@ -1,19 +1,18 @@
 """Routes: leases."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import leases
 from scheduler.api.access import Context, allow
+from scheduler.api.request_body import RequestBody
 from shared.lease.view import LeaseView
 
 router = APIRouter(prefix="/v1/leases", tags=["leases"])
 
 
-class RevokeRequest(BaseModel):
+class RevokeRequest(RequestBody):
     """Why a lease is taken away."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str = Field(default="", max_length=leases.MAX_REASON, description="one line for people")
 

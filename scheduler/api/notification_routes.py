@@ -4,10 +4,11 @@ import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import notifications
 from scheduler.api.access import Context, allow
+from scheduler.api.request_body import RequestBody
 from scheduler.notifications import outbox
 from scheduler.problems import not_found
 from shared.notifications import (
@@ -23,19 +24,15 @@ from shared.notifications import (
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"], dependencies=[allow()])
 
 
-class TrialRequest(BaseModel):
+class TrialRequest(RequestBody):
     """Where a test goes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     destination: DestinationName = Field(description="a destination of beat's file")
     actor: str = Field(default="", max_length=256, description="who asks")
 
 
-class RetryRequest(BaseModel):
+class RetryRequest(RequestBody):
     """Which dead deliveries are tried again; without a choice all of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     notification: NotificationId | None = Field(default=None, description="only those of this notification")
     destination: DestinationName | None = Field(default=None, description="only those to this destination")

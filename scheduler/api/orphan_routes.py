@@ -3,31 +3,28 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import orphan_requests
 from scheduler.api.access import Context, allow
+from scheduler.api.request_body import Actor, Holder, RequestBody
 from shared.models import Run
 from shared.recovery.orphans import OrphanReport, PlannedResources
 
 router = APIRouter(prefix="/v1", tags=["orphans"])
 
 
-class PlannedDelivery(BaseModel):
+class PlannedDelivery(RequestBody):
     """What a run's plan would make."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    holder: str = Field(min_length=1, max_length=128, description="nonce of the execution that holds the run")
+    holder: Holder
     planned: PlannedResources = Field(description="by address")
 
 
-class RecoverRequest(BaseModel):
+class RecoverRequest(RequestBody):
     """A person who wants what was left taken over."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    actor: str = Field(default="", max_length=256, description="who asks, for the record")
+    actor: Actor
 
 
 @router.get("/orphans", dependencies=[allow()])

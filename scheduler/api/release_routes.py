@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import releases, retention
 from scheduler.api.access import Context, allow
 from scheduler.api.limits import Body
+from scheduler.api.request_body import RequestBody
 from shared.models import Digest, Label, Pruned, Release, ReleaseSummary, TargetId
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
@@ -19,10 +20,8 @@ def publish(context: Context, packed: Body, actor: Annotated[str, Query(max_leng
     return releases.publish(context, packed, actor=actor)
 
 
-class PruneRequest(BaseModel):
+class PruneRequest(RequestBody):
     """What may go."""
-
-    model_config = ConfigDict(extra="forbid")
 
     keep: int = Field(ge=1, le=1_000_000, description="newest releases of each flock that stay in any case")
     flock: Label | None = Field(default=None, description="only its releases")

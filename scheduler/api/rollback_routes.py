@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler.api.access import Context, allow
+from scheduler.api.request_body import Actor, Holder, RequestBody
 from scheduler.rollback import at_work, requests
 from shared.models import RunId, TargetId
 from shared.rollback.records import Address, RollbackPlan, RollbackResult, RollbackVerdict
@@ -16,46 +17,42 @@ router = APIRouter(prefix="/v1", tags=["rollbacks"])
 MAX_CONSENTS = 1000
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class RollbackRequest(_Request):
+class RollbackRequest(RequestBody):
     """A deployment that somebody wants taken back."""
 
     target: TargetId | None = Field(default=None, description="whose last deployment")
     run_id: RunId | None = Field(default=None, description="the deployment itself; it has to be the target's last")
-    actor: str = Field(default="", max_length=256, description="who asks, for the record")
+    actor: Actor
     reason: str = Field(default="", max_length=1024, description="why, in one line")
 
 
-class RetryRequest(_Request):
+class RetryRequest(RequestBody):
     """Try one again that is not whole."""
 
     actor: str = Field(default="", max_length=256, description="who asks; has to be named for a consent")
     consents: tuple[Address, ...] = Field(
-        default=(), max_length=MAX_CONSENTS, description="what was refused and may be done this time, by address"
+        default=(), max_length=MAX_CONSENTS, description="what was refused and may be destroyed this time, by address"
     )
 
 
-class SkipRequest(_Request):
+class SkipRequest(RequestBody):
     """Leave a target as it is."""
 
     actor: str = Field(default="", max_length=256, description="who decides")
     reason: str = Field(default="", max_length=1024, description="why, in one line")
 
 
-class PlanDelivery(_Request):
+class PlanDelivery(RequestBody):
     """What a rollback would do."""
 
-    holder: str = Field(min_length=1, max_length=128, description="nonce of the execution that holds the run")
+    holder: Holder
     plan: RollbackPlan = Field(description="of the first configuration against the current state")
 
 
-class ResultDelivery(_Request):
+class ResultDelivery(RequestBody):
     """What came of a rollback."""
 
-    holder: str = Field(min_length=1, max_length=128, description="nonce of the execution that holds the run")
+    holder: Holder
     result: RollbackResult = Field(description="what came of it; the comparison is the scheduler's own")
 
 
@@ -87,7 +84,7 @@ def get_rollback(context: Context, rollback_id: str) -> Rollback:
 
 @router.post("/rollbacks/{rollback_id}/retry", dependencies=[allow()])
 def retry(context: Context, rollback_id: str, request: RetryRequest) -> Rollback:
-    """Try one again that is PARTIAL, FAILED or SKIPPED; with consents, what was refused is done as well."""
+    """Try one again that is PARTIAL, FAILED or SKIPPED; with consents, what was refused may be destroyed."""
     return requests.retry(context, rollback_id, actor=request.actor, consents=request.consents)
 
 

@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import plans
 from scheduler.api.access import Context, allow
 from scheduler.api.limits import Body
+from scheduler.api.request_body import Actor, RequestBody
 from scheduler.drift import remediation
 from scheduler.rollout import service
 from shared.models import Digest, SavedPlan, TargetId
@@ -15,27 +16,21 @@ from shared.rollouts import MAX_TARGETS, Rollout, RolloutSummary
 
 router = APIRouter(prefix="/v1", tags=["rollouts"])
 
-Actor = Annotated[str, Field(default="", max_length=256, description="who asks, for the record")]
 
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class RolloutRequest(_Request):
+class RolloutRequest(RequestBody):
     """A release to roll out."""
 
     release: Digest = Field(description="the release")
     actor: Actor
 
 
-class RolloutCommand(_Request):
+class RolloutCommand(RequestBody):
     """Something a person says about a roll-out as a whole."""
 
     actor: Actor
 
 
-class RetryRequest(_Request):
+class RetryRequest(RequestBody):
     """Failed targets that should be tried again."""
 
     targets: list[TargetId] = Field(
@@ -44,7 +39,7 @@ class RetryRequest(_Request):
     actor: Actor
 
 
-class PlanDecision(_Request):
+class PlanDecision(RequestBody):
     """Plans that a person looked at: what was seen is what counts."""
 
     plans: dict[TargetId, Digest] = Field(

@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import claims, run_logs, runs
 from scheduler.api.access import Context, allow
+from scheduler.api.request_body import Actor, Holder, RequestBody
 from scheduler.rollout.drive import drive_of_run
 from shared.models import (
     MAX_REASON,
@@ -24,25 +25,19 @@ from shared.rollback.settings import Trigger
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
-Holder = Annotated[str, Field(min_length=1, max_length=128, description="nonce of the execution that holds the run")]
 
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class RunRequest(_Request):
+class RunRequest(RequestBody):
     """A run to submit."""
 
     target: TargetId = Field(description="where to work")
     kind: RunKind = Field(description="what to do")
     release_digest: Digest | None = Field(default=None, description="what to deploy; left out: what the target has")
     argv: list[str] = Field(default=[], max_length=runs.MAX_ARGV, description="the command of an exec run")
-    actor: str = Field(default="", max_length=256, description="who asks, for the record")
+    actor: Actor
     priority: Priority | None = Field(default=None, description="what it is claimed as; left out: by its kind")
 
 
-class ClaimRequest(_Request):
+class ClaimRequest(RequestBody):
     """A worker that wants a run."""
 
     node: str = Field(min_length=1, max_length=253, description="the worker's host")
@@ -52,14 +47,14 @@ class ClaimRequest(_Request):
     )
 
 
-class RaiseRequest(_Request):
+class RaiseRequest(RequestBody):
     """A claim whose epoch Redis refused."""
 
     holder: Holder
     above: int = Field(ge=0, description="the last epoch that Redis named")
 
 
-class ProgressRequest(_Request):
+class ProgressRequest(RequestBody):
     """How far the holder is."""
 
     holder: Holder
@@ -68,7 +63,7 @@ class ProgressRequest(_Request):
     reason: str = Field(default="", max_length=MAX_REASON, description="rolling_back: the same in words")
 
 
-class LogPiece(_Request):
+class LogPiece(RequestBody):
     """A piece of a run's log."""
 
     holder: Holder
@@ -76,7 +71,7 @@ class LogPiece(_Request):
     text: str = Field(description="the piece")
 
 
-class FinishRequest(_Request):
+class FinishRequest(RequestBody):
     """The holder's report."""
 
     holder: Holder

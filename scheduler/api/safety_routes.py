@@ -1,10 +1,11 @@
 """Routes: safety plans, their approvals, and what a run may have signed."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import safety_plans
 from scheduler.api.access import Context, allow
+from scheduler.api.request_body import Holder, RequestBody
 from scheduler.rollout.drive import drive_of_run
 from shared.models import Digest
 from shared.rollback.records import Address, Rearrangement
@@ -15,21 +16,17 @@ from shared.safety.records import SafetyRecord, Unused
 router = APIRouter(prefix="/v1/runs/{run_id}", tags=["safety plans"])
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SafetyDelivery(_Request):
+class SafetyDelivery(RequestBody):
     """What a run's plan does."""
 
-    holder: str = Field(min_length=1, max_length=128, description="nonce of the execution that holds the run")
+    holder: Holder
     plan: SafetyPlan = Field(description="what it does")
     rearranged: Rearrangement | None = Field(
         default=None, description="of a run that could be taken back: what it does with addresses only"
     )
 
 
-class SafetyDecision(_Request):
+class SafetyDecision(RequestBody):
     """A person's approval: what was looked at is what counts."""
 
     digest: Digest = Field(description="of the safety plan that was looked at")

@@ -7,11 +7,12 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from scheduler import quarantine, recovery, terraform_state
 from scheduler.api.access import Context, allow, state_caller, state_reader
 from scheduler.api.limits import Body
+from scheduler.api.request_body import RequestBody
 from scheduler.problems import invalid
 from scheduler.terraform_state import StateCaller
 from shared.models import QuarantinedState, Recovery
@@ -22,10 +23,8 @@ Caller = Annotated[StateCaller, Depends(state_caller)]
 Reader = Annotated[StateCaller | None, Depends(state_reader)]
 
 
-class AcceptRequest(BaseModel):
+class AcceptRequest(RequestBody):
     """The live holder that accepts a quarantined state."""
-
-    model_config = ConfigDict(extra="forbid")
 
     run: str = Field(max_length=32, description="the live run")
     holder: str = Field(min_length=1, max_length=128, description="its holder's nonce")

@@ -6,6 +6,7 @@
     giving_way    a check that is in the way of anything else is canceled
     intake        a report comes in: the flock's ignore rules, what it comes to
     outcome       a run is over, within the transaction that ends it: where its target stands now, when it is due again
+    letting_go    what is deleted of older checks
     rules         the flock's settings, and how often its ignore rules were used
     telling       the tick that tells people: one message for all targets to which the same happened
     remediation   the tick that starts a roll-out to put things right, where the flock wants that

@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session, aliased
 
 from scheduler.context import SchedulerContext
 from scheduler.drift.outcome import gave_way
-from scheduler.drift.queueing import UNFINISHED, standing_of
+from scheduler.drift.queueing import standing_of
 from scheduler.rows import lock_target, take_back
-from scheduler.tables import ACTIVE_STATUSES, LIVE_STATUSES, RunRow, TargetRow
+from scheduler.tables import ACTIVE_STATUSES, LIVE_STATUSES, UNFINISHED_STATUSES, RunRow, TargetRow
 from scheduler.turns import may_begin
 from shared.log import log_event
 from shared.models import RunKind, RunStatus
@@ -58,7 +58,7 @@ def _checks(session: Session, target: str) -> list[str]:
     query = select(RunRow.id).where(
         RunRow.target == target,
         RunRow.kind == RunKind.DRIFT,
-        RunRow.status.in_(UNFINISHED),
+        RunRow.status.in_(UNFINISHED_STATUSES),
         RunRow.cancel_requested.is_(False),
     )
     return list(session.scalars(query))

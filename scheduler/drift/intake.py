@@ -1,5 +1,5 @@
 """A drift run delivers what it found. It is kept with the flock's ignore rules applied, and counts once the run is
-over.
+over. What older runs of the target delivered is let go.
 
 A report is never changed: the same one again gets the same answer, another one is refused.
 """
@@ -11,24 +11,24 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
 
 from scheduler.context import SchedulerContext
+from scheduler.drift.letting_go import let_calls_go, let_reports_go
 from scheduler.drift.rules import rule_digest
 from scheduler.drift.transitions import Finding, finding_of, in_common
 from scheduler.problems import conflict, invalid
 from scheduler.releases import get_manifest
 from scheduler.rows import lock_run, require_holder
-from scheduler.tables import DriftCheckRow, DriftStandingRow, RunRow
+from scheduler.tables import DriftCheckRow, RunRow
 from shared.drift.ignoring import apply
 from shared.drift.records import DriftCheck
 from shared.drift.report import Cause, DriftReport, ResourceDrift, ResourceStatus
 from shared.models import RunKind
+from shared.release_manifest import ManifestTarget
 from shared.safety.entries import Place
 
-KEPT: Final = 5
-"""Reports of a target that are kept: the newest, and beside them the one that confirmed how it stands."""
 MAX_ITEMS: Final = 20
 _SHOWN_PATHS: Final = 3
 
@@ -51,7 +51,9 @@ def deliver(context: SchedulerContext, run_id: str, *, holder: str, report: Drif
             if kept.digest != digest:
                 raise conflict("other_report", f"run {run_id} has delivered another report already")
             return DriftCheck.model_validate(kept.document)
-        return _keep(context, session, run, report, digest)
+        check = _keep(context, session, run, report, digest)
+    let_calls_go(context, check.target)
+    return check
 
 
 def report_of(session: Session, run_id: str) -> DriftReport | None:
@@ -132,7 +134,7 @@ def _keep(context: SchedulerContext, session: Session, run: RunRow, report: Drif
         )
     )
     session.flush()
-    _let_go(session, run.target)
+    let_reports_go(session, run.target)
     return check
 
 
@@ -146,23 +148,3 @@ def _items(report: DriftReport) -> list[str]:
         return [item(resource) for resource in report.drifted[:MAX_ITEMS]]
     found = [*report.gaps, *(f"{one.address} {one.status.value}: {one.reason}" for one in report.not_checked)]
     return [text[:1024] for text in found[:MAX_ITEMS]]
-
-
-def _let_go(session: Session, target: str) -> None:
-    newest = (
-        select(DriftCheckRow.run_id)
-        .where(DriftCheckRow.target == target)
-        .order_by(DriftCheckRow.epoch.desc())
-        .limit(KEPT)
-        .subquery()
-    )
-    standing = select(DriftStandingRow.run_id).where(
-        DriftStandingRow.target == target, DriftStandingRow.run_id.is_not(None)
-    )
-    session.execute(
-        delete(DriftCheckRow).where(
-            DriftCheckRow.target == target,
-            DriftCheckRow.run_id.not_in(select(newest.c.run_id)),
-            DriftCheckRow.run_id.not_in(standing),
-        )
-    )

@@ -22,7 +22,7 @@ from scheduler.drift.schedule import corrected, next_due
 from scheduler.pending import pending_run
 from scheduler.problems import conflict, invalid
 from scheduler.rows import lock_target, run_record
-from scheduler.tables import ACTIVE_STATUSES, DriftStandingRow, MetaRow, RunRow, TargetRow
+from scheduler.tables import UNFINISHED_STATUSES, DriftStandingRow, MetaRow, RunRow, TargetRow
 from shared.drift.records import MAX_CHECKED
 from shared.drift.settings import DriftSettings
 from shared.log import log_event
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 ACTOR: Final = "interlock drift"
 """Who asks for the checks that nobody asked for."""
-UNFINISHED: Final = (RunStatus.PENDING.value, *ACTIVE_STATUSES)
 #: The row under whose lock checks are queued, so that two beats do not both use the same room.
 _TURNSTILE: Final = "drift checks"
 
@@ -77,7 +76,7 @@ def schedule(context: SchedulerContext) -> int:
 
 
 def check_now(context: SchedulerContext, names: Collection[str], *, actor: str) -> list[Run]:
-    """Queue a check of each target; one that is queued or at work already is the answer for its target.
+    """Queue a check of each target; one of its release that is queued or at work already is the answer for it.
 
     Raises `ApiError` 404 for an unknown target, 409 `no_release` for one without a release; then nothing is queued.
     """
@@ -93,7 +92,7 @@ def check_now(context: SchedulerContext, names: Collection[str], *, actor: str) 
                 raise conflict(
                     "no_release", f"{name} has no release to be compared with", "`interlock flock register FILE`"
                 )
-            if (known := unfinished(session, name)) is None:
+            if (known := unfinished(session, target)) is None:
                 known = new_check(context, session, target, actor=actor)
                 fresh.append((known.id, known.region))
             found[name] = run_record(known)
@@ -120,14 +119,15 @@ def new_check(
     return run
 
 
-def unfinished(session: Session, target: str) -> RunRow | None:
-    """The target's check that is queued or at work and goes on."""
+def unfinished(session: Session, target: TargetRow) -> RunRow | None:
+    """The target's check that is queued or at work and counts: it goes on and is of the release that the target has."""
     query = (
         select(RunRow)
         .where(
-            RunRow.target == target,
+            RunRow.target == target.id,
             RunRow.kind == RunKind.DRIFT,
-            RunRow.status.in_(UNFINISHED),
+            RunRow.release_digest == target.release_digest,
+            RunRow.status.in_(UNFINISHED_STATUSES),
             RunRow.cancel_requested.is_(False),
             RunRow.revoke_requested.is_(False),
         )
@@ -139,7 +139,7 @@ def unfinished(session: Session, target: str) -> RunRow | None:
 
 def is_wanted(session: Session, target: str) -> bool:
     """Whether anything of the target is queued or at work."""
-    query = select(RunRow.id).where(RunRow.target == target, RunRow.status.in_(UNFINISHED)).limit(1)
+    query = select(RunRow.id).where(RunRow.target == target, RunRow.status.in_(UNFINISHED_STATUSES)).limit(1)
     return session.scalars(query).one_or_none() is not None
 
 
@@ -175,13 +175,13 @@ def _enter(session: Session) -> None:
 
 
 def _room(context: SchedulerContext, session: Session) -> int:
-    query = select(func.count()).where(RunRow.kind == RunKind.DRIFT, RunRow.status.in_(UNFINISHED))
+    query = select(func.count()).where(RunRow.kind == RunKind.DRIFT, RunRow.status.in_(UNFINISHED_STATUSES))
     return context.settings.drift_checks - (session.scalar(query) or 0)
 
 
 def _due(session: Session, now: datetime) -> list[str]:
     """Targets that are due and free, those first that wait longest."""
-    busy = select(RunRow.target).where(RunRow.status.in_(UNFINISHED))
+    busy = select(RunRow.target).where(RunRow.status.in_(UNFINISHED_STATUSES))
     query = (
         select(DriftStandingRow.target)
         .join(TargetRow, TargetRow.id == DriftStandingRow.target)

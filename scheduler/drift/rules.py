@@ -5,16 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import batched
+from typing import Final
 
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
+from scheduler.context import SchedulerContext
 from scheduler.database import insert_into
 from scheduler.releases import get_manifest
-from scheduler.tables import DriftHitRow
+from scheduler.tables import DriftHitRow, TargetRow
 from shared.drift.ignoring import IgnoreRule
 from shared.drift.settings import DriftSettings
 from shared.errors import ApiError, PeerError
+
+UNUSED_S: Final = 90 * 86_400
+"""Seconds without a hit after which a rule that is gone is forgotten."""
+_BATCH: Final = 500
 
 
 def settings_in(session: Session, release_digest: str | None) -> DriftSettings | None:
@@ -34,6 +42,38 @@ def rule_digest(rule: IgnoreRule) -> str:
     """The name under which a rule's hits are counted: a rule that is changed is another one."""
     content = json.dumps(rule.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+
+
+def drop_unused(context: SchedulerContext) -> int:
+    """Forget the hits of rules that no target's release has any more, and that took nothing off for `UNUSED_S`.
+
+    Returns how many rules that was; raises `Unavailable`.
+    """
+    before = context.clock.wall() - timedelta(seconds=UNUSED_S)
+    with context.database.read() as session:
+        query = select(DriftHitRow.flock, DriftHitRow.rule).where(DriftHitRow.last_hit_at < before)
+        stale = [(flock, rule) for flock, rule in session.execute(query)]
+        named = {flock: rules_of(session, flock).keys() for flock in {flock for flock, _ in stale}}
+    dropped = sorted({(flock, rule) for flock, rule in stale if rule not in named[flock]})
+    for some in batched(dropped, _BATCH, strict=False):
+        with context.database.write() as session:
+            session.execute(
+                # Once more by its time: it may have been hit just now.
+                delete(DriftHitRow).where(
+                    tuple_(DriftHitRow.flock, DriftHitRow.rule).in_(some), DriftHitRow.last_hit_at < before
+                )
+            )
+    return len(dropped)
+
+
+def rules_of(session: Session, flock: str) -> dict[str, IgnoreRule]:
+    """The ignore rules of the releases that targets of a flock have, by digest."""
+    query = select(TargetRow.release_digest).where(TargetRow.flock == flock, TargetRow.release_digest.is_not(None))
+    found: dict[str, IgnoreRule] = {}
+    for digest in session.scalars(query.distinct().order_by(TargetRow.release_digest)):
+        settings = settings_in(session, digest)
+        found |= {rule_digest(rule): rule for rule in (settings.ignore if settings is not None else ())}
+    return found
 
 
 def count_hits(session: Session, flock: str, hits: Mapping[str, int], *, run_id: str, at: datetime) -> None:

@@ -4,8 +4,8 @@
     found what is confirmed            nothing happens; a finding that waited for a second check is dropped
     found something else               it waits, and a second check is made at once
     found the same a second time       confirmed: the target has changed
-    found something else each time     after so many checks in a row the next one is made when it is due; and where all of
-                                       them say that it has drifted, what the last two have in common is confirmed
+    found something else each time     after so many checks in a row the next one is made when it is due; and where they
+                                       say that it has drifted, what the last two have in common is confirmed
 
 A finding is what has drifted and in which attributes, not to which values: a number that moves all the time is one
 finding, not a new one with each check. Something that drifts in another way each time must not hide what stays: hence
@@ -65,6 +65,7 @@ class Standing:
     def wavers(self) -> bool:
         """Whether so many checks in a row have found something else that a further one is not made at once."""
         return self.pending is not None and self.repeats >= MAX_REPEATS
+
     since: datetime | None = None
     """When what counts began to count."""
     changes: int = 0

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
 from scheduler.drift.intake import drifted_in, report_of
-from scheduler.drift.rules import rule_digest, settings_in
+from scheduler.drift.rules import rules_of
 from scheduler.rows import find_target
 from scheduler.tables import DriftCheckRow, DriftHitRow, DriftStandingRow, JournalRow, TargetRow
 from shared.drift.records import DriftCheck, DriftDetail, DriftStanding, RuleUse, SignedCalls
@@ -73,26 +73,26 @@ def signed_calls(session: Session, run_id: str) -> SignedCalls:
 def rules(context: SchedulerContext, *, flock: str | None = None) -> list[RuleUse]:
     """The ignore rules of the releases that targets have, and how often each was used."""
     today = context.clock.wall().date()
-    found: dict[tuple[str, str], RuleUse] = {}
+    found: list[RuleUse] = []
     with context.database.read() as session:
-        query = select(TargetRow.flock, TargetRow.release_digest).where(TargetRow.release_digest.is_not(None))
+        query = select(TargetRow.flock).where(TargetRow.release_digest.is_not(None))
         if flock is not None:
             query = query.where(TargetRow.flock == flock)
-        used = {(row.flock, row.rule): row for row in session.scalars(select(DriftHitRow))}
-        for name, digest in session.execute(query.distinct().order_by(TargetRow.flock, TargetRow.release_digest)):
-            settings = settings_in(session, digest)
-            for rule in settings.ignore if settings is not None else ():
-                key = (name, rule_digest(rule))
-                hits = used.get(key)
-                found[key] = RuleUse(
-                    flock=name,
-                    rule=rule,
-                    expired=today > rule.expires,
-                    hits=hits.hits if hits is not None else 0,
-                    last_hit_at=hits.last_hit_at if hits is not None else None,
-                    last_run_id=hits.last_run_id if hits is not None else None,
+        for name in session.scalars(query.distinct().order_by(TargetRow.flock)).all():
+            used = {row.rule: row for row in session.scalars(select(DriftHitRow).where(DriftHitRow.flock == name))}
+            for digest, rule in rules_of(session, name).items():
+                hits = used.get(digest)
+                found.append(
+                    RuleUse(
+                        flock=name,
+                        rule=rule,
+                        expired=today > rule.expires,
+                        hits=hits.hits if hits is not None else 0,
+                        last_hit_at=hits.last_hit_at if hits is not None else None,
+                        last_run_id=hits.last_run_id if hits is not None else None,
+                    )
                 )
-    return list(found.values())
+    return found
 
 
 def refresh_counts(context: SchedulerContext) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from scheduler.configuration.documents import read_document
 from scheduler.notifications.events import Event, Kind
@@ -23,6 +23,7 @@ from scheduler.private_files import read_private
 from shared.errors import ConfigurationError
 from shared.models import Label
 from shared.notifications import DestinationName
+from shared.record import Record
 
 MAX_DESTINATIONS: Final = 32
 MAX_ROUTES: Final = 256
@@ -36,11 +37,7 @@ MailAddress = Annotated[
 ]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SecretSource(_Part):
+class SecretSource(Record):
     """Where a secret stands: in a file that only its owner may read, or in a variable of beat's environment."""
 
     file: Path | None = Field(default=None, description="its whole content, without the spaces around it")
@@ -53,7 +50,7 @@ class SecretSource(_Part):
         return self
 
 
-class WebhookPart(_Part):
+class WebhookPart(Record):
     """A receiver of signed JSON."""
 
     url: str = Field(max_length=2048, description="https://…; http:// on this machine only")
@@ -67,14 +64,14 @@ class WebhookPart(_Part):
         return checked_url(value)
 
 
-class SlackPart(_Part):
+class SlackPart(Record):
     """An incoming webhook of Slack, or of what is compatible with it. Its address is the secret."""
 
     url: SecretSource = Field(description="where the address stands")
     ca_file: Path | None = Field(default=None, description="certificates to trust instead of the well-known ones")
 
 
-class EmailPart(_Part):
+class EmailPart(Record):
     """A mail server that relays for us."""
 
     host: HostName = Field(description="the mail server")
@@ -107,7 +104,7 @@ class EmailPart(_Part):
         return self
 
 
-class DestinationPart(_Part):
+class DestinationPart(Record):
     """One destination: exactly one of the three."""
 
     webhook: WebhookPart | None = None
@@ -121,7 +118,7 @@ class DestinationPart(_Part):
         return self
 
 
-class RoutePart(_Part):
+class RoutePart(Record):
     """Which events go where. All routes that fit count."""
 
     to: tuple[DestinationName, ...] = Field(min_length=1, max_length=MAX_DESTINATIONS, description="destinations")
@@ -136,7 +133,7 @@ class RoutePart(_Part):
         return value
 
 
-class NotificationsFile(_Part):
+class NotificationsFile(Record):
     """The whole file."""
 
     destinations: dict[DestinationName, DestinationPart] = Field(min_length=1, max_length=MAX_DESTINATIONS)

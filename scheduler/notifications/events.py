@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from scheduler.notifications.redaction import one_line
 from shared.notifications import NotificationKind
+from shared.record import Record
 
 Kind = NotificationKind
 
@@ -30,10 +31,8 @@ def _text(limit: int) -> BeforeValidator:
 Name = Annotated[str, _text(MAX_NAME)]
 
 
-class Event(BaseModel):
+class Event(Record):
     """Something that people are told. Everything but kind, key, at and flock may be left out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind = Field(description="which template it gets")
     key: Annotated[str, Field(min_length=1)] = Field(

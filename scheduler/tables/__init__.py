@@ -19,12 +19,22 @@ from scheduler.tables.notifications import DeliveryRow, NotificationRow
 from scheduler.tables.releases import BlobRow, FlockRow, ReleaseRow, TargetRow
 from scheduler.tables.rollback import ConsentRow, FirstStateRow, OrphanReportRow, PlannedResourcesRow, RollbackRow
 from scheduler.tables.rollouts import PlanRow, RolloutRow, SafetyApprovalRow, SafetyPlanRow
-from scheduler.tables.runs import ACTIVE_STATUSES, LIVE_STATUSES, JournalRow, RevocationRow, RunLogRow, RunRow, TurnRow
+from scheduler.tables.runs import (
+    ACTIVE_STATUSES,
+    LIVE_STATUSES,
+    UNFINISHED_STATUSES,
+    JournalRow,
+    RevocationRow,
+    RunLogRow,
+    RunRow,
+    TurnRow,
+)
 from scheduler.tables.states import QuarantineRow, StateLockRow, StateVersionRow
 
 __all__ = [
     "ACTIVE_STATUSES",
     "LIVE_STATUSES",
+    "UNFINISHED_STATUSES",
     "Base",
     "BlobRow",
     "ConsentRow",

@@ -81,7 +81,7 @@ class DriftStandingRow(Base):
 
 
 class DriftHitRow(Base):
-    """How often an ignore rule of a flock was used."""
+    """How often an ignore rule of a flock was used. One that is gone is forgotten after a while."""
 
     __tablename__ = "drift_hits"
 

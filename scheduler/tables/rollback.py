@@ -105,10 +105,10 @@ class PlannedResourcesRow(Base):
 
 
 class OrphanReportRow(Base):
-    """What a run left that no state holds (`shared.recovery.orphans.OrphanReport`); one a run that ended unclean."""
+    """What a run left that no state holds (`shared.recovery.orphans.OrphanReport`); one a run that was looked at."""
 
     __tablename__ = "orphan_reports"
-    __table_args__ = (Index("ix_orphan_reports_open", "open", "looked_at"),)
+    __table_args__ = (Index("ix_orphan_reports_open", "open", "checked_at"),)
 
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     target: Mapped[str] = mapped_column(ForeignKey("targets.id"), index=True)
@@ -117,3 +117,7 @@ class OrphanReportRow(Base):
     basis: Mapped[str] = mapped_column(String(255))
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     looked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: When its basis was compared last, whether that had changed or not: the open ones take turns by it.
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: What its flock's rule says was done, or it says nothing.
+    rule_applied: Mapped[bool] = mapped_column(default=False)

@@ -13,7 +13,10 @@ from scheduler.tables.base import Base, RowId, UtcDateTime
 LIVE_STATUSES = ("claimed", "planning", "applying", "baking", "rolling_back")
 #: The statuses in which a run occupies its target.
 ACTIVE_STATUSES = (*LIVE_STATUSES, "settling")
+#: The statuses of a run that is not over.
+UNFINISHED_STATUSES = ("pending", *ACTIVE_STATUSES)
 
+_UNEXAMINED = text("status = 'applied' AND NOT examined")
 _ACTIVE = text("status IN ('claimed', 'planning', 'applying', 'baking', 'rolling_back', 'settling')")
 
 
@@ -32,6 +35,7 @@ class RunRow(Base):
         Index("uq_runs_target_epoch", "target", "epoch", unique=True),
         Index("uq_runs_retry_of", "retry_of", unique=True),
         Index("ix_runs_status", "status"),
+        Index("ix_runs_unexamined", "sequence", sqlite_where=_UNEXAMINED, postgresql_where=_UNEXAMINED),
     )
 
     #: Orders runs by submission; ids are random and clocks step.
@@ -74,6 +78,8 @@ class RunRow(Base):
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     revoke_requested: Mapped[bool] = mapped_column(default=False)
     rollback_requested: Mapped[bool] = mapped_column(default=False)
+    #: It ended well, and what it may have made all the same was looked at.
+    examined: Mapped[bool] = mapped_column(default=False)
 
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     publications: Mapped[int] = mapped_column(Integer, default=0)

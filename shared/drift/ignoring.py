@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.drift.report import (
     MAX_PATH,
@@ -22,6 +22,7 @@ from shared.drift.report import (
     ResourceDrift,
     ResourceStatus,
 )
+from shared.record import Record, Section
 from shared.safety.entries import MAX_ADDRESS
 
 MAX_RULES: Final = 256
@@ -30,10 +31,8 @@ _BOUNDARY: Final = re.compile(r"[.\[]")
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PREVIEW)]
 
 
-class IgnoreRule(BaseModel):
+class IgnoreRule(Section):
     """What not to hear of, until when, and why. In all patterns, `*` stands for any characters."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     address: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ADDRESS)] = Field(
         description='resource addresses: module.web[*].aws_instance.*, aws_sqs_queue.jobs["a"]'
@@ -70,10 +69,8 @@ class IgnoreRule(BaseModel):
         return self.value is None or (not change.sensitive and fits(self.value, change.after))
 
 
-class Ignoring(BaseModel):
+class Ignoring(Record):
     """A report with a flock's rules applied."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     report: DriftReport = Field(description="without what the rules take off")
     hits: tuple[int, ...] = Field(description="of each rule, in order: how many changes it took off")

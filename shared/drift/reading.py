@@ -56,6 +56,8 @@ class Look:
     """`terraform show -json` of it; None where there is none."""
     evidence: Evidence = field(default_factory=Evidence)
     """What Terraform said meanwhile."""
+    empty: bool = False
+    """Terraform's exit code said that an apply would do nothing, so `plan` was not asked for."""
 
 
 def drift_report(
@@ -113,6 +115,17 @@ def drift_report(
         # Whatever it was about: a look that ended with an error was none at everything.
         said = [_said(failure.address, failure.text) for failure in refreshed.evidence.failures]
     return _report(everything, said, version=document.terraform_version)
+
+
+def nothing_differs(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan is one at everything, and holds no difference from the state, not even one in spelling.
+
+    Args:
+        plan: of `plan -refresh-only`.
+    """
+    document = read(plan)
+    whole = document.complete and not document.errored and not document.deferred_changes
+    return whole and not observed(document, plan, {})
 
 
 def types_to_judge(plan: Mapping[str, Any]) -> frozenset[str]:
@@ -286,7 +299,7 @@ def _gaps(document: PlanDocument, known: set[str], refreshed: Look, planned: Loo
         return
     if planned is None:
         yield "the plan proper was not made, so nothing is known of what is not applied"
-    elif planned.plan is None or read(planned.plan).errored:
+    elif not planned.empty and (planned.plan is None or read(planned.plan).errored):
         said = [_said(one.address, one.text) for one in planned.evidence.failures]
         yield "the plan proper failed: " + (said[0] if said else "the run's log says why")
 

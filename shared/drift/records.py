@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from shared.drift.ignoring import IgnoreRule
 from shared.drift.report import MAX_REASON, DriftReport, ResourceStatus, RollUp
 from shared.models import Digest, Label, Run, RunId, RunStatus, TargetId
+from shared.record import Record
 
 MAX_CHECKED: Final = 1000
 """Targets that one request has checked."""
@@ -16,11 +17,7 @@ MAX_DRIFT_REPORT_BYTES: Final = 32 * 1024 * 1024
 """Largest report that is taken, as JSON."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DriftCheck(_Record):
+class DriftCheck(Record):
     """What a check came to, with the flock's rules applied."""
 
     run_id: RunId = Field(description="the run that checked")
@@ -33,7 +30,7 @@ class DriftCheck(_Record):
     created_at: AwareDatetime = Field(description="when it was delivered")
 
 
-class DriftStanding(_Record):
+class DriftStanding(Record):
     """Where a target stands. What counts is what two checks found; `pending` is what one has found so far."""
 
     target: TargetId = Field(description="the target")
@@ -54,7 +51,7 @@ class DriftStanding(_Record):
     rollout_id: str | None = Field(default=None, max_length=32, description="the roll-out that does it")
 
 
-class SignedCalls(_Record):
+class SignedCalls(Record):
     """What the proxy signed for a check, by its journal. A check may read, and nothing else."""
 
     reads: int = Field(default=0, ge=0, description="reads that were signed")
@@ -62,7 +59,7 @@ class SignedCalls(_Record):
     refused: int = Field(default=0, ge=0, description="calls that were asked for and not signed")
 
 
-class DriftDetail(_Record):
+class DriftDetail(Record):
     """A target's standing, and what its newest check found."""
 
     standing: DriftStanding = Field(description="where it stands")
@@ -71,13 +68,13 @@ class DriftDetail(_Record):
     calls: SignedCalls | None = Field(default=None, description="what was signed for it")
 
 
-class ChecksQueued(_Record):
+class ChecksQueued(Record):
     """The answer to a request to check targets."""
 
     runs: tuple[Run, ...] = Field(max_length=MAX_CHECKED, description="one for each, in the order asked for")
 
 
-class RuleUse(_Record):
+class RuleUse(Record):
     """An ignore rule of a flock and what it took off so far."""
 
     flock: Label = Field(description="whose rule")

@@ -14,8 +14,9 @@ import json
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from shared.record import Record
 from shared.safety.entries import MAX_ADDRESS, MAX_ENTRIES
 
 MAX_RESOURCES: Final = MAX_ENTRIES
@@ -29,10 +30,6 @@ MAX_GAPS: Final = 100
 
 Address = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ADDRESS)]
 Reason = Annotated[str, StringConstraints(max_length=MAX_REASON)]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ResourceStatus(StrEnum):
@@ -92,7 +89,7 @@ class RollUp(StrEnum):
     """Nothing is known to differ, and something was not looked at."""
 
 
-class AttributeChange(_Record):
+class AttributeChange(Record):
     """One attribute that differs."""
 
     path: Annotated[str, StringConstraints(max_length=MAX_PATH)] = Field(
@@ -106,7 +103,7 @@ class AttributeChange(_Record):
     ignored: bool = Field(default=False, description="whether a rule of the flock takes it off")
 
 
-class ResourceDrift(_Record):
+class ResourceDrift(Record):
     """One resource instance, or data source, as the check found it."""
 
     address: Address = Field(description="of the instance; `(deposed)` follows that of one left by a replacement")
@@ -121,7 +118,7 @@ class ResourceDrift(_Record):
     previous_address: str | None = Field(default=None, max_length=MAX_ADDRESS, description="before a move")
 
 
-class DriftReport(_Record):
+class DriftReport(Record):
     """Everything that a check found."""
 
     terraform_version: str = Field(default="", max_length=64, description="which Terraform looked")

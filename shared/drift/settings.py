@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.drift.ignoring import MAX_RULES, IgnoreRule
+from shared.record import Section
 
 MIN_EVERY_S: Final = 60
 MAX_EVERY_S: Final = 31 * 24 * 3600
@@ -24,20 +25,16 @@ class RemediationMode(StrEnum):
     """The plan is applied where the flock's safety rules, or an approval of this release, cover all of it."""
 
 
-class Remediation(BaseModel):
+class Remediation(Section):
     """What is done about drift."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     mode: Annotated[RemediationMode, Field(strict=False)] = Field(
         default=RemediationMode.REPORT, description="report, plan, or apply"
     )
 
 
-class DriftSettings(BaseModel):
+class DriftSettings(Section):
     """How a flock's targets are checked for drift."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     every_s: int | None = Field(
         default=None,

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from shared.record import Record
 
 
-class LeaseTiming(BaseModel):
+class LeaseTiming(Record):
     """One consistent set of durations; every process of an installation must use the same."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ttl_ms: int = Field(default=10_000, gt=0, le=3_600_000, description="life of a lease after a renewal")
     renew_ms: int = Field(default=2_000, gt=0, description="time between two renewals by the holder")

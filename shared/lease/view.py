@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.lease.machine import State
+from shared.record import Record
 
 
-class Attachment(BaseModel):
+class Attachment(Record):
     """One boot of one proxy that may sign for the lease, or has said that it no longer does."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     proxy_id: str = Field(description="which proxy: the name of its node")
     boot_id: str = Field(description="which start of that proxy, 32 hex digits")
@@ -24,10 +23,8 @@ class Attachment(BaseModel):
         return self.acknowledged and self.in_flight == 0
 
 
-class LeaseView(BaseModel):
+class LeaseView(Record):
     """A target's lease as the primary shows it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str = Field(description="target id")
     incarnation: str = Field(description="incarnation of the server that answered: run_id:master_replid")

@@ -5,9 +5,11 @@
 - `views`            what a plan would make, what a state holds, what the cloud has
 - `reconciling`      what becomes of each create: settled, an import, or listed
 - `imports`          import blocks
-- `questions`        what is asked of the cloud where the journal does not know enough: `described` things that only an id
-                     tells apart, by `lookups` those with a name; `answers` reads what came back
+- `questions`        what is asked of the cloud where the journal does not know enough: by `described` of things that
+                     only an id tells apart, by `lookups` of those with a name; `answers` reads what came back
 - `references`       which planned resource refers to which
+- `ownership`        whether a call can have made a thing: by its time, and by what it lies in
 - `provenance`       whether what has a name is the run's own
+- `shelves`          resources by what tells them apart
 - `orphans`          the report about one run
 """

@@ -28,6 +28,7 @@ def described(spec: Described, answer: str) -> Iterable[Candidate]:
             id=text_at(item, spec.id),
             attributes=attributes_at(item, spec.attributes),
             tags={text_at(tag, "key"): text_at(tag, "value") for tag in item.findall(f"{spec.tags}/item")},
+            created_at=instant(text_at(item, spec.created)),
         )
 
 

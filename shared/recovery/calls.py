@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from shared.models import JournalRecord
 from shared.recovery.rules import RULES, leaf, makes_something, names_of
@@ -23,6 +23,12 @@ _UNMAKING = {
     ("monitoring", "DeleteAlarms"): "PutMetricAlarm",
     ("acm", "DeleteCertificate"): "RequestCertificate",
 }
+#: Error codes of what was not even begun, some of them with a 503.
+_THROTTLED = frozenset(
+    {"BandwidthLimitExceeded", "EC2ThrottledException", "RequestLimitExceeded", "RequestThrottled", "SlowDown"}
+    | {"RequestThrottledException", "Throttling", "ThrottlingException", "ThrottledException"}
+    | {"TooManyRequestsException"}
+)
 _FIRST_WORD = re.compile(r"[A-Z][a-z0-9]*")
 
 
@@ -43,7 +49,7 @@ def may_have_happened(write: JournalRecord) -> bool:
     Args:
         write: a call that changes something.
     """
-    if write.outcome == "refused":
+    if write.outcome == "refused" or (write.outcome == "answered" and write.error_code in _THROTTLED):
         return False
     refused_by_cloud = write.http_status is not None and 400 <= write.http_status < 500
     return not (write.outcome == "answered" and refused_by_cloud)
@@ -64,15 +70,15 @@ def unsettled(writes: Iterable[JournalRecord]) -> list[JournalRecord]:
     Args:
         writes: calls that change something, oldest first.
     """
-    kept: list[JournalRecord] = []
+    creates = _Creates()
     for write in writes:
         if write.access != "write" or not may_have_happened(write):
             continue
         if may_make(write):
-            kept.append(write)
+            creates.add(write)
         elif was_answered(write) and _unmakes_anything(write):
-            kept = [create for create in kept if not _unmakes(write, create)]
-    return kept
+            creates.unmake(write)
+    return creates.left
 
 
 def to_account_for(records: Iterable[JournalRecord]) -> list[JournalRecord]:
@@ -88,19 +94,50 @@ def _unmakes_anything(write: JournalRecord) -> bool:
     return _verb(write.operation) in _UNMAKES or (write.service, write.operation) in _UNMAKING
 
 
-def _unmakes(delete: JournalRecord, create: JournalRecord) -> bool:
-    """Whether a delete that succeeded removed what `create` made: same service, same noun, same identifiers."""
-    if not delete.resource or delete.service != create.service:
-        return False
-    wanted = _UNMAKING.get((delete.service, delete.operation))
-    if create.operation != wanted if wanted else _noun(delete.operation) != _noun(create.operation):
-        return False
-    made = names_of(create)
-    values = set(made.values())
+class _Creates:
+    """Creates by what they named: a delete looks only at those that have its rarest name in common with it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[JournalRecord, dict[str, str]]] = {}
+        self._by_value: dict[tuple[str, str, str], dict[int, None]] = {}
+        self._added = 0
+
+    @property
+    def left(self) -> list[JournalRecord]:
+        """Those that nothing undid, oldest first."""
+        return [create for create, _ in self._kept.values()]
+
+    def add(self, create: JournalRecord) -> None:
+        made = names_of(create)
+        self._kept[self._added] = create, made
+        for key in self._keys(create.service, create.operation, made):
+            self._by_value.setdefault(key, {})[self._added] = None
+        self._added += 1
+
+    def unmake(self, delete: JournalRecord) -> None:
+        """Leave out what a delete that succeeded removed: same service, same noun, same identifiers."""
+        wanted = _UNMAKING.get((delete.service, delete.operation))
+        keys = self._keys(delete.service, wanted or delete.operation, delete.resource)
+        if not keys:
+            return
+        alike = [list(self._by_value.get(key, ())) for key in keys]
+        for number in min(alike, key=len):
+            create, made = self._kept[number]
+            if wanted in (None, create.operation) and _names_same(delete, made):
+                del self._kept[number]
+                for key in self._keys(create.service, create.operation, made):
+                    del self._by_value[key][number]
+
+    @staticmethod
+    def _keys(service: str, operation: str, names: Mapping[str, str]) -> set[tuple[str, str, str]]:
+        return {(service, _noun(operation), value) for value in names.values()}
+
+
+def _names_same(delete: JournalRecord, made: Mapping[str, str]) -> bool:
     return all(
-        made[leaf(name)] == value if leaf(name) in made else value in values
+        made[leaf(name)] == value if leaf(name) in made else value in made.values()
         for name, value in delete.resource.items()
-    )  # fmt: skip
+    )
 
 
 def _verb(operation: str) -> str:

@@ -26,6 +26,8 @@ class Described:
     """Path of what says that it is gone, or about to go."""
     tags: str = "tagSet"
     """Path of its tags."""
+    created: str = ""
+    """Path of the time at which it was made. An instance says when it was last started, which is another thing."""
 
 
 #: What `Described.state` may say of something that is not there any more.
@@ -33,7 +35,8 @@ GONE = frozenset({"terminated", "shutting-down", "deleting", "deleted", "delete-
 
 
 def _of(action: str, items: str, id_name: str, id_filter: str, **more: str) -> Described:
-    attributes = {name: path for name, path in more.items() if name not in ("state", "tags", "id_parameter")}
+    own = ("state", "tags", "id_parameter", "created")
+    attributes = {name: path for name, path in more.items() if name not in own}
     return Described(
         action=action,
         items=items,
@@ -43,6 +46,7 @@ def _of(action: str, items: str, id_name: str, id_filter: str, **more: str) -> D
         attributes=attributes,
         state=more.get("state", ""),
         tags=more.get("tags", "tagSet"),
+        created=more.get("created", ""),
     )
 
 
@@ -52,11 +56,11 @@ EC2: dict[str, Described] = {
         bgp_asn="bgpAsn", ip_address="ipAddress", type="type", state="state",
     ),
     "aws_ebs_snapshot": _of(
-        "DescribeSnapshots", "snapshotSet", "snapshotId", "snapshot-id", volume_id="volumeId"
+        "DescribeSnapshots", "snapshotSet", "snapshotId", "snapshot-id", volume_id="volumeId", created="startTime"
     ),
     "aws_ebs_volume": _of(
         "DescribeVolumes", "volumeSet", "volumeId", "volume-id",
-        availability_zone="availabilityZone", size="size", state="status",
+        availability_zone="availabilityZone", size="size", state="status", created="createTime",
     ),
     "aws_ec2_managed_prefix_list": _of(
         "DescribeManagedPrefixLists", "prefixListSet", "prefixListId", "prefix-list-id",
@@ -70,6 +74,7 @@ EC2: dict[str, Described] = {
     "aws_flow_log": _of(
         "DescribeFlowLogs", "flowLogSet", "flowLogId", "flow-log-id",
         vpc_id="resourceId", log_destination="logDestination", traffic_type="trafficType",
+        created="creationTime",
     ),
     "aws_instance": _of(
         "DescribeInstances", "reservationSet/item/instancesSet", "instanceId", "instance-id",
@@ -80,7 +85,8 @@ EC2: dict[str, Described] = {
         vpc_id="attachmentSet/item/vpcId",
     ),
     "aws_nat_gateway": _of(
-        "DescribeNatGateways", "natGatewaySet", "natGatewayId", "nat-gateway-id", subnet_id="subnetId", state="state"
+        "DescribeNatGateways", "natGatewaySet", "natGatewayId", "nat-gateway-id",
+        subnet_id="subnetId", state="state", created="createTime",
     ),
     "aws_network_acl": _of(
         "DescribeNetworkAcls", "networkAclSet", "networkAclId", "", id_parameter="NetworkAclId", vpc_id="vpcId"
@@ -105,6 +111,7 @@ EC2: dict[str, Described] = {
     "aws_vpc_endpoint": _of(
         "DescribeVpcEndpoints", "vpcEndpointSet", "vpcEndpointId", "",
         id_parameter="VpcEndpointId", vpc_id="vpcId", service_name="serviceName", state="state",
+        created="creationTimestamp",
     ),
     "aws_vpn_gateway": _of("DescribeVpnGateways", "vpnGatewaySet", "vpnGatewayId", "vpn-gateway-id", state="state"),
 }  # fmt: skip

@@ -27,7 +27,9 @@ class Import:
     call_id: str
     """The journaled call that made it."""
     certain: bool
-    """Whether the call was answered; if not, the target may not exist and the import may be dropped."""
+    """Whether what it is about exists: the call was answered, or the cloud said so. If not, it may be dropped."""
+    ours: bool
+    """Whether the run is known to have made it. If not, it may have been there before."""
 
 
 def block(address: str, identifier: str) -> str:

@@ -160,7 +160,7 @@ LOOKUPS: dict[str, Lookup] = {
     ),
     "aws_ssm_parameter": Lookup(
         service="ssm", operation="AmazonSSM.DescribeParameters", journal="name", parameter="Filters=Name",
-        attribute="name", items="Parameters", name="Name", created="LastModifiedDate",
+        attribute="name", items="Parameters", name="Name",  # when it was changed last says nothing: we may have
     ),
 }  # fmt: skip
 
@@ -171,12 +171,11 @@ def instant(value: Any) -> datetime | None:
     Args:
         value: as it was answered.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = value / 1000 if value > 1e11 else value
-        return datetime.fromtimestamp(seconds, UTC)
     try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
         found = datetime.fromisoformat(str(value))
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

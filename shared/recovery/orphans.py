@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.models import Digest, Identifiers, JournalRecord, Label, RunId, RunKind, TargetId
+from shared.record import Record
 from shared.recovery.calls import was_answered
 from shared.recovery.imports import block
 from shared.recovery.reconciling import Reconciliation, reconcile
@@ -29,11 +30,7 @@ IDENTIFYING: Final[Mapping[str, frozenset[str]]] = {
 Text = Annotated[str, StringConstraints(max_length=2048)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Planned(_Record):
+class Planned(Record):
     """A resource that a run's plan would make: where, and by which names."""
 
     address: Text = Field(description="Terraform's address")
@@ -47,13 +44,13 @@ class Planned(_Record):
     )
 
 
-class PlannedResources(_Record):
+class PlannedResources(Record):
     """What a run's plan would make, of the types whose import is known."""
 
     resources: Annotated[tuple[Planned, ...], Field(max_length=MAX_PLANNED)] = Field(description="by address")
 
 
-class Orphan(_Record):
+class Orphan(Record):
     """One call that made something, or may have, which no state holds."""
 
     call_id: str = Field(max_length=32, description="the journaled call")
@@ -70,7 +67,7 @@ class Orphan(_Record):
     import_block: str | None = Field(default=None, max_length=8192, description="ready to be pasted")
 
 
-class KeptState(_Record):
+class KeptState(Record):
     """A state that came too late to be written and is kept beside the target."""
 
     epoch: int = Field(ge=1, description="epoch that was cut")
@@ -80,7 +77,7 @@ class KeptState(_Record):
     why: str = Field(default="", max_length=1024, description="why not")
 
 
-class OrphanReport(_Record):
+class OrphanReport(Record):
     """What one run left."""
 
     run_id: RunId = Field(description="the run")

@@ -12,21 +12,19 @@ state. Each such create of the journal becomes exactly one of
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from shared.models import JournalRecord
 from shared.recovery.calls import was_answered
 from shared.recovery.imports import Import
 from shared.recovery.older_rules import OLDER_RULE, older_rule_id, older_rule_is
+from shared.recovery.ownership import is_older, is_ours, things_made
 from shared.recovery.rules import RULES, differs, import_id, names_of, same
+from shared.recovery.shelves import Shelves
 from shared.recovery.table import Rule
 from shared.recovery.views import Candidate, PlanView, Resource, tags_of
-
-#: Clocks of the proxy and of the cloud may differ by so much; AWS refuses signatures beyond it.
-SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +62,7 @@ def reconcile(
     *,
     destroying: bool = False,
     dropped: frozenset[str] = frozenset(),
+    others: Collection[str] = (),
     parts: bool = False,
 ) -> Reconciliation:
     """Decide about every create.
@@ -73,10 +72,11 @@ def reconcile(
         view: the plan as it is now, imports found earlier included.
         candidates: by Terraform type, what the cloud says exists; a type that is missing could not be asked for.
         destroying: nothing will be made, so nothing can be adopted: what exists has to be imported first.
-        dropped: call ids whose import was tried and whose target does not exist.
+        dropped: call ids whose import was tried and whose target does not exist, or may be somebody else's.
+        others: ids that answered calls of other runs made, as the journal says: no lost answer was about one of them.
         parts: name parts of other things as well, that go with them as a rule: nothing is planned for them here.
     """
-    state = _Books(view, candidates, destroying, parts)
+    state = _Books(records, view, candidates, destroying=destroying, others=frozenset(others), parts=parts)
     # Answered ones first: they say which ids are taken, before a lost answer is given what is left.
     for record in sorted(records, key=lambda record: not was_answered(record)):
         if record.call_id not in dropped:
@@ -90,13 +90,24 @@ class _Books:
     """What has been given to whom so far."""
 
     def __init__(
-        self, view: PlanView, candidates: Mapping[str, Sequence[Candidate]], destroying: bool, parts: bool
+        self,
+        records: Sequence[JournalRecord],
+        view: PlanView,
+        candidates: Mapping[str, Sequence[Candidate]],
+        *,
+        destroying: bool,
+        others: frozenset[str],
+        parts: bool,
     ) -> None:
-        self._view = view
+        self._all = view.held + view.creates
         self._candidates = candidates
         self._destroying = destroying
+        self._others = others
         self._parts = parts
-        self._free = list(view.creates)
+        self._made = things_made(records)
+        self._held = Shelves(view.held)
+        self._free = Shelves(view.creates)
+        self._planned_types = {item.type for item in view.creates}
         self._taken_ids: set[tuple[str, str]] = set()
         self.imports: list[Import] = []
         self.deferred: list[Unimportable] = []
@@ -116,20 +127,20 @@ class _Books:
             self._named(record, rule, names, identifier)
 
     def _named(self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None) -> None:
-        held = [resource for resource in self._view.held if resource.type == rule.type]
-        if any(same(rule, names, resource.values) or _is(resource, identifier) for resource in held):
+        if self._held.like(rule, names) is not None or self._held.with_id(rule.type, identifier):
             return
         if rule.adopts and not self._destroying and not any(names.get(name.lower()) for name, _ in rule.same):
             return  # written in a protocol that the journal cannot read; repeating it converges
-        known = self._candidates.get(rule.type)
+        known, item = self._candidates.get(rule.type), None
         if known is not None:
-            found = [item for item in known if item.id == identifier or same(rule, names, item.attributes)]
-            if not found or _older(found[0], record):
+            found = (item for item in known if item.id == identifier or same(rule, names, item.attributes))
+            item = next(found, None)
+            if item is None or is_older(item, record):
                 return  # the cloud does not have it: never made, or gone; or it had it before, and the call failed
-            identifier = found[0].id
+            identifier = item.id
         if (rule.type, identifier or "") in self._taken_ids and identifier:
             return  # made, deleted and made again: one import serves both
-        planned = next((item for item in self._free if item.type == rule.type and same(rule, names, item.values)), None)
+        planned = self._free.like(rule, names)
         if planned is None:
             if not rule.part or self._parts:
                 self._stop(record, "neither the state nor the plan has a resource of that name", may_defer=True)
@@ -138,12 +149,10 @@ class _Books:
         elif identifier is None:
             self._stop(record, "its answer was lost, and with it the id that an import needs")
         else:
-            self._bind(record, rule, planned, identifier)
+            self._bind(record, rule, planned, identifier, item)
 
     def _anonymous(self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None) -> None:
-        held = [item for item in self._view.held if item.type == rule.type]
-        held_ids = {str(item.values.get(key, "")) for item in held for key in ("id", "arn")}
-        if identifier is not None and identifier in held_ids:
+        if self._held.with_id(rule.type, identifier):
             return
         if rule.operation.startswith("Authorize") and self._inline_rule(record):
             return
@@ -154,37 +163,40 @@ class _Books:
         possible = [
             item
             for item in known
-            if item.id not in held_ids
+            if not self._held.with_id(rule.type, item.id)
             and (rule.type, item.id) not in self._taken_ids
-            and (item.id == identifier if identifier is not None else not _older(item, record))
+            and (item.id == identifier if identifier is not None else self._may_be(item, record, rule, names))
         ]
         if identifier is not None and not possible:
             return  # gone
-        for item in possible:
+        for item in sorted(possible, key=lambda item: not is_ours(rule, record, item, self._made)):
             planned = self._planned_for(item, record, rule, certain=identifier is not None)
-            if len(planned) == 1:
-                self._bind(record, rule, planned[0], item.id)
-                return
-            if planned:
+            older = None if planned else self._older_rule(rule, item)
+            if not planned and older is None:
+                continue
+            if not is_ours(rule, record, item, self._made):
+                self._stop(record, f"its answer was lost, and {item.id}, which looks like it, may be somebody else's")
+            elif older is not None:
+                self._bind(record, rule, older, older_rule_id(older.values), item)
+            elif len(planned) == 1:
+                self._bind(record, rule, planned[0], item.id, item)
+            else:
                 self._stop(record, f"{item.id} fits {len(planned)} planned resources", may_defer=True)
-                return
-            if self._older_rule(record, rule, item):
-                return
+            return
         if identifier is not None:
             self._stop(record, "no planned resource fits it", may_defer=True)
-        elif any(
-            _alike(item, resource)
-            for item in possible
-            for resource in self._view.held + self._view.creates
-            if resource.type == rule.type
-        ):
+        elif any(_alike(item, other) for item in possible for other in self._all if other.type == rule.type):
             self._stop(record, "its answer was lost, and something like it exists that nobody holds", may_defer=True)
         # else: nothing like it exists, so it was never made
+
+    def _may_be(self, item: Candidate, record: JournalRecord, rule: Rule, names: Mapping[str, str]) -> bool:
+        """Whether a call without an answer can have made it: it is not older, not another run's, and no other thing."""
+        return item.id not in self._others and not is_older(item, record) and not differs(rule, names, item.attributes)
 
     def _planned_for(self, item: Candidate, record: JournalRecord, rule: Rule, *, certain: bool) -> list[Resource]:
         """The planned resources that an existing thing could be."""
         within = rule.operation.startswith("Authorize")
-        free = [res for res in self._free if res.type == rule.type]
+        free = self._free.of(rule.type)
         fitting = [res for res in free if _fits(item, res.values, tags=not within)]
         if not certain:
             # Somebody else's may look alike: only what carries our tags, or lies in what is ours, is taken.
@@ -194,27 +206,22 @@ class _Books:
         # Surely the run's own: tags that it does not carry (yet) do not speak against it.
         return [res for res in free if not _contradicts(item, res.values)]
 
-    def _older_rule(self, record: JournalRecord, rule: Rule, item: Candidate) -> bool:
-        """Bind a security group's rule to a planned resource of the older type, which is named by its values."""
-        if not rule.operation.startswith("Authorize"):
-            return False
-        for planned in self._free:
-            if planned.type == OLDER_RULE and older_rule_is(planned.values, rule.type, item.attributes):
-                self._bind(record, rule, planned, older_rule_id(planned.values))
-                return True
-        return False
+    def _older_rule(self, rule: Rule, item: Candidate) -> Resource | None:
+        """The planned resource of the older type, which is named by its values, that a security group's rule is."""
+        free = self._free.of(OLDER_RULE) if rule.operation.startswith("Authorize") else ()
+        return next((res for res in free if older_rule_is(res.values, rule.type, item.attributes)), None)
 
     def _without_query(
         self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None
     ) -> None:
-        planned = [item for item in self._free if item.type == rule.type and not differs(rule, names, item.values)]
+        planned = [item for item in self._free.of(rule.type) if not differs(rule, names, item.values)]
         certain = [item for item in planned if same(rule, names, item.values)]
         if rule.operation.startswith("Authorize"):
             planned = certain  # a group may list its rules itself: that there is one rule left to make says nothing
         if identifier is not None and (rule.type, identifier) in self._taken_ids:
             return
         if identifier is not None and len(certain or planned) == 1:
-            self._bind(record, rule, (certain or planned)[0], identifier)
+            self._bind(record, rule, (certain or planned)[0], identifier, None)
         elif identifier is None:
             self._stop(record, "its answer was lost, and the cloud could not be asked whether it exists")
         else:
@@ -227,14 +234,12 @@ class _Books:
         """
         group = names_of(record).get("groupid")
         lists = any(
-            item.type == "aws_security_group" and item.values.get("id") == group
-            and (item.values.get("ingress") or item.values.get("egress"))
-            and not any(other.type.startswith("aws_vpc_security_group_") for other in self._view.creates)
-            for item in self._view.held
-        )  # fmt: skip
-        return lists or any(
-            item.type == "aws_security_group_rule" and item.values.get("security_group_id") == group
-            for item in self._view.held
+            item.values.get("id") == group and (item.values.get("ingress") or item.values.get("egress"))
+            for item in self._held.of("aws_security_group")
+        )
+        newer = any(kind.startswith("aws_vpc_security_group_") for kind in self._planned_types)
+        return (lists and not newer) or any(
+            item.values.get("security_group_id") == group for item in self._held.of(OLDER_RULE)
         )
 
     def _held_by_noun(self, record: JournalRecord) -> bool:
@@ -242,34 +247,29 @@ class _Books:
         noun = re.sub(r"^[A-Z][a-z]+", "", record.operation).lower()
         values = {value for value in names_of(record).values() if len(value) > 2}
         return bool(noun) and any(
-            noun in item.type.replace("_", "")
-            and values & {str(item.values.get(key)) for key in ("id", "arn", "name", "url", "identifier")}
-            for item in self._view.held
+            values & {str(item.values.get(key)) for key in ("id", "arn", "name", "url", "identifier")}
+            for kind in self._held.types
+            if noun in kind.replace("_", "")
+            for item in self._held.of(kind)
         )
 
-    def _bind(self, record: JournalRecord, rule: Rule, planned: Resource, identifier: str) -> None:
-        self._free.remove(planned)
+    def _bind(
+        self, record: JournalRecord, rule: Rule, planned: Resource, identifier: str, item: Candidate | None
+    ) -> None:
+        self._free.take(planned)
         self._taken_ids.add((rule.type, identifier))
         self.imports.append(
             Import(
                 address=planned.address,
                 id=identifier,
                 call_id=record.call_id,
-                certain=was_answered(record) or rule.type in self._candidates,
+                certain=was_answered(record) or item is not None,
+                ours=is_ours(rule, record, item, self._made),
             )
         )
 
     def _stop(self, record: JournalRecord, why: str, *, may_defer: bool = False) -> None:
         (self.deferred if may_defer else self.unimportable).append(Unimportable(record=record, why=why))
-
-
-def _is(resource: Resource, identifier: str | None) -> bool:
-    return identifier is not None and identifier in (resource.values.get("id"), resource.values.get("arn"))
-
-
-def _older(item: Candidate, record: JournalRecord) -> bool:
-    """Whether it existed before the call, which then cannot have made it; an answered one speaks for itself."""
-    return not was_answered(record) and item.created_at is not None and item.created_at < record.at_wall - SKEW
 
 
 def _contradicts(item: Candidate, values: Mapping[str, Any]) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.names import Digest, Label, RunId, TargetId
+from shared.record import Record
 from shared.rollback.settings import RollbackSettings, Trigger
 from shared.safety.entries import MAX_ADDRESS, MAX_ENTRIES, Operation
 
@@ -24,10 +25,6 @@ ResourceId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
 Why = Annotated[str, StringConstraints(max_length=MAX_WHY)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Reversibility(StrEnum):
     """What a rollback can do about an operation."""
 
@@ -38,7 +35,7 @@ class Reversibility(StrEnum):
     """Nothing that a rollback does brings it back as it was."""
 
 
-class ReversibilityLabel(_Record):
+class ReversibilityLabel(Record):
     """How far an operation can be undone, and why."""
 
     reversibility: Reversibility = Field(description="how far")
@@ -50,7 +47,7 @@ class ReversibilityLabel(_Record):
         return self.reversibility is not Reversibility.REVERSIBLE
 
 
-class FirstResource(_Record):
+class FirstResource(Record):
     """One managed object that existed before the deployment."""
 
     address: Address = Field(description="of its instance, as in the state")
@@ -62,14 +59,14 @@ class FirstResource(_Record):
     )
 
 
-class FirstArtifact(_Record):
+class FirstArtifact(Record):
     """What was deployed of an artifact."""
 
     version: str | None = Field(default=None, max_length=1024, description="its tag")
     digest: Digest = Field(description="what it was, whatever the tag names by now")
 
 
-class FirstStateVersion(_Record):
+class FirstStateVersion(Record):
     """The state as it was: it stays sealed in the database, this only names it."""
 
     id: int = Field(ge=1, description="the row of the stored version")
@@ -79,7 +76,7 @@ class FirstStateVersion(_Record):
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(description="SHA-256 of its body")
 
 
-class FirstState(_Record):
+class FirstState(Record):
     """What a target was before a deployment, stored and verified readable before anything is executed."""
 
     target: TargetId = Field(description="what it was taken of")
@@ -107,14 +104,14 @@ class FirstState(_Record):
     )
 
 
-class Moved(_Record):
+class Moved(Record):
     """An object that a plan gives another address."""
 
     before: Address = Field(description="its address in the first configuration")
     after: Address = Field(description="its address in the new one")
 
 
-class Imported(_Record):
+class Imported(Record):
     """An object that a plan takes into the state: it existed in the cloud before."""
 
     address: Address = Field(description="its address in the new configuration")
@@ -125,7 +122,7 @@ class Imported(_Record):
     )
 
 
-class Rearrangement(_Record):
+class Rearrangement(Record):
     """What a plan does with addresses only, and a rollback has to turn around. Made by `rearranging`."""
 
     moved: tuple[Moved, ...] = Field(default=(), max_length=MAX_ENTRIES, description="in the order of the plan")
@@ -138,7 +135,7 @@ class Rearrangement(_Record):
     )
 
 
-class RollbackOrder(_Record):
+class RollbackOrder(Record):
     """What a worker needs to watch a deployment and to take it back."""
 
     settings: RollbackSettings = Field(description="of the release that is deployed")
@@ -159,7 +156,7 @@ class RollbackOrder(_Record):
     )
 
 
-class RollbackPlanItem(_Record):
+class RollbackPlanItem(Record):
     """One operation of a plan of the first configuration against the current state."""
 
     address: Address = Field(description="of the instance, where the plan puts it")
@@ -175,7 +172,7 @@ class RollbackPlanItem(_Record):
         return f"{self.operation} {self.address}{' (deposed)' if self.deposed else ''}"
 
 
-class RollbackPlan(_Record):
+class RollbackPlan(Record):
     """Everything that a rollback would do."""
 
     items: tuple[RollbackPlanItem, ...] = Field(default=(), max_length=MAX_ENTRIES, description="in the plan's order")
@@ -192,14 +189,14 @@ class RollbackPlan(_Record):
         return self.complete and not self.changes
 
 
-class Refusal(_Record):
+class Refusal(Record):
     """An item that a rollback must not carry out."""
 
     item: RollbackPlanItem = Field(description="which")
     reason: Why = Field(description="why not")
 
 
-class RollbackVerdict(_Record):
+class RollbackVerdict(Record):
     """What of a rollback plan may be carried out. Deny by default: each item is in one of the two."""
 
     allowed: tuple[RollbackPlanItem, ...] = Field(default=(), max_length=MAX_ENTRIES, description="may be done")
@@ -224,7 +221,7 @@ class ResidueKind(StrEnum):
     """Nobody could tell: the plan that would have said so failed, or put it off."""
 
 
-class Residue(_Record):
+class Residue(Record):
     """One thing that a rollback left."""
 
     kind: ResidueKind = Field(description="how it differs")
@@ -239,7 +236,7 @@ class Residue(_Record):
         return f"{self.kind} {self.address}{named}: {self.reason}"
 
 
-class AttributeDifference(_Record):
+class AttributeDifference(Record):
     """One attribute before and after."""
 
     path: Annotated[str, StringConstraints(max_length=1024)] = Field(description="tags.owner, ingress[0].port")
@@ -256,7 +253,7 @@ class Presence(StrEnum):
     ONLY_FINAL = "only_final"
 
 
-class ResourceDifference(_Record):
+class ResourceDifference(Record):
     """One object before and after; where all that differs is that it is a new one, its `id` does."""
 
     address: Address = Field(description="of the instance; `(deposed KEY)` follows that of a left one")
@@ -268,7 +265,7 @@ class ResourceDifference(_Record):
     more: int = Field(default=0, ge=0, description="attributes that differ and are not listed")
 
 
-class StateComparison(_Record):
+class StateComparison(Record):
     """The first and the final state of a target, attribute by attribute, without secrets."""
 
     same_lineage: bool = Field(description="whether the one descends from the other")
@@ -311,7 +308,7 @@ class NextStep(StrEnum):
     """Leave it as it is: the target takes other runs again."""
 
 
-class RollbackResult(_Record):
+class RollbackResult(Record):
     """What came of a rollback. The worker sends it; the scheduler adds the comparison."""
 
     state: RollbackState = Field(description="what came of it")

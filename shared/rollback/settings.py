@@ -8,7 +8,8 @@ is good, bad, without data, or an error (it could not be evaluated: no connectio
     ignore          nothing: neither good nor bad, and the row goes on
     not_breaching   no data is good; an error counts as nothing
 
-A check that was never good by the end of the bake time has not passed, whatever its policy: it is a trigger then.
+A check that was never good by the end of the bake time, or that is bad then, has not passed, whatever its policy and
+however many bad ones in a row it waits for: it is a trigger.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.names import Label
+from shared.record import Section
 
 MAX_BAKE_S: Final = 24 * 3600
 MAX_CHECKS: Final = 32
@@ -108,11 +110,7 @@ Url = Annotated[
 Threshold = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class _Check(_Section):
+class _Check(Section):
     #: The fields that may hold references.
     placeable: ClassVar[tuple[str, ...]]
 
@@ -205,7 +203,7 @@ def trigger_of(check: HttpCheck | CommandCheck | PrometheusCheck | CloudwatchChe
     return Trigger.HEALTH if isinstance(check, HEALTH_CHECKS) else Trigger.ALARM
 
 
-class RollbackSettings(_Section):
+class RollbackSettings(Section):
     """The `rollback` section of a flock. With it, what cannot be undone needs consent by name before it is applied."""
 
     on: Annotated[tuple[Annotated[Cause, Field(strict=False)], ...], Field(strict=False, max_length=16)] = Field(

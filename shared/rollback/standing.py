@@ -10,17 +10,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.names import Digest, Label, RunId, TargetId
+from shared.record import Record
 from shared.rollback.records import FirstState, NextStep, RollbackResult, RollbackVerdict, Why
 from shared.rollback.settings import Trigger
 
 RollbackId = Annotated[str, StringConstraints(pattern=r"^rollback-[0-9a-f]{16}$")]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RollbackStatus(StrEnum):
@@ -47,7 +44,7 @@ class RollbackStatus(StrEnum):
         return self in (RollbackStatus.PARTIAL, RollbackStatus.FAILED)
 
 
-class TargetRollback(_Record):
+class TargetRollback(Record):
     """What a roll-out knows of the rollback of one of its targets."""
 
     id: RollbackId = Field(description="which")
@@ -56,7 +53,7 @@ class TargetRollback(_Record):
     reason: Why = Field(default="", description="why it was begun, or why it is not whole")
 
 
-class RollbackSummary(_Record):
+class RollbackSummary(Record):
     """A rollback in a list."""
 
     id: RollbackId = Field(description="rollback-<16 hex digits>")

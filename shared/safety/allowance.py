@@ -7,28 +7,26 @@ from __future__ import annotations
 
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from shared.record import Record
 
 MAX_ENTRIES: Final = 20_000
 
 
-class AllowedEntry(BaseModel):
+class AllowedEntry(Record):
     """One kind of change that the run's safety plan holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str = Field(max_length=256, description="resource type: aws_sqs_queue; empty for what has none")
     operation: str = Field(max_length=64, description="value of shared.safety.entries.Operation: create, update …")
 
 
-class Allowance(BaseModel):
+class Allowance(Record):
     """What may be signed for one run.
 
     reads: what changes nothing. entries: what the entries need besides. unbounded: everything, for a run whose
     command Interlock cannot look into.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["reads", "entries", "unbounded"] = Field(description="how far the run may go")
     entries: tuple[AllowedEntry, ...] = Field(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from shared.record import Record
 from shared.safety.entries import Entry, SafetyPlan, in_order
 
 
-class Difference(BaseModel):
+class Difference(Record):
     """Two safety plans side by side."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     only_left: tuple[Entry, ...] = Field(description="what only the first one does")
     only_right: tuple[Entry, ...] = Field(description="what only the second one does")

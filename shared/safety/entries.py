@@ -19,14 +19,14 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
     field_serializer,
     model_serializer,
 )
+
+from shared.record import Record
 
 MAX_ENTRIES: Final = 20_000
 MAX_ADDRESS: Final = 2048
@@ -63,10 +63,8 @@ class Operation(StrEnum):
     """Something that this version does not know. No rule can allow it."""
 
 
-class Entry(BaseModel):
+class Entry(Record):
     """One operation on one address."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: Address = Field(
         description="Terraform's address of the instance; `(deposed)` follows that of an object left by a replacement"
@@ -79,10 +77,8 @@ class Entry(BaseModel):
         return f"{self.operation} {self.address}"
 
 
-class Place(BaseModel):
+class Place(Record):
     """What is particular to one target: names that mean "here"."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     region: str = Field(description="Interlock's region")
     provider_region: str = Field(description="the cloud's; its zones have a letter behind it")
@@ -107,10 +103,8 @@ class Place(BaseModel):
         return f'["{text}"]'
 
 
-class SafetyPlan(BaseModel):
+class SafetyPlan(Record):
     """Everything that a plan does."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     entries: Annotated[frozenset[Entry], Field(max_length=MAX_ENTRIES)] = Field(
         default=frozenset(), description="one for each operation on each address"

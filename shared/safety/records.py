@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from shared.models import Digest, RunId, TargetId
+from shared.record import Record
 from shared.safety.entries import Entry, SafetyPlan
 from shared.safety.verdict import Verdict
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SafetyApproval(_Record):
+class SafetyApproval(Record):
     """One person's approval."""
 
     approver: str = Field(max_length=256, description="who")
@@ -22,7 +19,7 @@ class SafetyApproval(_Record):
     digest: Digest = Field(description="what was approved: this plan, or one that holds more")
 
 
-class SafetyRecord(_Record):
+class SafetyRecord(Record):
     """The safety plan of a run, and what is decided about it now."""
 
     run_id: RunId = Field(description="the run whose plan it is")
@@ -35,7 +32,7 @@ class SafetyRecord(_Record):
     created_at: AwareDatetime = Field(description="when it was delivered")
 
 
-class Unused(_Record):
+class Unused(Record):
     """What was approved for a deployment and not done by it."""
 
     run_id: RunId = Field(description="the run that applied")

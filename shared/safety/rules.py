@@ -20,8 +20,9 @@ from enum import IntEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
+from shared.record import Section
 from shared.safety.entries import Entry, Operation
 
 #: A resource type; `*` stands for any characters.
@@ -42,10 +43,8 @@ class Demand(IntEnum):
     NEVER = 3
 
 
-class Rule(BaseModel):
+class Rule(Section):
     """Operations on resource types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     operations: Annotated[
         tuple[Annotated[Operation, Field(strict=False)], ...], Field(strict=False, min_length=1, max_length=32)
@@ -69,10 +68,8 @@ class Rule(BaseModel):
 Rules = Annotated[tuple[Rule, ...], Field(strict=False, max_length=256)]
 
 
-class SafetyRules(BaseModel):
+class SafetyRules(Section):
     """The `safety` section of a flock."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     auto: Rules = Field(default=(), description="approved without a person, except on protected types")
     one_person: Rules = Field(default=(), description="one person approves; also what else no rule names")

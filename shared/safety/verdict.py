@@ -17,8 +17,9 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from shared.record import Record
 from shared.rollback.reversibility import label
 from shared.rollback.stateful import keeps_data
 from shared.safety.comparison import named, outside
@@ -42,19 +43,15 @@ class Decision(StrEnum):
     """It does more than the plan that was approved for this run."""
 
 
-class Approval(BaseModel):
+class Approval(Record):
     """An approved plan of a release and who approved it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan: SafetyPlan = Field(description="normalised")
     approvers: tuple[str, ...] = Field(description="each once, the first first")
 
 
-class Verdict(BaseModel):
+class Verdict(Record):
     """The decision and what it rests on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     decision: Decision = Field(description="what may become of the plan")
     entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = Field(

@@ -12,6 +12,7 @@ from scheduler.database import Database
 from tests.integration.proxy_cloud import Cloud
 from tests.integration.proxy_support import ProxyThread, Worker
 from tests.postgres import PostgresServer
+from tests.unit.scheduler.support import World, make_world
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,15 @@ def database(database_url: str) -> Iterator[Database]:
     database.migrate()
     yield database
     database.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, database: Database) -> Iterator[World]:
+    """A scheduler with the target `web.north`, on both kinds of database."""
+    world = make_world(tmp_path / "home", database)
+    world.register()
+    yield world
+    world.store.close()
 
 
 @pytest.fixture

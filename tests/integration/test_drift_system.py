@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from deploy.demo.arrivals import read_calls
-from deploy.demo.fleet import Fleet
-from deploy.demo.inventory import CloudInventory
-from deploy.demo.provider import choose_provider, terraform_of
-from deploy.demo.stage import Stage
 from shared import exit_codes
 from shared.drift.report import Cause, DriftReport, ResourceDrift, ResourceStatus, RollUp
 from shared.models import Run, RunStatus
+from tests.integration.demo_stage import StageWorld, staged, write_flock
 from tests.integration.system import eventually
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
@@ -75,27 +67,8 @@ TARGET = "drift.eu"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-class Somebody(CloudInventory):
-    """A person with the cloud's own keys."""
-
-    def __init__(self, *, endpoint: str | None, access_key: str, secret_key: str, regions: Iterable[str]) -> None:
-        (region,) = regions
-        keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
-        self.sqs = boto3.client("sqs", region_name=region, endpoint_url=endpoint, config=Config(proxies={}), **keys)
-        self.iam = boto3.client("iam", region_name=region, endpoint_url=endpoint, config=Config(proxies={}), **keys)
-
-
-class World:
+class World(StageWorld):
     """Everything on one machine, and a target that was applied."""
-
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        self.stage = stage
-        self.folder = folder
-        self.somebody = stage.inventory_of(Somebody, ["eu-west-1"])
-
-    def interlock(self, *words: str) -> None:
-        code, output = self.stage.command(*words)
-        assert code == 0, output
 
     def publish(self, timeout: int) -> None:
         (self.folder / "flock.yaml").write_text(FLOCK.format(timeout=timeout))
@@ -125,39 +98,20 @@ class World:
         assert detail.check.run_id == run.id
         return detail.report
 
-    def mutations(self) -> list[str]:
-        """Every mutating call that reached the cloud so far, by operation."""
-        calls = read_calls(self.stage.cloud_log.read_text().splitlines(keepends=True))
-        return [call.arrived.operation for call in calls if call.arrived.mutating]
-
     def queue(self, name: str) -> str:
-        return str(self.somebody.sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        return str(self.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cloud, the scheduler, one host with its proxy and its worker."""
     folder = tmp_path_factory.mktemp("flock")
-    (folder / "terraform").mkdir()
-    (folder / "terraform" / "main.tf").write_text(GENERIC)
-    (folder / "flock.yaml").write_text(FLOCK.format(timeout=30))
-    home = tmp_path_factory.mktemp("drift")
-    environ = {name: value for name, value in os.environ.items() if name != "TF_CLI_CONFIG_FILE"}
-    with Fleet(home) as fleet:
-        provider = choose_provider(
-            plugin_dir=None, environ=environ, terraform=terraform_of(os.environ), install_dir=home / "provider"
-        )
-        stage = Stage(fleet, plugin_dir=provider.plugin_dir, flock=folder / "flock.yaml")
-        try:
-            stage.start(("host-a",))
-            stage.start_worker("worker-a", "host-a", ("eu",), concurrency=1)
-            eventually(lambda: stage.worker_ready("worker-a"), "the worker is ready")
-            world = World(stage, folder)
-            world.publish(30)
-            world.interlock("apply", TARGET)
-            yield world
-        finally:
-            stage.close()
+    write_flock(folder, terraform=GENERIC, flock=FLOCK.format(timeout=30))
+    with staged(tmp_path_factory.mktemp("drift"), folder) as (_, stage):
+        world = World(stage, folder)
+        world.publish(30)
+        world.interlock("apply", TARGET)
+        yield world
 
 
 def found(report: DriftReport, address: str) -> ResourceDrift:
@@ -187,7 +141,7 @@ def test_what_nobody_touched_is_in_sync_and_what_was_altered_is_found_and_named(
     assert world.mutations() == before
 
     # Somebody alters one queue, deletes the other, and gives the role more than it should have.
-    sqs, iam = world.somebody.sqs, world.somebody.iam
+    sqs, iam = world.client("sqs"), world.client("iam")
     sqs.set_queue_attributes(QueueUrl=world.queue("drift-jobs-a"), Attributes={"VisibilityTimeout": "77"})
     sqs.tag_queue(QueueUrl=world.queue("drift-jobs-a"), Tags={"Owner": "somebody"})
     sqs.delete_queue(QueueUrl=world.queue("drift-jobs-b"))

@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from deploy.demo.fleet import Fleet
-from deploy.demo.stage import Stage
 from shared import exit_codes
 from shared.drift.report import RollUp
 from shared.models import RunStatus
 from tests import external_provider
+from tests.integration.demo_stage import staged, write_flock
 from tests.integration.system import eventually
 from tests.integration.test_safety_system import World
 
@@ -70,25 +69,16 @@ targets:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cloud, the scheduler, one host with its proxy and its worker, and a program that means ill."""
-    home = tmp_path_factory.mktemp("hostile")
     plugins = external_provider.install_alone(tmp_path_factory.mktemp("plugins"))
     folder = write(tmp_path_factory.mktemp("source"), "source", DATA_SOURCE, plugins)
-    with Fleet(home) as fleet:
-        stage = Stage(fleet, plugin_dir=plugins, flock=folder / "flock.yaml")
-        try:
-            stage.start(("host-a",))
-            stage.start_worker("worker-a", "host-a", ("eu", "us"), concurrency=2)
-            eventually(lambda: stage.worker_ready("worker-a"), "the worker is ready")
-            yield World(stage, folder)
-        finally:
-            stage.close()
+    home = tmp_path_factory.mktemp("hostile")
+    with staged(home, folder, regions=("eu", "us"), concurrency=2, plugin_dir=plugins) as (_, stage):
+        yield World(stage, folder)
 
 
 def write(folder: Path, name: str, text: str, plugins: Path) -> Path:
     """A flock in `folder`."""
-    (folder / "terraform").mkdir()
-    (folder / "terraform" / "main.tf").write_text(text.format(folder=plugins, cli=CLI))
-    (folder / "flock.yaml").write_text(FLOCK.format(name=name))
+    write_flock(folder, terraform=text.format(folder=plugins, cli=CLI), flock=FLOCK.format(name=name))
     return folder
 
 

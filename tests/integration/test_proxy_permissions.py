@@ -310,6 +310,8 @@ class BrokenSource:
 
     async def allowance(self, run_id: str) -> Allowance:
         self.asked += 1
+        if self.how == "says":
+            return QUEUES
         if self.how == "raises":
             raise RuntimeError("a bug in who decides")
         if self.how == "is cancelled":
@@ -336,3 +338,27 @@ def test_whatever_goes_wrong_in_the_question_nothing_that_changes_is_signed(
                 assert latched(worker) == []
         assert source.asked >= 3
     assert cloud.arrivals == []
+
+
+@pytest.mark.parametrize("how", ["raises", "is cancelled", "hangs", "answers nonsense"])
+def test_whatever_goes_wrong_when_it_is_asked_again_takes_back_what_was_allowed(
+    tmp_path: Path, valkey_url: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A run that bakes, or begins to take back, must not be left with what its apply was allowed."""
+    monkeypatch.setattr("signing_proxy.permissions.ASK_LIMIT_S", 0.2)
+    source = BrokenSource("says")
+    with ProxyThread(tmp_path, valkey_url, cloud.url, allowances=source) as proxy, Worker(proxy, valkey_url) as worker:
+        assert call(worker, proxy, "CreateQueue")[0] == 200
+        source.how, before = how, source.asked
+        send_message(worker._control, AskAllowance())
+        wait_for("the question", lambda: source.asked > before)
+        if how == "hangs":
+            wait_for("the answer", lambda: holding(worker))
+            assert holding(worker)[-1].mode == "unknown"
+        try:
+            status = call(worker, proxy, "CreateQueue")[0]
+        except OSError:
+            status = 0  # the call was killed and the run cut: an exception in a hook is never forwarded
+        assert status != 200
+        assert [event.mode for event in holding(worker) if event.mode != "unknown"] == []
+    assert operations(cloud.arrivals) == ["CreateQueue"]

@@ -107,9 +107,9 @@ def test_a_network_is_found_by_tags_and_ids_and_all_of_it_is_imported(cloud: Clo
         ),
         held=(),
     )
-    # Every second answer was lost.
+    # Of what lies in the network every second answer was lost.
     records = [
-        record("ec2", "CreateVpc"),
+        record("ec2", "CreateVpc", {}, {"vpcId": vpc}),
         record("ec2", "CreateSubnet", {"VpcId": vpc}, {"subnetId": subnets[1], "vpcId": vpc}),
         record("ec2", "CreateSubnet", {"VpcId": vpc}),
         record("ec2", "CreateInternetGateway", {}, {"internetGatewayId": gateway_id}),
@@ -129,6 +129,11 @@ def test_a_network_is_found_by_tags_and_ids_and_all_of_it_is_imported(cloud: Clo
         "aws_security_group.main": group,
         "aws_vpc_security_group_ingress_rule.https": rule,
     }
+    # Without the network's own answer nothing says that it was not there before.
+    lost = [record("ec2", "CreateVpc"), *records[1:]]
+    result = reconcile(lost, view, query_candidates(lost, view, region=REGION, transport=cloud.transport))
+    assert "aws_vpc.main" not in {item.address for item in result.imports}
+    assert vpc in str(result.unimportable[0])
 
 
 def test_a_key_whose_answer_was_lost_is_found_by_its_description_and_tags(cloud: Cloud) -> None:
@@ -152,15 +157,15 @@ def test_a_key_about_to_be_deleted_is_not_imported(cloud: Cloud) -> None:
     assert found["aws_kms_key"] == ()
 
 
-def test_a_zone_is_found_by_its_name(cloud: Cloud) -> None:
+def test_a_zone_is_found_by_its_name_and_listed(cloud: Cloud) -> None:
     route53 = cloud.client("route53")
     zone = route53.create_hosted_zone(Name="orders.example", CallerReference="1")["HostedZone"]["Id"]
     route53.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone.rpartition("/")[2], AddTags=TAG_SPEC)
     view = PlanView(creates=(planned("aws_route53_zone.z", name="orders.example", tags=TAGS),), held=())
     records = [record("route53", "CreateHostedZone", {"Name": "orders.example."})]
     found = query_candidates(records, view, region=REGION, transport=cloud.transport)
-    (item,) = reconcile(records, view, found).imports
-    assert item.id == zone.rpartition("/")[2]
+    (left,) = reconcile(records, view, found).unimportable
+    assert zone.rpartition("/")[2] in str(left)
 
 
 def test_a_policy_and_a_secret_whose_answers_were_lost_are_found_by_name(cloud: Cloud) -> None:

@@ -5,9 +5,6 @@ With the real provider where INTERLOCK_PLUGIN_DIR names it, and the stand-in for
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from deploy.demo.arrivals import read_calls
 from deploy.demo.fleet import Fleet
-from deploy.demo.provider import choose_provider, terraform_of
 from deploy.demo.stage import Stage
 from shared.models import Run, RunKind, RunStatus
 from shared.recovery.orphans import OrphanReport
+from tests.integration.demo_stage import StageWorld, staged, write_flock
 from tests.integration.system import eventually
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
@@ -86,20 +82,12 @@ MADE = {
 }
 
 
-class World:
+class World(StageWorld):
     """Everything on one machine."""
 
     def __init__(self, stage: Stage, fleet: Fleet, folder: Path) -> None:
-        self.stage = stage
+        super().__init__(stage, folder)
         self.fleet = fleet
-        self.folder = folder
-
-    def interlock(self, *words: str, code: int = 0) -> Any:
-        """Run a command and return what it printed as JSON."""
-        done, output = self.stage.command(*words, "--json")
-        assert done == code, f"{words}: {done}\n{output}"
-        start = re.search(r"^[\[{]", output, re.MULTILINE)
-        return json.JSONDecoder().raw_decode(output[start.start() :])[0] if start else None
 
     def worker(self, name: str) -> None:
         self.stage.start_worker(name, "host-a", ("eu",), concurrency=1)
@@ -112,11 +100,6 @@ class World:
         assert isinstance(found, Run)
         return found
 
-    def changes(self) -> int:
-        """How many mutating calls have reached the cloud."""
-        calls = read_calls(self.stage.cloud_log.read_text().splitlines(keepends=True))
-        return sum(call.arrived.mutating for call in calls)
-
     def held(self) -> set[str]:
         """What the state holds."""
         resources: Any = self.stage.state(TARGET).get("resources", [])
@@ -126,24 +109,11 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     folder = tmp_path / "flock"
-    (folder / "terraform").mkdir(parents=True)
-    (folder / "terraform" / "main.tf").write_text(GENERIC)
-    (folder / "flock.yaml").write_text(FLOCK)
-    environ = {name: value for name, value in os.environ.items() if name != "TF_CLI_CONFIG_FILE"}
+    write_flock(folder, terraform=GENERIC, flock=FLOCK)
     home = tmp_path / "home"
     home.mkdir()
-    with Fleet(home) as fleet:
-        provider = choose_provider(
-            plugin_dir=None, environ=environ, terraform=terraform_of(os.environ), install_dir=tmp_path / "provider"
-        )
-        stage = Stage(fleet, plugin_dir=provider.plugin_dir, flock=folder / "flock.yaml")
-        try:
-            stage.start(("host-a",))
-            world = World(stage, fleet, folder)
-            world.worker("worker-a")
-            yield world
-        finally:
-            stage.close()
+    with staged(home, folder) as (fleet, stage):
+        yield World(stage, fleet, folder)
 
 
 def cut(world: World) -> Run:
@@ -166,7 +136,7 @@ def cut(world: World) -> Run:
 
 def test_what_a_killed_worker_made_is_reported_in_time_shown_and_taken_over(world: World) -> None:
     run = cut(world)
-    made = world.changes()
+    made = world.mutations()
 
     def reported() -> OrphanReport | None:
         return next((one for one in world.stage.api.orphans(target=TARGET) if one.run_id == run.id), None)
@@ -194,7 +164,7 @@ def test_what_a_killed_worker_made_is_reported_in_time_shown_and_taken_over(worl
     recovered = world.interlock("recover", run.id, "--yes")
     assert recovered["run"]["kind"] == RunKind.RECOVER
     assert recovered["run"]["status"] == "applied"
-    assert world.changes() == made, "nothing was changed in the cloud"
+    assert world.mutations() == made, "nothing was changed in the cloud"
     assert set(MADE) <= world.held()
     eventually(lambda: not world.stage.api.orphans_of(run.id).open, "the report is settled")
     assert world.interlock("recover", run.id)["report"]["orphans"] == []

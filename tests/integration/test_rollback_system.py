@@ -6,8 +6,6 @@ Every call of a rollback, with the worker killed at each: tests/rollback_faults.
 from __future__ import annotations
 
 import json
-import os
-import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,15 +17,13 @@ from typing import Any
 import pytest
 
 from deploy.demo.arrivals import read_calls
-from deploy.demo.fleet import Fleet
-from deploy.demo.inventory import CloudInventory
-from deploy.demo.provider import choose_provider, terraform_of
 from deploy.demo.stage import Stage
 from shared import exit_codes
 from shared.models import Run, RunKind, RunStatus
 from shared.rollback.records import Presence, ResidueKind, RollbackState
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import Rollback, RollbackStatus
+from tests.integration.demo_stage import Somebody, StageWorld, staged, write_flock
 from tests.integration.system import eventually
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
@@ -101,7 +97,7 @@ class RollbackStage(Stage):
         return super()._environment(host, **{"INTERLOCK_CHECK_HOSTS": "127.0.0.1", **more})
 
 
-class Cloud(CloudInventory):
+class Cloud(Somebody):
     """What is there, and how it is."""
 
     def everything(self) -> dict[str, Any]:
@@ -110,33 +106,20 @@ class Cloud(CloudInventory):
         said = {rule["Name"]: (rule.get("Description"), rule.get("ScheduleExpression")) for rule in rules}
         return {**self.read(), **said}
 
-    def client(self, service: str) -> Any:
-        return self._client(service, "eu-west-1")
 
-
-class World:
+class World(StageWorld):
     """Everything on one machine, and the flock of one test."""
 
     def __init__(self, stage: Stage, folder: Path) -> None:
-        self.stage = stage
-        self.folder = folder
+        super().__init__(stage, folder)
         self.name = folder.name
         self.target = f"{self.name}.eu"
         self.cloud = stage.inventory_of(Cloud, ["eu-west-1"])
 
-    def interlock(self, *words: str, code: int = 0) -> Any:
-        """Run a command and return what it printed as JSON."""
-        done, output = self.stage.command(*words, "--json")
-        assert done == code, f"{words}: {done}\n{output}"
-        start = re.search(r"^[\[{]", output, re.MULTILINE)
-        return json.JSONDecoder().raw_decode(output[start.start() :])[0] if start else None
-
     def publish(self, *parts: str, **rollback: Any) -> str:
         """Publish the flock with this configuration; returns the release's digest."""
-        (self.folder / "terraform").mkdir(exist_ok=True)
-        (self.folder / "terraform" / "main.tf").write_text(HEAD + "".join(parts))
         text = FLOCK.format(name=self.name, rollback=json.dumps(rollback))
-        (self.folder / "flock.yaml").write_text(text)
+        write_flock(self.folder, terraform=HEAD + "".join(parts), flock=text)
         return str(self.interlock("release", "publish", str(self.folder))["digest"])
 
     def apply(self, release: str) -> Run:
@@ -178,26 +161,12 @@ class World:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A cloud, the scheduler, one host with its proxy and its worker."""
-    home = tmp_path_factory.mktemp("rollbacks")
     folder = tmp_path_factory.mktemp("flock")
-    (folder / "terraform").mkdir()
-    (folder / "terraform" / "main.tf").write_text(HEAD)
-    (folder / "flock.yaml").write_text(FLOCK.format(name="empty", rollback="{}"))
-    environ = {name: value for name, value in os.environ.items() if name != "TF_CLI_CONFIG_FILE"}
-    with Fleet(home) as fleet:
-        provider = choose_provider(
-            plugin_dir=None, environ=environ, terraform=terraform_of(os.environ), install_dir=home / "provider"
-        )
-        made = RollbackStage(fleet, plugin_dir=provider.plugin_dir, flock=folder / "flock.yaml")
-        try:
-            made.start(("host-a",))
-            made.start_worker("worker-a", "host-a", ("eu",), concurrency=2)
-            eventually(lambda: made.worker_ready("worker-a"), "the worker is ready")
-            iam = made.inventory_of(Cloud, ["eu-west-1"]).client("iam")
-            iam.create_role(RoleName="somebody-elses", AssumeRolePolicyDocument="{}")
-            yield made
-        finally:
-            made.close()
+    write_flock(folder, terraform=HEAD, flock=FLOCK.format(name="empty", rollback="{}"))
+    with staged(tmp_path_factory.mktemp("rollbacks"), folder, concurrency=2, kind=RollbackStage) as (_, made):
+        iam = made.inventory_of(Somebody, ["eu-west-1"]).client("iam")
+        iam.create_role(RoleName="somebody-elses", AssumeRolePolicyDocument="{}")
+        yield made
 
 
 @pytest.fixture
@@ -230,7 +199,7 @@ def test_a_deployment_that_fails_half_way_is_taken_back_by_its_own_run(world: Wo
     assert world.plan_of_first(first).exit_code == exit_codes.OK
     calls = read_calls(world.stage.cloud_log.read_text().splitlines(keepends=True))
     epochs = {call.arrived.epoch for call in calls if call.arrived.run == run.id and call.arrived.mutating}
-    assert len(epochs) <= 1, "one lease spans all of it"
+    assert len(epochs) == 1, "one lease spans all of it"
 
 
 def test_where_nothing_was_before_nothing_is_afterwards(world: World) -> None:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from deploy.demo.arrivals import read_calls
-from deploy.demo.fleet import Fleet
-from deploy.demo.inventory import CloudInventory
-from deploy.demo.provider import choose_provider, terraform_of
-from deploy.demo.stage import Stage
 from shared import exit_codes
 from shared.models import RunStatus
 from shared.rollouts import Rollout
+from tests.integration.demo_stage import StageWorld, staged, write_flock
 from tests.integration.system import eventually
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
@@ -61,35 +51,8 @@ targets:
 EU, US = "jobs.eu", "jobs.us"
 
 
-class Somebody(CloudInventory):
-    """A person with the cloud's own keys."""
-
-    def __init__(self, *, endpoint: str | None, access_key: str, secret_key: str, regions: Iterable[str]) -> None:
-        (region,) = regions
-        self.sqs = boto3.client(
-            "sqs",
-            region_name=region,
-            endpoint_url=endpoint,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            config=Config(proxies={}),
-        )
-
-
-class World:
-    """Everything on one machine."""
-
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        self.stage = stage
-        self.folder = folder
-
-    def interlock(self, *words: str, code: int = 0) -> Any:
-        """Run a command and return what it printed as JSON."""
-        done, output = self.stage.command(*words, "--json")
-        assert done == code, f"{words}: {done}\n{output}"
-        # What Terraform says comes in between, indented.
-        start = re.search(r"^[\[{]", output, re.MULTILINE)
-        return json.JSONDecoder().raw_decode(output[start.start() :])[0] if start else None
+class World(StageWorld):
+    """The flock, on everything that it needs."""
 
     def publish(self, timeout: int) -> str:
         """Publish the flock with this time-out; returns the release's digest."""
@@ -116,37 +79,14 @@ class World:
         runs = [str(target.run_id) for target in rollout.targets if target.run_id]
         return "\n".join(self.stage.api.logs(run).text[-3000:] for run in runs)
 
-    def sqs(self) -> Any:
-        """The cloud's queues, as somebody sees them who has its keys."""
-        return self.stage.inventory_of(Somebody, ["eu-west-1"]).sqs
-
-    def mutations(self) -> list[str]:
-        """Every mutating call that reached the cloud so far, by operation."""
-        calls = read_calls(self.stage.cloud_log.read_text().splitlines(keepends=True))
-        return [call.arrived.operation for call in calls if call.arrived.mutating]
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cloud, the scheduler, one host with its proxy and its worker."""
     folder = tmp_path_factory.mktemp("flock")
-    (folder / "terraform").mkdir()
-    (folder / "terraform" / "main.tf").write_text(GENERIC)
-    (folder / "flock.yaml").write_text(FLOCK.format(timeout=30))
-    home = tmp_path_factory.mktemp("safety")
-    environ = {name: value for name, value in os.environ.items() if name != "TF_CLI_CONFIG_FILE"}
-    with Fleet(home) as fleet:
-        provider = choose_provider(
-            plugin_dir=None, environ=environ, terraform=terraform_of(os.environ), install_dir=home / "provider"
-        )
-        stage = Stage(fleet, plugin_dir=provider.plugin_dir, flock=folder / "flock.yaml")
-        try:
-            stage.start(("host-a",))
-            stage.start_worker("worker-a", "host-a", ("eu", "us"), concurrency=2)
-            eventually(lambda: stage.worker_ready("worker-a"), "the worker is ready")
-            yield World(stage, folder)
-        finally:
-            stage.close()
+    write_flock(folder, terraform=GENERIC, flock=FLOCK.format(timeout=30))
+    with staged(tmp_path_factory.mktemp("safety"), folder, regions=("eu", "us"), concurrency=2) as (_, stage):
+        yield World(stage, folder)
 
 
 def test_a_resource_that_was_altered_in_the_cloud_after_the_approval_halts_the_deployment(world: World) -> None:
@@ -176,7 +116,7 @@ def test_a_resource_that_was_altered_in_the_cloud_after_the_approval_halts_the_d
     world.interlock("rollout", "approve", second.id, "--yes")
 
     # Now somebody deletes the other one.
-    sqs = world.sqs()
+    sqs = world.client("sqs")
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="eu-failed")["QueueUrl"])
     before = world.mutations()
     world.interlock("rollout", "resume", second.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,17 +25,9 @@ from scheduler.terraform_state import StateCaller
 from scheduler.ticks import Schedule, take
 from shared.errors import ApiError
 from shared.models import RunStatus
-from tests.unit.scheduler.support import TARGET, World, make_world, state
+from tests.unit.scheduler.support import TARGET, World, state
 
 THREADS = 8
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: Database) -> Iterator[World]:
-    world = make_world(tmp_path / "home", database)
-    world.register()
-    yield world
-    world.store.close()
 
 
 def at_once(*work: Callable[[], object]) -> list[object]:

@@ -10,10 +10,12 @@ from sqlalchemy import func, select
 
 from scheduler import runs
 from scheduler.database import Database
-from scheduler.drift import giving_way, intake, queueing, remediation, telling
+from scheduler.drift import giving_way, intake, queueing, remediation, rules, telling
+from scheduler.drift.letting_go import KEPT
 from scheduler.rollout import service
-from scheduler.tables import DriftHitRow, RunRow
+from scheduler.tables import DriftCheckRow, DriftHitRow, JournalRow, RunRow
 from shared.drift.ignoring import IgnoreRule
+from shared.drift.records import DriftCheck
 from shared.models import RunKind, RunStatus
 from tests.integration.test_scheduler_database import at_once, failures
 from tests.unit.scheduler.drift.support import (
@@ -29,6 +31,7 @@ from tests.unit.scheduler.drift.support import (
     statuses,
     told,
 )
+from tests.unit.scheduler.drift.test_letting_go import READS, count, look
 from tests.unit.scheduler.support import TARGET, World, make_world
 
 THREADS = 6
@@ -178,7 +181,23 @@ def test_a_report_that_is_delivered_many_times_at_once_is_kept_once(world: World
 
     results = at_once(*[deliver] * THREADS)
     assert failures(results) == []
-    assert all(result == results[0] for result in results)
+    assert results == [results[0]] * THREADS
+    assert isinstance(results[0], DriftCheck)
+    with world.context.database.read() as session:
+        assert session.scalars(select(DriftCheckRow.run_id)).all() == [assignment.run.id]
+
+
+def test_what_is_let_go_of_checks_is_the_same_on_either_database(world: World) -> None:
+    gone = IgnoreRule.model_validate({"address": "aws_sqs_queue.*", "expires": "2999-01-01", "reason": "known"})
+    deploy(world, ignore=(gone,))
+    for number in range(KEPT * 2):
+        look(world, drifted(), refused=number == 0)
+    # Of that one three calls stay that were no signed reads; of the next, which confirmed how the target stands, all.
+    assert count(world, JournalRow) == (KEPT + 1) * READS + 3
+    assert count(world, DriftCheckRow) == KEPT + 1
+    deploy(world, deployed=False)
+    later(world, rules.UNUSED_S + 1)
+    assert (count(world, DriftHitRow), rules.drop_unused(world.context), count(world, DriftHitRow)) == (1, 1, 0)
 
 
 def test_what_a_scheduler_wrote_before_it_was_killed_the_next_one_tells_and_remedies(world: World) -> None:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import func, select
 
 from scheduler import orphan_requests, orphans, runs
-from scheduler.database import Database
 from scheduler.tables import NotificationRow, OrphanReportRow, RunRow
 from shared.models import RunKind
 from shared.rollback.settings import RollbackSettings
 from tests.integration.test_scheduler_database import at_once, failures
-from tests.unit.scheduler.support import TARGET, World, make_world
+from tests.unit.scheduler.support import TARGET, World
 from tests.unit.scheduler.test_orphans import begin, cut, make_queue, succeed
 
 BEATS = 6
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: Database) -> Iterator[World]:
-    world = make_world(tmp_path / "home", database)
-    world.register()
-    yield world
-    world.store.close()
 
 
 def count(world: World, kind: RunKind) -> int:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import func, select
 
 from scheduler import claims
-from scheduler.database import Database
 from scheduler.rollback import requests
 from scheduler.settlement import end_run
 from scheduler.tables import ACTIVE_STATUSES, RollbackRow, RunRow
@@ -29,17 +24,9 @@ from tests.unit.scheduler.rollback.support import (
     release,
     says,
 )
-from tests.unit.scheduler.support import TARGET, World, make_world
+from tests.unit.scheduler.support import TARGET, World
 
 THREADS = 6
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: Database) -> Iterator[World]:
-    world = make_world(tmp_path / "home", database)
-    world.register()
-    yield world
-    world.store.close()
 
 
 def start(world: World, actor: str) -> Rollback:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,6 @@ from tests.unit.scheduler.rollout.support import phase, publish, work
 from tests.unit.scheduler.support import World, make_world
 
 THREADS = 6
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: Database) -> Iterator[World]:
-    world = make_world(tmp_path / "home", database)
-    world.register()
-    yield world
-    world.store.close()
 
 
 def begin(world: World, count: int = 4, **options: Any) -> Rollout:

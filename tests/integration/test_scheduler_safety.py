@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from sqlalchemy import func, select
 
 from scheduler import safety_plans
-from scheduler.database import Database
 from scheduler.rollout import service
 from scheduler.rollout.drive import change, drive_all
 from scheduler.tables import RunRow, SafetyApprovalRow, SafetyPlanRow
@@ -20,18 +15,10 @@ from shared.safety.verdict import Decision
 from tests.integration.test_scheduler_database import at_once, failures
 from tests.unit.scheduler.rollout.support import stages
 from tests.unit.scheduler.rollout.test_safety_gate import DELETE, LAST, ONE, TWO, begin, planned
-from tests.unit.scheduler.support import World, make_world
+from tests.unit.scheduler.support import World
 from tests.unit.shared.safety.support import entry, plan
 
 THREADS = 6
-
-
-@pytest.fixture
-def world(tmp_path: Path, database: Database) -> Iterator[World]:
-    world = make_world(tmp_path / "home", database)
-    world.register()
-    yield world
-    world.store.close()
 
 
 def count(world: World, row: type) -> int:

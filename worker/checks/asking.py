@@ -113,12 +113,13 @@ class _Connection(http.client.HTTPConnection):
         self.aborted = False
         self._addresses = addresses
         self._tls = tls
+        self._line: socket.socket | None = None
 
     def connect(self) -> None:
         failed: OSError | None = None
         for address in self._addresses:
             try:
-                self.sock = socket.create_connection((address, self.port), self.limit_s)
+                self._line = self.sock = socket.create_connection((address, self.port), self.limit_s)
                 break
             except OSError as error:
                 failed = error
@@ -128,7 +129,7 @@ class _Connection(http.client.HTTPConnection):
             raise failed or OSError("it has no address")
         if self._tls:
             # Known to `abort` before the handshake begins, which may be slow as well.
-            self.sock = ssl.create_default_context().wrap_socket(
+            self._line = self.sock = ssl.create_default_context().wrap_socket(
                 self.sock, server_hostname=self.host, do_handshake_on_connect=False
             )
             self.sock.do_handshake()
@@ -138,10 +139,11 @@ class _Connection(http.client.HTTPConnection):
     def abort(self) -> None:
         """End whatever it waits for; from another thread."""
         self.aborted = True
-        if self.sock is not None:
+        # Not `sock`: http.client lets go of that as soon as it has the head of an answer that ends with the connection.
+        if self._line is not None:
             with contextlib.suppress(OSError):
                 # Not the TLS socket's own, which would take its session away under the waiting thread.
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._line, socket.SHUT_RDWR)
 
 
 def _matches(pattern: str, host: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from shared import exit_codes
 from shared.drift import schemas
 from shared.drift.evidence import MAX_BYTES, Evidence, evidence
-from shared.drift.reading import Look, drift_report, not_checked, types_to_judge
+from shared.drift.reading import Look, drift_report, not_checked, nothing_differs, types_to_judge
 from shared.drift.report import Cause, DriftReport, RollUp
 from shared.drift.schemas import Shape
 from shared.errors import ConfigurationError
@@ -93,15 +93,19 @@ def _look(terraform: Terraform, scheduler: Scheduler, note: Callable[[str], None
         shapes = _shapes(terraform, refreshed.plan, note)
         if not refreshed.evidence.failures:
             # After an error it would fail in the same way, and take as long as the first one did.
-            planned = _plan(terraform, note)
+            planned = _plan(terraform, note, show_empty=not nothing_differs(refreshed.plan))
     gaps = scheduler.left(refreshed.plan)
     if state is None:
         gaps.append("the state cannot be shown: what replacements left, and data sources, were not compared")
     return drift_report(refreshed, planned, state=state, shapes=shapes, gaps=gaps)
 
 
-def _plan(terraform: Terraform, note: Callable[[str], None], *options: str) -> Look:
-    """One plan, with what Terraform said meanwhile; a plan that failed has a file, too, as far as it came."""
+def _plan(terraform: Terraform, note: Callable[[str], None], *options: str, show_empty: bool = True) -> Look:
+    """One plan, with what Terraform said meanwhile; a plan that failed has a file, too, as far as it came.
+
+    To show a plan Terraform starts every provider once more, a sixth of what a check costs: of an empty one that adds
+    to nothing it is not asked for.
+    """
     terraform.directory.discard(PLAN_FILE)
     capture = terraform.directory.captures / "plan-messages.json"
     code = terraform.try_plan("-json", "-lock=false", *options, capture=capture)
@@ -110,6 +114,8 @@ def _plan(terraform: Terraform, note: Callable[[str], None], *options: str) -> L
     capture.unlink()
     for failure in said.failures[:_LISTED]:
         note(f"plan: {failure.address or 'error'}: {failure.text}")
+    if code == exit_codes.OK and not said.failures and not show_empty:
+        return Look(evidence=said, empty=True)
     try:
         plan = terraform.show_plan()
     except TerraformFailed:

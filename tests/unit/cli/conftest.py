@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -201,15 +201,15 @@ class FakeApi:
         return self.records
 
 
+def stand_in(monkeypatch: pytest.MonkeyPatch, fake: object) -> None:
+    """Let commands find `fake` where they would connect to the API."""
+    monkeypatch.setattr("cli.context.api", lambda settings=None: nullcontext(fake))
+
+
 @pytest.fixture
 def fake_api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     fake = FakeApi()
-
-    @contextmanager
-    def api(settings: object = None) -> Iterator[FakeApi]:
-        yield fake
-
-    monkeypatch.setattr("cli.context.api", api)
+    stand_in(monkeypatch, fake)
     monkeypatch.setattr("cli.follow.POLL_S", 0.0)
     return fake
 

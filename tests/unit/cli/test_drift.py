@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from shared.drift.records import ChecksQueued, DriftCheck, DriftDetail, DriftSta
 from shared.drift.report import AttributeChange, Cause, DriftReport, ResourceDrift, ResourceStatus, RollUp
 from shared.errors import ApiError
 from shared.models import LogChunk, Run, RunStatus, Target
-from tests.unit.cli.conftest import make_run
+from tests.unit.cli.conftest import make_run, stand_in
 
 Interlock = Callable[..., Any]
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -112,12 +111,7 @@ class Api:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Api:
     made = Api()
-
-    @contextmanager
-    def api(settings: object = None) -> Any:
-        yield made
-
-    monkeypatch.setattr("cli.context.api", api)
+    stand_in(monkeypatch, made)
     return made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from shared.models import JournalRecord
 from shared.safety.entries import Entry
 from shared.safety.records import SafetyRecord, Unused
 from shared.safety.verdict import Decision, Verdict
+from tests.unit.cli.conftest import stand_in
 from tests.unit.shared.safety.support import change, document, entry, plan
 from tests.unit.shared.safety.test_records import RUN, record
 
@@ -56,12 +56,7 @@ class Api:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Api:
     made = Api()
-
-    @contextmanager
-    def api(settings: object = None) -> Any:
-        yield made
-
-    monkeypatch.setattr("cli.context.api", api)
+    stand_in(monkeypatch, made)
     return made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from shared.rollback.records import (
 )
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import Rollback, RollbackStatus, RollbackSummary
+from tests.unit.cli.conftest import stand_in
 from tests.unit.shared.rollback.test_standing import ITEM, RUN, rollback
 
 Interlock = Callable[..., Any]
@@ -93,12 +93,7 @@ class Api:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Api:
     made = Api()
-
-    @contextmanager
-    def api(settings: object = None) -> Any:
-        yield made
-
-    monkeypatch.setattr("cli.context.api", api)
+    stand_in(monkeypatch, made)
     monkeypatch.setattr(rollback_module, "POLL_S", 0.0)
     return made
 

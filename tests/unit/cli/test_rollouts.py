@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from shared.rollouts import Rollout, RolloutStatus, RolloutSummary, Stage
+from tests.unit.cli.conftest import stand_in
 from tests.unit.cli.test_rollout_progress import DIGEST, ID, OTHER, value
 
 Interlock = Callable[..., Any]
@@ -51,12 +51,7 @@ class Api:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Api:
     made = Api()
-
-    @contextmanager
-    def api(settings: object = None) -> Any:
-        yield made
-
-    monkeypatch.setattr("cli.context.api", api)
+    stand_in(monkeypatch, made)
     return made
 
 

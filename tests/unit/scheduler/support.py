@@ -17,7 +17,7 @@ from scheduler.publisher import MemoryPublisher
 from shared.lease.commands import Granted
 from shared.lease.machine import State
 from shared.lease.store import LeaseStore
-from shared.models import Assignment, JournalIntent, Run, RunKind
+from shared.models import Assignment, JournalIntent, Run, RunKind, RunStatus
 from shared.settings import Settings
 from shared.testing import FakeServer, ManualClock
 from tests.releases import packed_release
@@ -116,6 +116,25 @@ class World:
         """Submit, claim and acquire: a run at work and its lease id."""
         assignment = self.claim(self.submit(target, kind, ["true"] if kind is RunKind.EXEC else None), holder=holder)
         return assignment, self.acquire(assignment)
+
+    def finish(
+        self,
+        assignment: Assignment,
+        status: RunStatus = RunStatus.APPLIED,
+        *,
+        exit_code: int | None = 0,
+        reason: str = "",
+    ) -> Run:
+        """Report the end of a run that is at work, as its worker does."""
+        return runs.finish(
+            self.context,
+            assignment.run.id,
+            holder=assignment.holder,
+            epoch=assignment.epoch,
+            exit_code=exit_code,
+            status=status,
+            reason=reason,
+        )
 
     def sever(self, target: str, lease_id: str, reason: str = "worker died") -> None:
         """Revoke a lease that no proxy is attached to: it is severed at once."""

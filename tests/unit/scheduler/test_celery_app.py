@@ -13,7 +13,7 @@ import redis
 
 import scheduler.celery_app
 from scheduler.celery_app import CeleryPublisher, create_app
-from shared.api_client import TIMEOUT_S
+from shared.api_exchange import TIMEOUT_S
 from shared.celery_config import TASK_RUN, queue_name
 from shared.errors import Unavailable
 from shared.settings import Settings

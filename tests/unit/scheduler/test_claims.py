@@ -112,15 +112,7 @@ def test_a_claim_names_the_run_whose_cut_it_follows(world: World) -> None:
 def test_after_a_restore_of_the_database_the_claim_goes_above_what_redis_knows(world: World) -> None:
     assignment, lease = world.begin()
     world.store.release(TARGET, lease)
-    runs.finish(
-        world.context,
-        assignment.run.id,
-        holder="holder-1",
-        epoch=1,
-        exit_code=0,
-        status=RunStatus.APPLIED,
-        reason="",
-    )
+    world.finish(assignment)
     for _ in range(3):
         last = world.store.view(TARGET).epoch
         granted = world.store.acquire(

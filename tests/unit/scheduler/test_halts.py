@@ -106,13 +106,5 @@ def test_another_refusal_halts_nothing(world: World) -> None:
 def test_a_cut_run_whose_worker_still_reports_its_halt_is_halted(world: World) -> None:
     assignment, lease = world.begin()
     world.sever("web.north", lease)
-    runs.finish(
-        world.context,
-        assignment.run.id,
-        holder=assignment.holder,
-        epoch=assignment.epoch,
-        exit_code=77,
-        status=RunStatus.HALTED,
-        reason="halted: it is so",
-    )
+    world.finish(assignment, RunStatus.HALTED, exit_code=77, reason="halted: it is so")
     assert runs.get(world.context, assignment.run.id).status == RunStatus.HALTED

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler import journal, runs
+from scheduler import journal
 from scheduler.settlement import end_run
 from shared.errors import ApiError
-from shared.models import JournalOutcome, RunStatus
+from shared.models import JournalOutcome
 from tests.unit.scheduler.support import TARGET, World
 
 
@@ -58,15 +58,7 @@ def test_no_call_is_journaled_for_a_run_that_is_not_live(world: World) -> None:
         with pytest.raises(ApiError) as refused:
             journal.record_intent(world.context, intent.model_copy(update=wrong))
         assert refused.value.code == "lease_lost"
-    runs.finish(
-        world.context,
-        assignment.run.id,
-        holder="holder-1",
-        epoch=1,
-        exit_code=0,
-        status=RunStatus.APPLIED,
-        reason="",
-    )
+    world.finish(assignment)
     for ended in (False, True):
         if ended:
             world.store.release(TARGET, lease)

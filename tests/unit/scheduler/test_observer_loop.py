@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from scheduler import leases, runs
 from scheduler.observer_loop import REPORT_LIMIT_MS, ObserverLoop, Stopwatch
@@ -16,6 +18,7 @@ from shared.errors import ApiError, Unavailable
 from shared.lease import keys
 from shared.lease.commands import Granted, Refused
 from shared.lease.machine import State
+from shared.lease.view import LeaseView
 from shared.models import Assignment, Run, RunKind, RunStatus
 from tests.servers import wait_for
 from tests.unit.scheduler.support import BOOT, TARGET, World, metric
@@ -95,9 +98,7 @@ def test_an_observer_that_starts_anew_waits_for_the_whole_window_itself(world: W
 
 def test_a_reported_run_ends_when_its_lease_is_released(world: World, observer: ObserverLoop) -> None:
     assignment, lease = world.begin()
-    runs.finish(
-        world.context, assignment.run.id, holder="holder-1", epoch=1, exit_code=0, status=RunStatus.APPLIED, reason=""
-    )
+    world.finish(assignment)
     observer.step()
     assert status(world, assignment.run.id) is RunStatus.SETTLING
     world.store.release(TARGET, lease)
@@ -304,25 +305,106 @@ def test_two_observers_side_by_side_end_a_run_once(world: World) -> None:
     assert status(world, assignment.run.id) is RunStatus.LOST
 
 
-def test_the_failure_of_one_target_does_not_starve_the_others(
-    world: World, observer: ObserverLoop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.register("web.south")
-    _, first = world.begin()
-    second, lease = world.begin("web.south")
-    observer.step()
-    world.sever(TARGET, first)
-    world.sever("web.south", lease)
+FAILURES = [
+    Unavailable("broken"),
+    IntegrityError("INSERT INTO runs", {}, Exception("UNIQUE constraint failed")),
+    OperationalError("UPDATE runs", {}, Exception("deadlock detected")),
+    DataError("UPDATE runs", {}, Exception("value too long")),
+    KeyError("a row of another version"),
+]
 
-    def fail_for_north(context: object, run_id: str, **options: object) -> list[tuple[str, str]]:
-        if run_id != second.run.id:
-            raise Unavailable("broken")
+
+def three(world: World) -> dict[str, tuple[Assignment, str]]:
+    """Three targets with a run at work on each, and its lease; the second one is to break."""
+    for name in ("web.a-broken", "web.b"):
+        world.register(name)
+    return {name: world.begin(name, holder=f"holder-{name}") for name in (TARGET, "web.a-broken", "web.b")}
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+def test_the_failure_of_one_target_does_not_starve_the_others(
+    world: World, observer: ObserverLoop, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    begun = three(world)
+    observer.step()
+    for name, (_, lease) in begun.items():
+        world.sever(name, lease)
+    bad = begun["web.a-broken"][0].run.id
+
+    def fail_for_one(context: object, run_id: str, **options: object) -> list[tuple[str, str]]:
+        if run_id == bad:
+            raise failure
         return end_run(context, run_id, **options)  # type: ignore[arg-type]  # passed through
 
-    monkeypatch.setattr("scheduler.observer_loop.end_run", fail_for_north)
-    observer.step()
-    assert status(world, second.run.id) is RunStatus.LOST
+    with monkeypatch.context() as sick:
+        sick.setattr("scheduler.observer_loop.end_run", fail_for_one)
+        observer.step()
+    found = {name: status(world, assignment.run.id) for name, (assignment, _) in begun.items()}
+    assert found == {TARGET: RunStatus.LOST, "web.a-broken": RunStatus.CLAIMED, "web.b": RunStatus.LOST}
     assert metric(world, "observer_errors_total") == 1
+    assert observer.age_s() == 0, "the pass came to its end"
+    observer.step()
+    assert status(world, bad) is RunStatus.LOST, "the next pass tries it again"
+
+
+def test_a_row_that_the_database_refuses_is_one_targets_trouble(world: World, observer: ObserverLoop) -> None:
+    begun = three(world)
+    observer.step()
+    for name, (_, lease) in begun.items():
+        world.sever(name, lease)
+    bad = begun["web.a-broken"][0].run.id
+    refusal = "CREATE TRIGGER refuse BEFORE UPDATE ON runs WHEN OLD.id = '{}' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    with world.context.database.write() as session:
+        session.execute(text(refusal.format(bad)))
+    observer.step()
+    found = {name: status(world, assignment.run.id) for name, (assignment, _) in begun.items()}
+    assert found == {TARGET: RunStatus.LOST, "web.a-broken": RunStatus.CLAIMED, "web.b": RunStatus.LOST}
+    assert metric(world, "observer_errors_total") == 1
+    with world.context.database.write() as session:
+        session.execute(text("DROP TRIGGER refuse"))
+    observer.step()
+    assert status(world, bad) is RunStatus.LOST
+
+
+DEADLOCK = OperationalError("UPDATE targets", {}, Exception("deadlock detected"))
+
+
+def test_a_lease_that_cannot_be_expired_keeps_no_other_waiting(
+    world: World, observer: ObserverLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = three(world)
+    expire = world.store.expire
+
+    def fail_for_one(target: str, *arguments: object, **options: object) -> object:
+        if target == "web.a-broken":
+            raise DEADLOCK
+        return expire(target, *arguments, **options)  # type: ignore[arg-type]  # passed through
+
+    monkeypatch.setattr(world.store, "expire", fail_for_one)
+    watch(world, observer, world.context.settings.timing.window_ms + 2000)
+    ended = {name for name, (assignment, _) in begun.items() if status(world, assignment.run.id) is RunStatus.LOST}
+    assert ended == {TARGET, "web.b"}
+    assert metric(world, "observer_errors_total") >= 1
+
+
+def test_a_revocation_that_cannot_be_settled_keeps_no_other_waiting(
+    world: World, observer: ObserverLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in three(world):
+        leases.revoke(world.context, name, reason="by hand")
+    took = leases.took
+
+    def fail_for_one(view: LeaseView, **facts: Any) -> bool:
+        if view.target == "web.a-broken":
+            raise DEADLOCK
+        return took(view, **facts)
+
+    monkeypatch.setattr(leases, "took", fail_for_one)
+    observer.step()
+    observer.step()
+    with world.context.database.read() as session:
+        left = session.scalars(select(RevocationRow.target).where(RevocationRow.took_at.is_(None))).all()
+    assert left == ["web.a-broken"]
 
 
 def in_thread(observer: ObserverLoop, until: Callable[[], bool]) -> None:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from scheduler import orphan_requests, orphans, releases, runs
 from scheduler.retention import prune
+from scheduler.settlement import end_run
 from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
 from shared.rollback.settings import RollbackSettings
 from tests.unit.scheduler.support import TARGET, World
-from tests.unit.scheduler.test_orphans import PLANNED, begin, cut, look, make_queue, succeed
+from tests.unit.scheduler.test_orphans import (
+    PLANNED,
+    URL,
+    answered,
+    begin,
+    cut,
+    end_well,
+    look,
+    make_queue,
+    repeated,
+    succeed,
+)
 
 
 def left(world: World) -> str:
@@ -48,6 +62,13 @@ def test_only_the_holder_says_what_would_be_made(world: World) -> None:
     with pytest.raises(ApiError) as refused:
         orphan_requests.deliver_planned(world.context, first.run.id, holder="another", planned=PLANNED)
     assert refused.value.code == "lease_lost"
+
+
+def test_a_recovery_makes_a_check_for_drift_give_way(world: World) -> None:
+    run_id = left(world)
+    check = world.claim(world.submit(kind=RunKind.DRIFT))
+    orphan_requests.recover(world.context, run_id, actor="anna")
+    assert runs.get(world.context, check.run.id).cancel_requested
 
 
 def test_a_recovery_is_a_run_of_the_cut_runs_release_and_asking_twice_is_asking_once(world: World) -> None:
@@ -140,10 +161,9 @@ def test_the_release_of_a_run_that_left_something_stays_as_long_as_it_is_open(wo
     for word in (b"newer", b"newest"):
         world.publish(TARGET, rendered={"a.json": word})
     assert cut_off not in {one.digest for one in prune(world.context, keep=1).releases}
-    run = orphan_requests.recover(world.context, first.run.id, actor="anna")
-    assignment = world.claim(runs.get(world.context, run.id), holder="h2")
-    world.acquire(assignment)
-    succeed(world, assignment, "h2")
+    second = world.claim(world.submit(kind=RunKind.EXEC, argv=["aws"]), holder="h2")
+    world.acquire(second)
+    answered(world, world.journal(second, "DeleteQueue", QueueUrl=URL))
     orphans.look_at_ended(world.context)
     assert cut_off in {one.digest for one in prune(world.context, keep=1).releases}
 
@@ -156,3 +176,64 @@ def test_what_a_command_made_is_reported_and_left_to_a_person(world: World) -> N
     cut(world, first)
     assert look(world, first).open
     assert orphan_requests.apply_rules(world.context) == 0
+
+
+def test_a_rule_that_says_nothing_keeps_no_other_report_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphan_requests, "_MAX_APPLIED", 1)
+    silent = left(world)
+    with_rule(world, RollbackSettings(on=(), recover="auto"))
+    run_id = left(world)
+    assert [orphan_requests.apply_rules(world.context) for _ in range(3)] == [0, 1, 0]
+    assert orphan_requests.get(world.context, silent).recovery_run_id is None
+    assert orphan_requests.get(world.context, run_id).recovery_run_id is not None
+
+
+def test_what_a_command_made_and_a_target_that_is_taken_keep_no_other_report_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphan_requests, "_MAX_APPLIED", 1)
+    first = world.claim(world.submit(kind=RunKind.EXEC, argv=["aws"]), holder="h1")
+    world.acquire(first)
+    make_queue(world, first)
+    cut(world, first)
+    look(world, first)
+    with_rule(world, RollbackSettings(on=(), recover="auto"))
+    taken = begin(world)
+    make_queue(world, taken, "taken")
+    cut(world, taken, follow=True)
+    look(world, taken)
+    world.register("shop.north")
+    auto = world.publish("shop.north", generic={"main.tf": b"# auto"}, rollback=RollbackSettings(on=(), recover="auto"))
+    releases.register(world.context, "shop", release_digest=auto)
+    other, lease = world.begin("shop.north")
+    make_queue(world, other, "other")
+    world.sever("shop.north", lease)
+    (follower,) = [one for one, _ in end_run(world.context, other.run.id, epoch=other.epoch, reason="severed")]
+    runs.cancel(world.context, follower)
+    look(world, other)
+    assert orphan_requests.apply_rules(world.context) == 1
+    assert orphan_requests.get(world.context, other.run.id).recovery_run_id is not None
+
+
+def test_one_rule_that_cannot_be_applied_keeps_no_other_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_rule(world, RollbackSettings(on=(), recover="auto"))
+    broken, well = left(world), left(world)
+    original = orphan_requests.lock_run
+
+    def lock_run(database: Any, session: Any, run_id: str) -> Any:
+        if run_id == broken:
+            raise RuntimeError("broken")
+        return original(database, session, run_id)
+
+    monkeypatch.setattr(orphan_requests, "lock_run", lock_run)
+    assert orphan_requests.apply_rules(world.context) == 1
+    assert orphan_requests.get(world.context, well).recovery_run_id is not None
+
+
+def test_what_a_run_that_ended_well_may_have_left_can_be_recovered(world: World) -> None:
+    first = begin(world)
+    repeated(world, first)
+    end_well(world, first)
+    look(world, first)
+    run = orphan_requests.recover(world.context, first.run.id, actor="anna")
+    assert run.kind is RunKind.RECOVER

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from scheduler import journal, orphan_requests, orphans, quarantine, runs
+from scheduler.recovery import recovery
 from scheduler.settlement import end_run
-from scheduler.tables import NotificationRow, OrphanReportRow
+from scheduler.tables import NotificationRow, OrphanReportRow, PlannedResourcesRow
 from shared.models import Assignment, JournalIntent, JournalOutcome, RunKind, RunStatus
 from shared.recovery.orphans import OrphanReport, Planned, PlannedResources
 from tests.unit.scheduler.support import TARGET, World
@@ -91,6 +92,29 @@ def succeed(world: World, assignment: Assignment, holder: str) -> None:
         status=RunStatus.APPLIED,
         reason="",
     )
+
+
+def end_well(world: World, assignment: Assignment, holder: str = "holder-1") -> None:
+    """It succeeds, and its last answers have had the time to arrive."""
+    succeed(world, assignment, holder)
+    world.clock.advance(20_000)
+
+
+def repeated(world: World, assignment: Assignment) -> JournalIntent:
+    """A topic that its client made twice, since the first answer did not come; returns the first."""
+    lost = world.journal(assignment, "CreateThing", Name="orders")
+    answered(world, world.journal(assignment, "CreateThing", Name="orders"), ThingId="thing-2")
+    return lost
+
+
+def reported(world: World) -> list[str]:
+    with world.context.database.read() as session:
+        return list(session.scalars(select(OrphanReportRow.run_id)))
+
+
+def planned(world: World) -> list[str]:
+    with world.context.database.read() as session:
+        return list(session.scalars(select(PlannedResourcesRow.run_id)))
 
 
 def test_what_a_cut_run_made_is_reported_with_everything_that_finds_it_again(world: World) -> None:
@@ -264,3 +288,174 @@ def test_one_run_that_cannot_be_looked_at_keeps_no_other_waiting(world: World, m
     monkeypatch.setattr(orphans, "examine", examine)
     assert orphans.look_at_ended(world.context) == 1
     assert len(orphan_requests.get(world.context, first.run.id).orphans) == 1
+
+
+@pytest.mark.parametrize("status", [None, 500])
+def test_a_call_that_a_run_that_ended_well_repeated_is_reported(world: World, status: int | None) -> None:
+    first = begin(world)
+    lost = repeated(world, first)
+    if status is not None:
+        failed = JournalOutcome(call_id=lost.call_id, outcome="answered", http_status=status)
+        journal.record_outcome(world.context, failed)
+    end_well(world, first)
+    world.submit()
+    report = look(world, first)
+    assert (report.status, report.open) == ("applied", True)
+    assert [(one.call_id, one.outcome) for one in report.orphans] == [(lost.call_id, "unknown")]
+    (event,) = told(world)
+    assert event["next_run_id"] is None, "an apply takes nothing of it over"
+
+
+def test_a_run_that_ended_well_and_whose_calls_were_answered_has_no_report(world: World) -> None:
+    first = begin(world)
+    answered(world, world.journal(first, "CreateThing", Name="orders"), ThingId="thing-1")
+    end_well(world, first)
+    assert orphans.look_at_ended(world.context) == 0
+    assert reported(world) == []
+
+
+def test_an_answer_that_is_still_on_its_way_is_waited_for(world: World) -> None:
+    first = begin(world)
+    late = world.journal(first, "CreateThing", Name="orders")
+    succeed(world, first, "holder-1")
+    world.clock.advance(5_000)
+    assert orphans.look_at_ended(world.context) == 0
+    answered(world, late, ThingId="thing-1")
+    world.clock.advance(20_000)
+    assert orphans.look_at_ended(world.context) == 0
+    assert reported(world) == []
+
+
+def test_only_a_run_that_is_told_of_them_settles_the_calls_of_one_that_ended_well(world: World) -> None:
+    first = begin(world)
+    repeated(world, first)
+    end_well(world, first)
+    assert look(world, first).open, "its own success settles nothing"
+    second = world.claim(world.submit(), holder="h2")
+    world.acquire(second)
+    assert recovery(world.context, TARGET, run_id=second.run.id, holder="h2").creates == ()
+    succeed(world, second, "h2")
+    assert look(world, first).open, "that apply was told of nothing"
+    asked = orphan_requests.recover(world.context, first.run.id, actor="anna")
+    third = world.claim(runs.get(world.context, asked.id), holder="h3")
+    world.acquire(third)
+    (handed,) = recovery(world.context, TARGET, run_id=third.run.id, holder="h3").creates
+    assert (handed.run_id, handed.outcome) == (first.run.id, None)
+    succeed(world, third, "h3")
+    report = look(world, first)
+    assert not report.open
+    assert third.run.id in report.settled_by
+
+
+def test_what_a_command_made_is_settled_by_no_success(world: World) -> None:
+    first = world.claim(world.submit(kind=RunKind.EXEC, argv=["aws"]), holder="holder-1")
+    world.acquire(first)
+    make_queue(world, first)
+    cut(world, first)
+    waiting = world.submit()
+    assert look(world, first).open
+    assert told(world)[0]["next_run_id"] is None
+    second = world.claim(waiting, holder="h2")
+    world.acquire(second)
+    succeed(world, second, "h2")
+    report = look(world, first)
+    assert (report.open, report.settled_by) == (True, "")
+    third = world.claim(world.submit(), holder="h3")
+    world.acquire(third)
+    write_state(world, third, state(1, "orders"), holder="h3")
+    assert not look(world, first).open
+
+
+def test_people_are_told_of_a_kept_state_that_waits(world: World) -> None:
+    first = begin(world)
+    write_state(world, first, state(3))
+    quarantine.deliver(world.context, TARGET, epoch=1, run_id=first.run.id, body=state(4, "orders"))
+    cut(world, first)
+    assert look(world, first).open
+    (event,) = told(world)
+    assert event["items"] == ["a state with serial 4 that waits to be taken over"]
+
+
+def test_people_are_told_of_what_could_not_be_looked_at(world: World) -> None:
+    first = begin(world)
+    make_queue(world, first)
+    write_state(world, first, b'{"version": 4, "serial": 1, "lineage": "a", "resources": [{"mode": "managed"}]}')
+    cut(world, first)
+    look(world, first)
+    (event,) = told(world)
+    assert "could not be looked at" in event["items"][0]
+
+
+def test_the_target_is_not_locked_while_the_journal_is_compared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = begin(world)
+    late = make_queue(world, first, answer=False)
+    cut(world, first)
+    original = orphans.find_orphans
+
+    def find_orphans(*words: Any) -> Any:
+        if late is not None and not seen:
+            seen.append(late)
+            answered(world, late, QueueUrl=URL)
+        return original(*words)
+
+    seen: list[JournalIntent] = []
+    monkeypatch.setattr(orphans, "find_orphans", find_orphans)
+    assert orphans.look_at_ended(world.context) == 1
+    assert look(world, first).orphans[0].outcome == "made", "what came in between is looked at again"
+
+
+def test_what_is_settled_only_by_what_came_before_something_else_stays_open(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begin(world)
+    lost = make_queue(world, first, answer=False)
+    cut(world, first)
+    monkeypatch.setattr(orphans, "find_orphans", lambda *_: answered(world, lost, QueueUrl=URL) or [])
+    assert not orphans.look(world.context, first.run.id).open
+    assert reported(world) == []
+    monkeypatch.undo()
+    assert look(world, first).open
+
+
+def test_open_reports_take_turns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = []
+    for name in ("one", "two"):
+        both.append(begin(world))
+        make_queue(world, both[-1], name)
+        cut(world, both[-1])
+    orphans.look_at_ended(world.context)
+    monkeypatch.setattr(orphans, "MAX_LOOKED_AT", 1)
+    world.clock.advance(1_000)
+    assert orphans._moved(world.context) == [], "nothing has changed for the first one"
+    second = world.claim(world.submit(kind=RunKind.EXEC, argv=["aws"]), holder="h2")
+    world.acquire(second)
+    world.clock.advance(1_000)
+    make_queue(world, second, "three")
+    turns = {run_id for _ in range(2) for run_id in orphans._moved(world.context) if world.clock.advance(1_000) is None}
+    assert turns == {one.run.id for one in both}
+
+
+def test_what_a_run_would_have_made_is_let_go_when_nobody_needs_it_any_more(world: World) -> None:
+    first = begin(world)
+    make_queue(world, first)
+    cut(world, first)
+    assert look(world, first).open
+    assert planned(world) == [first.run.id]
+    second = begin(world)
+    write_state(world, second, state(1, "orders"))
+    assert not look(world, first).open
+    assert planned(world) == [second.run.id], "that one is at work"
+    succeed(world, second, "holder-1")
+    orphans.look_at_ended(world.context)
+    assert planned(world) == [second.run.id], "it was not looked at yet"
+    world.clock.advance(20_000)
+    orphans.look_at_ended(world.context)
+    assert planned(world) == []
+
+
+def test_what_a_plan_would_have_made_is_let_go_at_its_end(world: World) -> None:
+    first, _ = world.begin(kind=RunKind.PLAN)
+    orphan_requests.deliver_planned(world.context, first.run.id, holder="holder-1", planned=PLANNED)
+    cut(world, first)
+    orphans.look_at_ended(world.context)
+    assert planned(world) == []

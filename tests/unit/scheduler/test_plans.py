@@ -40,15 +40,7 @@ def planned(world: World) -> Assignment:
 
 def finish(world: World, assignment: Assignment, lease: str, status: RunStatus) -> None:
     world.store.release(TARGET, lease)
-    runs.finish(
-        world.context,
-        assignment.run.id,
-        holder=assignment.holder,
-        epoch=assignment.epoch,
-        exit_code=0,
-        status=status,
-        reason="",
-    )
+    world.finish(assignment, status)
 
 
 def write_state(world: World, serial: int) -> None:

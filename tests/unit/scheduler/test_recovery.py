@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 
 from scheduler import journal, quarantine, runs
@@ -9,7 +11,7 @@ from scheduler.recovery import recovery
 from scheduler.rows import find_run
 from scheduler.settlement import end_run
 from shared.errors import ApiError
-from shared.models import Assignment, JournalOutcome, Recovery, RunKind, RunStatus
+from shared.models import Assignment, JournalIntent, JournalOutcome, Recovery, RunKind, RunStatus
 from tests.unit.scheduler.rollback.support import (
     begun,
     claim_rollback,
@@ -72,7 +74,7 @@ def test_a_success_settles_what_came_before_it(world: World) -> None:
     world.journal(first, "CreateQueue")
     second, _ = take_over(world, cut(world, first))
     world.store.release(TARGET, world.store.view(TARGET).lease_id)
-    runs.finish(world.context, second.run.id, holder="h2", epoch=2, exit_code=0, status=RunStatus.APPLIED, reason="")
+    world.finish(second)
     third = world.submit()
     assignment, found = take_over(world, third.id, holder="h3")
     assert operations(found) == []
@@ -86,7 +88,7 @@ def test_a_plan_in_between_settles_nothing(world: World) -> None:
     plan = world.submit(kind=RunKind.PLAN)
     second, _ = take_over(world, plan.id)
     world.store.release(TARGET, world.store.view(TARGET).lease_id)
-    runs.finish(world.context, second.run.id, holder="h2", epoch=2, exit_code=0, status=RunStatus.PLANNED, reason="")
+    world.finish(second, RunStatus.PLANNED)
     third, found = take_over(world, world.submit().id, holder="h3")
     assert operations(found) == ["CreateQueue"]
     assert third.recovers == first.run.id
@@ -135,3 +137,45 @@ def test_a_rollback_that_came_to_its_end_settles_what_was_left_before_it(world: 
     again = claimed(world, release(world, "two"))
     assert again.recovers is None
     assert recovery(world.context, again.run.target, run_id=again.run.id, holder=again.holder).creates == ()
+
+
+def address(world: World, assignment: Assignment, allocation: str | None) -> None:
+    """An address that was allocated; None: its answer was lost."""
+    intent = JournalIntent(
+        run_id=assignment.run.id,
+        target=assignment.run.target,
+        epoch=assignment.epoch,
+        call_id=secrets.token_hex(16),
+        service="ec2",
+        operation="AllocateAddress",
+        access="write",
+        host="ec2.eu-1.amazonaws.com",
+        method="POST",
+        path="/",
+        region="eu-1",
+        at_wall=world.clock.wall(),
+    )
+    journal.record_intent(world.context, intent)
+    if allocation is not None:
+        resource = {"allocationId": allocation}
+        answer = JournalOutcome(call_id=intent.call_id, outcome="answered", http_status=200, resource=resource)
+        journal.record_outcome(world.context, answer)
+
+
+def test_what_other_calls_of_the_kind_were_answered_with_comes_with_a_lost_answer(world: World) -> None:
+    world.register("shop.north")
+    other, _ = world.begin("shop.north")
+    address(world, other, "eipalloc-b")
+    first, _ = world.begin()
+    address(world, first, None)
+    _, found = take_over(world, cut(world, first))
+    assert found.others == ("eipalloc-b",)
+
+
+def test_without_a_lost_answer_nobody_asks_for_the_other_calls(world: World) -> None:
+    first, _ = world.begin()
+    address(world, first, "eipalloc-a")
+    world.journal(first, "CreateQueue", QueueName="q")
+    _, found = take_over(world, cut(world, first))
+    assert operations(found) == ["AllocateAddress", "CreateQueue"]
+    assert found.others == ()

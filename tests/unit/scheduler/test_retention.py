@@ -101,15 +101,7 @@ def test_what_the_last_two_applies_deployed_stays(world: World) -> None:
         assignment = world.claim(world.submit(release_digest=digest))
         lease = world.acquire(assignment)
         world.store.release(TARGET, lease)
-        runs.finish(
-            world.context,
-            assignment.run.id,
-            holder="holder-1",
-            epoch=assignment.epoch,
-            exit_code=0,
-            status=RunStatus.APPLIED,
-            reason="",
-        )
+        world.finish(assignment)
     prune(world.context, keep=1)
     assert stored(world) & set(made) == set(made[1:])
 
@@ -118,15 +110,7 @@ def ended(world: World, release_digest: str, kind: RunKind, status: RunStatus) -
     """A run that was at work and is over."""
     assignment = world.claim(world.submit(TARGET, kind, release_digest=release_digest))
     world.store.release(TARGET, world.acquire(assignment))
-    runs.finish(
-        world.context,
-        assignment.run.id,
-        holder=assignment.holder,
-        epoch=assignment.epoch,
-        exit_code=0,
-        status=status,
-        reason="it is so",
-    )
+    world.finish(assignment, status, reason="it is so")
     return assignment.run.id
 
 
@@ -154,15 +138,7 @@ def test_what_the_last_two_plans_were_made_of_stays_and_an_older_one_is_shown_as
         deed = plan(entry("create", "aws_sqs_queue.a"))
         shown[digest] = safety_plans.deliver(world.context, assignment.run.id, holder=assignment.holder, plan=deed)
         world.store.release(TARGET, lease)
-        runs.finish(
-            world.context,
-            assignment.run.id,
-            holder=assignment.holder,
-            epoch=assignment.epoch,
-            exit_code=0,
-            status=RunStatus.PLANNED,
-            reason="",
-        )
+        world.finish(assignment, RunStatus.PLANNED)
     prune(world.context, keep=1)
     assert stored(world) & set(made) == set(made[1:])
     for one in shown.values():

@@ -148,15 +148,7 @@ def test_an_apply_whose_plan_waits_or_that_was_halted_is_over_and_not_tried_agai
 ) -> None:
     assignment, lease = world.begin()
     world.store.release(TARGET, lease)
-    ended = runs.finish(
-        world.context,
-        assignment.run.id,
-        holder="holder-1",
-        epoch=assignment.epoch,
-        exit_code=77,
-        status=status,
-        reason="it is so",
-    )
+    ended = world.finish(assignment, status, exit_code=77, reason="it is so")
     assert (ended.status, ended.reason) == (status, "it is so")
     assert [run.id for run in runs.listed(world.context, target=TARGET, status=None, limit=10)] == [ended.id]
 

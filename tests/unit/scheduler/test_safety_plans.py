@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import update
 from sqlalchemy.exc import NoResultFound
 
-from scheduler import releases, runs, safety_plans
+from scheduler import releases, safety_plans
 from scheduler.rows import find_run
-from scheduler.tables import RunRow
+from scheduler.tables import RunRow, SafetyPlanRow
 from shared.errors import ApiError
 from shared.models import Assignment, ReleasePhase, RunKind, RunStatus
 from shared.rollback.settings import RollbackSettings
@@ -54,9 +55,7 @@ def end(world: World, run: Assignment, status: RunStatus) -> None:
     lease = world.store.view(run.run.target).lease_id
     assert lease is not None
     world.store.release(run.run.target, lease)
-    runs.finish(
-        world.context, run.run.id, holder=run.holder, epoch=run.epoch, exit_code=0, status=status, reason="it is so"
-    )
+    world.finish(run, status, reason="it is so")
 
 
 def mode(world: World, run: Assignment) -> tuple[str, list[tuple[str, str]]]:
@@ -322,6 +321,48 @@ def test_a_run_that_is_not_live_may_read_and_no_more(world: World, kind: RunKind
     with world.context.database.write() as session:
         session.execute(update(RunRow).where(RunRow.id == run.run.id).values(status=RunStatus.APPLYING, epoch=99))
     assert mode(world, run) == ("reads", []), "an epoch that is not its target's last"
+
+
+LIVE = (RunStatus.CLAIMED, RunStatus.PLANNING, RunStatus.APPLYING, RunStatus.BAKING, RunStatus.ROLLING_BACK)
+WRITES = {
+    RunKind.APPLY: LIVE[:3],
+    RunKind.DESTROY: LIVE[:3],
+    RunKind.EXEC: LIVE,
+}
+
+
+@pytest.mark.parametrize("status", RunStatus)
+@pytest.mark.parametrize("kind", RunKind)
+def test_with_the_same_accepted_plan_only_these_kinds_may_change_anything_and_only_then(
+    world: World, kind: RunKind, status: RunStatus
+) -> None:
+    """Every kind in every status, though its row says that a plan of it was accepted."""
+    run = begin(world)
+    assert deliver(world, run, plan(CREATE)) is Decision.ACCEPTED
+    with world.context.database.write() as session:
+        session.execute(update(RunRow).where(RunRow.id == run.run.id).values(kind=kind, status=status))
+    may_write = status in WRITES.get(kind, ())
+    assert (mode(world, run)[0] != "reads") is may_write
+
+
+@pytest.mark.parametrize("verdict", [{}, {"decision": "yes"}, {"decision": None}, []])
+def test_a_verdict_that_cannot_be_read_allows_nothing(world: World, verdict: Any) -> None:
+    run = begin(world)
+    deliver(world, run, plan(CREATE))
+    with world.context.database.write() as session:
+        session.execute(update(SafetyPlanRow).values(verdict=verdict))
+    with pytest.raises(ValidationError):
+        safety_plans.allowance(world.context, run.run.id)
+
+
+@pytest.mark.parametrize("decision", [one for one in Decision if one is not Decision.ACCEPTED])
+def test_whatever_is_not_accepted_allows_nothing(world: World, decision: Decision) -> None:
+    run = begin(world)
+    deliver(world, run, plan(CREATE))
+    assert mode(world, run)[0] == "entries"
+    with world.context.database.write() as session:
+        session.execute(update(SafetyPlanRow).values(verdict={"decision": decision.value}))
+    assert mode(world, run) == ("reads", [])
 
 
 def test_an_approval_is_not_taken_for_a_later_one_where_the_run_before_it_is_unknown(world: World) -> None:

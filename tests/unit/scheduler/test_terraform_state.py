@@ -161,15 +161,7 @@ def test_nothing_is_written_while_redis_cannot_be_asked(world: World, monkeypatc
 def test_a_report_ends_the_writing(world: World) -> None:
     assignment, _ = world.begin()
     who = caller(world, assignment)
-    runs.finish(
-        world.context,
-        assignment.run.id,
-        holder="holder-1",
-        epoch=1,
-        exit_code=0,
-        status=RunStatus.APPLIED,
-        reason="",
-    )
+    world.finish(assignment)
     assert refused_code(world, who, state(1)) == "lease_lost"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.api_client import ApiClient, AsyncApiClient
+from shared.api_client import ApiClient
 from shared.errors import ApiError, PeerError, Unavailable
 from shared.lease.timing import LeaseTiming
 from shared.models import JournalIntent, JournalOutcome, RunKind, RunStatus
@@ -279,28 +279,6 @@ def test_an_error_of_the_api_keeps_what_it_says() -> None:
     assert (caught.value.status, caught.value.code, caught.value.hint) == (409, "not_claimable", "start another")
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(501, text="what?"), httpx.Response(500, json=["x"])])
-def test_an_error_of_something_else_is_an_error_too(answer: httpx.Response) -> None:
-    with client(lambda request: answer) as api, pytest.raises(ApiError, match="HTTP 50"):
-        api.run(R)
-
-
-@pytest.mark.parametrize("status", [502, 503, 504])
-def test_an_answer_that_nobody_could_answer_is_no_answer(status: int) -> None:
-    """Whoever asks again while the API is away does so while its database is, or behind a gateway."""
-    error = {"error": {"code": "unavailable", "message": "the database does not answer", "hint": "look at it"}}
-    for answer in (httpx.Response(status, json=error), httpx.Response(status, text="<html>")):
-        with client(lambda request, answer=answer: answer) as api, pytest.raises(Unavailable) as caught:  # type: ignore[misc]  # bound now
-            api.run(R)
-    assert str(caught.value) == f"HTTP {status}"
-
-
-@pytest.mark.parametrize("answer", [httpx.Response(200, text="hello"), httpx.Response(200, json={"id": "run-1"})])
-def test_an_answer_in_another_format_is_the_peers_fault(answer: httpx.Response) -> None:
-    with client(lambda request: answer) as api, pytest.raises(PeerError, match="agreed format"):
-        api.run(R)
-
-
 def test_a_publication_without_a_digest_is_the_peers_fault() -> None:
     with client(lambda request: httpx.Response(200, json={})) as api, pytest.raises(PeerError, match="digest"):
         api.publish_release(b"")
@@ -315,49 +293,6 @@ def test_no_answer_is_unavailable() -> None:
         with pytest.raises(Unavailable, match="http://api did not answer: refused"):
             api.run(R)
         assert not api.healthy()
-
-
-async def test_the_proxys_calls_are_the_same() -> None:
-    seen: list[str] = []
-
-    def handler(request: httpx.Request) -> httpx.Response:
-        seen.append(f"{request.method} {request.url.path}")
-        return httpx.Response(201, json={"call_id": INTENT.call_id})
-
-    api = AsyncApiClient("http://api", "token", transport=httpx.MockTransport(handler))
-    await api.journal_intent(INTENT)
-    await api.journal_outcome(OUTCOME)
-    await api.quarantine_state("web.eu", epoch=1, run=R, state=b"{}")
-    await api.close()
-    assert seen == [
-        "POST /v1/journal",
-        f"POST /v1/journal/{'a' * 32}/outcome",
-        "POST /v1/targets/web.eu/quarantine",
-    ]
-
-
-async def test_no_answer_is_unavailable_to_the_proxy_too() -> None:
-    api = AsyncApiClient("http://api", "token", transport=httpx.MockTransport(fail))
-    with pytest.raises(Unavailable):
-        await api.journal_intent(INTENT)
-    await api.close()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        httpx.Response(200),
-        httpx.Response(204),
-        httpx.Response(200, text="<html>It works!</html>"),
-        httpx.Response(200, json={}),
-        httpx.Response(200, json={"call_id": "b" * 32}),
-    ],
-)
-async def test_an_intent_is_recorded_only_where_the_answer_says_so(answer: httpx.Response) -> None:
-    api = AsyncApiClient("http://api", "token", transport=httpx.MockTransport(lambda request: answer))
-    with pytest.raises(PeerError):
-        await api.journal_intent(INTENT)
-    await api.close()
 
 
 def test_a_name_leads_to_no_other_endpoint() -> None:

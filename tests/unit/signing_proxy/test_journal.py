@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from shared.api_client import AsyncApiClient
+from shared.async_api_client import AsyncApiClient
 from shared.errors import ApiError, Unavailable
 from shared.models import JournalOutcome
 from signing_proxy.journal import ApiJournal

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.clock import ManualClock
-from shared.rollback.settings import CheckSettings, RollbackSettings, Trigger
+from shared.errors import PeerError
+from shared.rollback.settings import CheckSettings, MissingData, RollbackSettings, Trigger
 from tests.unit.worker.checks.support import cloudwatch, command, http, prometheus
 from worker.bake import Bake, Triggered
 from worker.checks.evaluation import Evaluation, Grade
@@ -131,6 +132,37 @@ def test_an_alarm_without_data_has_not_passed_at_the_end() -> None:
 def test_checks_that_can_none_of_them_be_evaluated_never_pass() -> None:
     found = World(http(missing_data="ignore"), prometheus(), bake_s=30, up=[ERROR], errors=[ERROR]).watch()
     assert found is not None
+
+
+@pytest.mark.parametrize("policy", MissingData)
+@pytest.mark.parametrize("bake_s", [0, 30])
+@pytest.mark.parametrize("make", [http, command, prometheus, cloudwatch])
+def test_a_check_that_only_ever_fails_to_be_evaluated_passes_under_no_policy(
+    make: Callable[..., CheckSettings], bake_s: int, policy: MissingData
+) -> None:
+    check = make(missing_data=policy)
+    found = World(check, bake_s=bake_s, **{check.name: [ERROR]}).watch()
+    assert found is not None
+    assert check.name in found.reason
+
+
+@pytest.mark.parametrize("where", ["begin", "look"])
+@pytest.mark.parametrize("failure", [PeerError("the sandbox is gone", hint="h"), RuntimeError("a bug")])
+def test_what_breaks_the_watching_is_never_taken_for_having_held(where: str, failure: Exception) -> None:
+    class Broken(Looks):
+        def begin(self, check: CheckSettings, enough: Callable[[], bool]) -> Look | None:
+            def look() -> Evaluation | None:
+                raise failure
+
+            if where == "begin":
+                raise failure
+            return look
+
+    world = World(http(), bake_s=0)
+    world.bake._looks = Broken(world.clock, up=[GOOD])
+    with pytest.raises(type(failure)):
+        world.watch()
+    assert "every check has passed" not in world.notes
 
 
 def test_an_answer_that_takes_long_holds_up_no_other_check() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from shared.clock import ManualClock
-from shared.errors import ApiError, Unavailable
+from shared.errors import ApiError, PeerError, Unavailable
 from shared.models import RunStatus
 from shared.rollback.settings import Trigger
 from tests.unit.worker.support import HOLDER, RUN, assignment
@@ -80,11 +80,27 @@ def test_a_lease_that_is_lost_stops_the_run(world: World) -> None:
 def test_a_rollback_is_told_until_it_was_heard_with_its_trigger(world: World) -> None:
     world.api.refusals = [Unavailable("away"), Unavailable("away")]
     world.progress.rolling_back(TRIGGERED)
+    assert world.api.refusals == []
     assert world.api.told == [(RunStatus.ROLLING_BACK, Trigger.ALARM)]
     assert world.progress.began
 
 
-def test_but_not_for_ever(world: World) -> None:
+def test_that_it_is_watched_is_told_until_it_was_heard(world: World) -> None:
+    world.api.refusals = [Unavailable("away")] * 3
+    world.progress.baking()
+    assert world.api.refusals == []
+    assert world.api.told == [(RunStatus.BAKING, None)]
+    assert not world.progress.began, "watching changes nothing"
+
+
+STEPS = pytest.mark.parametrize(
+    "step", [lambda said: said.baking(), lambda said: said.rolling_back(TRIGGERED)], ids=["baking", "rolling back"]
+)
+Step = Callable[[progress.Progress], None]
+
+
+@STEPS
+def test_but_not_for_ever(world: World, step: Step) -> None:
     class Advancing(ManualClock):
         def boot_ms(self) -> int:
             self.advance(progress.LIMIT_MS // 2)
@@ -93,18 +109,33 @@ def test_but_not_for_ever(world: World) -> None:
     world.progress._clock = Advancing()
     world.api.refusals = [Unavailable("away")] * 10
     with pytest.raises(Unavailable):
-        world.progress.rolling_back(TRIGGERED)
-    assert len(world.api.refusals) >= 7
+        step(world.progress)
+    assert 7 <= len(world.api.refusals) <= 9
+    assert world.api.told == []
 
 
-def test_a_scheduler_that_says_no_is_believed(world: World) -> None:
-    world.api.refusals = [ApiError("no", status=409, code="lease_lost")]
+@STEPS
+@pytest.mark.parametrize("code", ["lease_lost", "illegal_transition"])
+def test_a_scheduler_that_says_no_is_believed_at_once(world: World, step: Step, code: str) -> None:
+    world.api.refusals = [ApiError("no", status=409, code=code)]
     with pytest.raises(ApiError):
-        world.progress.rolling_back(TRIGGERED)
+        step(world.progress)
+    assert world.api.told == []
 
 
-def test_a_run_that_has_to_stop_waits_for_nobody(world: World) -> None:
+@STEPS
+@pytest.mark.parametrize("failure", [PeerError("no answer of ours", hint="h"), RuntimeError("a bug")])
+def test_what_is_no_answer_is_not_taken_for_having_been_heard(world: World, step: Step, failure: Exception) -> None:
+    world.api.refusals = [failure]
+    with pytest.raises(type(failure)):
+        step(world.progress)
+    assert world.api.told == []
+
+
+@STEPS
+def test_a_run_that_has_to_stop_waits_for_nobody(world: World, step: Step) -> None:
     world.api.refusals = [Unavailable("away")] * 10
     world.stop.request(Cause.CANCELED, "canceled")
     with pytest.raises(StopRequested):
-        world.progress.rolling_back(TRIGGERED)
+        step(world.progress)
+    assert len(world.api.refusals) == 9

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import ApiError, ConfigurationError, LeaseRefused
+from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError, Unavailable
 from shared.models import RunKind, RunStatus
 from shared.recovery.orphans import PlannedResources
 from shared.rollback.records import Imported, Rearrangement
@@ -181,3 +181,33 @@ def test_what_an_earlier_try_made_is_no_import_of_something_that_was_there_befor
     taken = tuple(Imported(address=f"a_t.{name}", type="a_t", id=name) for name in ("mine", "theirs"))
     kept = without_imports(Rearrangement(imported=taken), {"a_t.mine"})
     assert [one.address for one in kept.imported] == ["a_t.theirs"]
+
+
+@pytest.mark.parametrize("step", ["show", "deliver", "refresh"])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Unavailable("no answer in time", hint="h"),
+        PeerError("an empty answer", hint="h"),
+        ApiError("gone", status=409, code="lease_lost"),
+        RuntimeError("a bug"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_whatever_fails_on_the_way_is_no_permission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, failure: Exception
+) -> None:
+    asked = Asked(tmp_path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    if step == "show":
+        monkeypatch.setattr(asked.terraform, "show_plan", fail)
+    elif step == "deliver":
+        monkeypatch.setattr(asked.api, "deliver_safety_plan", fail)
+    else:
+        monkeypatch.setattr(asked.gate, "_refresh", fail)
+    with pytest.raises(type(failure)):
+        asked.ask()
+    assert asked.order == []

@@ -11,6 +11,7 @@ import pytest
 
 from shared.errors import ApiError
 from shared.models import JournalRecord, Recovery, RecoveryState, Run, RunKind
+from shared.recovery.views import Candidate
 from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment, record, run
 from worker.provisioners.terraform import Terraform, TerraformFailed, TerraformJob
 from worker.run_directory import RunDirectory
@@ -130,7 +131,14 @@ class FakeApi:
 
 class World:
     def __init__(
-        self, tmp_path: Path, api: FakeApi, wanted: dict[str, dict[str, Any]], exists: dict[str, str], kind: RunKind
+        self,
+        tmp_path: Path,
+        api: FakeApi,
+        wanted: dict[str, dict[str, Any]],
+        exists: dict[str, str],
+        kind: RunKind,
+        *,
+        rolling_back: bool = False,
     ) -> None:
         self.directory = RunDirectory(tmp_path, RUN)
         self.directory.create()
@@ -146,6 +154,7 @@ class World:
             confined=True,
             note=self.notes.append,
             count=self.counts.append,
+            rolling_back=rolling_back,
         )
 
     def carry_out(self) -> bool | None:
@@ -258,6 +267,87 @@ def test_what_may_have_been_there_before_is_not_imported_and_stops_the_run(tmp_p
     with pytest.raises(OrphansLeft, match="it was there before"):
         world.carry_out()
     assert "aws_iam_role.r" not in world.imports
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, **found: Candidate) -> None:
+    """The cloud has these, by type."""
+    exists = {kind: (candidate,) for kind, candidate in found.items()}
+    monkeypatch.setattr("worker.take_over.query_candidates", lambda *_, **__: exists)
+
+
+TOPIC = Candidate(id="arn:t", attributes={"name": "t"})
+GROUP = Candidate(id="arn:g", attributes={"name": "g"})
+ADDRESS = Candidate(id="eipalloc-b", tags={"service": "orders"})
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted", "exists", "kind"),
+    [
+        (
+            record("elasticloadbalancing", "CreateTargetGroup", {"Name": "g"}),
+            {"aws_lb_target_group.g": {"name": "g"}},
+            {"aws_lb_target_group": GROUP},
+            RunKind.APPLY,
+        ),
+        (
+            record("sns", "CreateTopic", {"Name": "t"}),
+            {"aws_sns_topic.t": {"name": "t"}},
+            {"aws_sns_topic": TOPIC},
+            RunKind.DESTROY,
+        ),
+        (
+            record("ec2", "AllocateAddress"),
+            {"aws_eip.a": {"tags": {"service": "orders"}}},
+            {"aws_eip": ADDRESS},
+            RunKind.DESTROY,
+        ),
+    ],
+    ids=["a target group", "a topic", "an address"],
+)
+def test_that_it_exists_does_not_make_it_ours(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made: JournalRecord,
+    wanted: dict[str, dict[str, Any]],
+    exists: dict[str, Candidate],
+    kind: RunKind,
+) -> None:
+    answering(monkeypatch, **exists)
+    (address,) = wanted
+    (candidate,) = exists.values()
+    # The client tried it twice; nobody can tell which of the two was refused.
+    api = FakeApi(made, made.model_copy(update={"call_id": "c" * 32}))
+    world = World(tmp_path, api, wanted, {address: candidate.id}, kind)
+    with pytest.raises(OrphansLeft, match=r"there before|somebody else's"):
+        world.carry_out()
+    assert address not in world.imports
+    assert "import" not in world.fake.commands
+
+
+def test_a_rollback_takes_in_no_topic_that_may_have_been_there_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, aws_sns_topic=TOPIC)
+    made = record("sns", "CreateTopic", {"Name": "t"})
+    world = World(
+        tmp_path,
+        FakeApi(made),
+        {"aws_sns_topic.t": {"name": "t"}},
+        {"aws_sns_topic.t": "arn:t"},
+        RunKind.ROLLBACK,
+        rolling_back=True,
+    )
+    assert [item.record for item in world.take_over.settle(world.terraform, [made])] == [made]
+    assert "import" not in world.fake.commands
+
+
+def test_what_another_run_was_answered_with_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, aws_eip=ADDRESS)
+    api = FakeApi(record("ec2", "AllocateAddress"))
+    api.left = api.left.model_copy(update={"others": ("eipalloc-b",)})
+    world = World(tmp_path, api, {"aws_eip.a": {"tags": {"service": "orders"}}}, {}, RunKind.APPLY)
+    assert world.carry_out() is True
+    assert world.imports == ""
 
 
 def test_a_recovery_imports_into_the_state_as_a_destroy_does(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import update
 
 from scheduler import releases
-from shared.errors import ApiError
+from scheduler.tables import SafetyPlanRow
+from shared.errors import ApiError, InterlockError
 from shared.models import RunKind
 from shared.safety.rules import SafetyRules
 from shared.safety.verdict import Decision
@@ -39,6 +41,18 @@ def test_the_proxy_learns_what_a_run_may_do(world: World, client: Clients) -> No
     client("worker").deliver_safety_plan(run.run.id, holder="h", plan=PLAN)
     allowance = client("proxy").allowance(run.run.id)
     assert [(one.type, one.operation) for one in allowance.entries] == [("aws_sqs_queue", "delete")]
+
+
+@pytest.mark.parametrize("verdict", [{}, {"decision": "yes"}])
+def test_from_what_the_scheduler_cannot_read_the_proxy_learns_nothing(
+    world: World, client: Clients, verdict: dict[str, str]
+) -> None:
+    run, _ = world.begin(holder="h")
+    client("worker").deliver_safety_plan(run.run.id, holder="h", plan=PLAN)
+    with world.context.database.write() as session:
+        session.execute(update(SafetyPlanRow).values(verdict=verdict))
+    with pytest.raises(InterlockError):
+        client("proxy").allowance(run.run.id)
 
 
 def test_nobody_else_may(world: World, client: Clients, raw: AppClient) -> None:

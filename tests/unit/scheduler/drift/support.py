@@ -53,15 +53,7 @@ def end(
 ) -> Run:
     """The run's worker releases its lease and reports."""
     world.store.release(assignment.run.target, lease)
-    return runs.finish(
-        world.context,
-        assignment.run.id,
-        holder=assignment.holder,
-        epoch=assignment.epoch,
-        exit_code=exit_code,
-        status=status,
-        reason=reason,
-    )
+    return world.finish(assignment, status, exit_code=exit_code, reason=reason)
 
 
 def queued(world: World, target: str = TARGET) -> list[Run]:

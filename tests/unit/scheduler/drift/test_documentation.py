@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from scheduler.drift import intake, outcome, queueing, schedule, telling, transitions
+from scheduler.drift import letting_go, outcome, queueing, rules, schedule, telling, transitions
 from scheduler.ticks import SCHEDULES
 from shared.drift.report import Cause, ResourceStatus, RollUp
 from shared.drift.settings import DriftSettings, RemediationMode
@@ -44,12 +44,14 @@ def test_its_numbers_are_those_of_the_code() -> None:
         (transitions.CALM_S / 86_400, "without a quiet day in between"),
         (telling.INTERVAL_S / 900, "waits for a quarter of an hour"),
         (outcome.MAX_REMEDIES + 1, "From the fourth change on"),
-        (intake.KEPT, "The five newest reports"),
+        (letting_go.KEPT, "The five newest reports"),
+        (rules.UNUSED_S / 86_400, "forgotten 90 days after"),
     ):
         assert words in TEXT, (number, words)
     assert (schedule.JITTER, schedule.RETRY_S, transitions.MAX_REPEATS, transitions.SETTLE_S) == (0.1, 60, 3, 60)
     assert (transitions.SETTLE_FACTOR, transitions.MAX_SETTLE_S, transitions.CALM_S) == (4, 6 * 3600, 86_400)
-    assert (telling.INTERVAL_S, outcome.MAX_REMEDIES, intake.KEPT) == (900, 3, 5)
+    assert (telling.INTERVAL_S, outcome.MAX_REMEDIES, letting_go.KEPT) == (900, 3, 5)
+    assert rules.UNUSED_S == 90 * 86_400
     assert Settings.model_fields["drift_checks"].default == 10
 
 

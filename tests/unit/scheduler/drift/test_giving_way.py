@@ -148,15 +148,7 @@ def test_one_whose_target_is_taken_needs_no_place(world: World) -> None:
 def test_a_check_that_reported_already_is_left_to_end(world: World) -> None:
     deploy(world)
     assignment, _ = begin_check(world)
-    runs.finish(
-        world.context,
-        assignment.run.id,
-        holder=assignment.holder,
-        epoch=assignment.epoch,
-        exit_code=None,
-        status=RunStatus.CANCELED,
-        reason="",
-    )
+    world.finish(assignment, RunStatus.CANCELED, exit_code=None)
     world.submit()
     run = runs.get(world.context, assignment.run.id)
     assert (run.status, run.cancel_requested) == (RunStatus.SETTLING, False)

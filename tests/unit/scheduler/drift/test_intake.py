@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from scheduler.drift.intake import KEPT, deliver, drifted_in, item, report_of
+from scheduler.drift.intake import deliver, drifted_in, in_common_with, item, report_of
+from scheduler.rows import find_run
 from scheduler.tables import DriftCheckRow
 from shared.drift.ignoring import IgnoreRule
 from shared.drift.report import AttributeChange, Cause, DriftReport, ResourceDrift, ResourceStatus, RollUp
@@ -90,15 +91,30 @@ def test_nobody_delivers_once_the_run_is_over(world: World) -> None:
     assert late.value.code == "lease_lost"
 
 
-def test_the_newest_reports_are_kept_and_the_one_that_counts(world: World) -> None:
+def test_what_two_checks_have_in_common_is_read_from_their_reports(world: World) -> None:
     deploy(world)
-    check(world, drifted())
-    confirming = check(world, drifted())
-    newest = [check(world, drifted()).id for _ in range(KEPT + 3)]
+    first = check(world, drifted("delay_seconds", "tags.a"))
+    second = check(world, drifted("delay_seconds", "tags.b"))
+    alone = check(world, drifted("delay_seconds"))
+    with world.context.database.write() as session:
+        common = in_common_with(session, find_run(session, second.id), first.id)
+        assert common is not None
+        assert common.shape == session.get_one(DriftCheckRow, alone.id).shape
+        assert in_common_with(session, find_run(session, second.id), None) is None
+        assert in_common_with(session, find_run(session, second.id), "run-of-long-ago") is None
+        session.get_one(DriftCheckRow, first.id).report = b"of another version"
+        session.flush()
+        session.expire_all()
+        assert in_common_with(session, find_run(session, second.id), first.id) is None
+
+
+def test_checks_of_two_releases_have_nothing_in_common(world: World) -> None:
+    deploy(world)
+    first = check(world, drifted())
+    deploy(world, every_s=60)
+    second = check(world, drifted())
     with world.context.database.read() as session:
-        kept = list(session.scalars(select(DriftCheckRow.run_id).order_by(DriftCheckRow.epoch)))
-        assert session.scalar(select(func.count()).select_from(DriftCheckRow)) == KEPT + 1
-    assert kept == [confirming.id, *newest[-KEPT:]]
+        assert in_common_with(session, find_run(session, second.id), first.id) is None
 
 
 def test_a_report_of_many_resources_is_kept_small(world: World) -> None:

@@ -11,7 +11,7 @@ from scheduler import journal, runs
 from scheduler.drift import intake, queueing, telling
 from scheduler.notifications import Kind
 from scheduler.settlement import end_run
-from scheduler.tables import DriftHitRow, DriftStandingRow
+from scheduler.tables import DriftCheckRow, DriftHitRow, DriftStandingRow
 from shared.drift.ignoring import IgnoreRule
 from shared.drift.report import DriftReport
 from shared.models import JournalOutcome, Run, RunKind, RunStatus
@@ -73,6 +73,22 @@ def test_drift_is_confirmed_by_a_second_check_that_the_first_one_queues(world: W
     assert stands(world) == ("drifted", None)
     assert standing(world).run_id == confirmed.id
     assert queued(world) == []
+
+
+def test_a_steady_drift_beside_a_flapping_one_is_told_once(world: World) -> None:
+    deploy(world, remediation={"mode": "plan"})
+    check(world, IN_SYNC)
+    for number in range(20):
+        # The second one is another attribute of the same resource.
+        check(world, drifted("delay_seconds", "tags.a") if number % 2 else drifted("delay_seconds"))
+        later(world, 3600)
+        telling.tell(world.context)
+    assert stands(world)[0] == "drifted"
+    assert [event.standing for event in told(world)] == ["drifted"]
+    assert standing(world).remedy == "plan"
+    alone = check(world, drifted("delay_seconds"))
+    with world.context.database.read() as session:
+        assert session.get_one(DriftCheckRow, alone.id).shape == standing(world).shape
 
 
 def test_a_flock_may_do_without_the_second_check(world: World) -> None:

@@ -13,7 +13,17 @@ from scheduler.drift.queueing import check_now, queue_due, schedule
 from scheduler.tables import DriftStandingRow
 from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
-from tests.unit.scheduler.drift.support import IN_SYNC, begin_check, check, deploy, later, queued, standing, statuses
+from tests.unit.scheduler.drift.support import (
+    IN_SYNC,
+    begin_check,
+    check,
+    deploy,
+    end,
+    later,
+    queued,
+    standing,
+    statuses,
+)
 from tests.unit.scheduler.support import TARGET, World, make_world
 
 FLEET = [f"web.r{number:02}" for number in range(30)]
@@ -153,6 +163,17 @@ def test_one_that_is_about_to_end_is_not_the_answer(world: World) -> None:
     (run,) = check_now(world.context, [TARGET], actor="anna")
     assert run.id != assignment.run.id
     assert run.status is RunStatus.PENDING
+
+
+def test_one_of_an_older_release_is_not_the_answer_and_the_new_one_waits_behind_it(world: World) -> None:
+    deploy(world)
+    older, lease = begin_check(world)
+    newer = deploy(world, deployed=False, every_s=86_400)
+    (run,) = check_now(world.context, [TARGET], actor="anna")
+    assert (run.release_digest, run.status) == (newer, RunStatus.PENDING)
+    assert [again.id for again in check_now(world.context, [TARGET], actor="bert")] == [run.id]
+    end(world, older, lease, status=RunStatus.CANCELED, exit_code=None)
+    assert [waiting.id for waiting in queued(world)] == [run.id]
 
 
 def test_on_demand_is_not_held_back_and_counts(world: World) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from scheduler.drift.rules import count_hits, rule_digest, settings_in
+from scheduler.drift.rules import UNUSED_S, count_hits, drop_unused, rule_digest, settings_in
+from scheduler.retention import prune_by_settings
 from scheduler.tables import DriftHitRow, ReleaseRow
 from shared.drift.ignoring import IgnoreRule
-from tests.unit.scheduler.drift.support import deploy
+from tests.unit.scheduler.drift.support import deploy, later
 from tests.unit.scheduler.support import World
 
 
@@ -53,3 +54,27 @@ def test_hits_add_up_for_each_flock_and_rule(world: World) -> None:
             ("web", "a", 5, "run-2"),
             ("web", "b", 2, "run-1"),
         ]
+
+
+def test_hits_of_a_rule_that_is_gone_are_forgotten_after_a_quarter_and_no_others(world: World) -> None:
+    deploy(world, ignore=(rule(), rule("since long")))
+    kept, gone = rule_digest(rule()), rule_digest(rule("an older one"))
+    with world.context.database.write() as session:
+        count_hits(session, "web", {kept: 1, gone: 1}, run_id="run-1", at=world.clock.wall())
+        # Another flock's rule of the same words is another one.
+        count_hits(session, "shop", {kept: 1}, run_id="run-1", at=world.clock.wall())
+
+    def left() -> list[tuple[str, str]]:
+        with world.context.database.read() as session:
+            rows = session.scalars(select(DriftHitRow).order_by(DriftHitRow.flock, DriftHitRow.rule))
+            return [(row.flock, row.rule) for row in rows]
+
+    later(world, UNUSED_S)
+    prune_by_settings(world.context)
+    assert len(left()) == 3
+    with world.context.database.write() as session:
+        count_hits(session, "web", {rule_digest(rule("hit today")): 1}, run_id="run-2", at=world.clock.wall())
+    later(world, 1)
+    prune_by_settings(world.context)
+    assert left() == sorted([("web", kept), ("web", rule_digest(rule("hit today")))])
+    assert drop_unused(world.context) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -20,6 +19,7 @@ from scheduler.drift.transitions import (
     after_check,
     after_deployment,
     finding_of,
+    in_common,
     is_to_be_told,
     settles_s,
     shape_of,
@@ -32,7 +32,8 @@ NORTH = Place(region="north", provider_region="eu-north-1")
 A = Finding(roll_up=RollUp.DRIFTED, shape="a")
 B = Finding(roll_up=RollUp.DRIFTED, shape="b")
 BLIND = Finding(roll_up=RollUp.NOT_CHECKED)
-NAMES = {"s": IN_SYNC, "a": A, "b": B, "n": BLIND}
+C = Finding(roll_up=RollUp.DRIFTED, shape="c")
+NAMES = {"s": IN_SYNC, "a": A, "b": B, "c": C, "n": BLIND}
 
 
 def play(found: str, *, confirm: bool = True, every_s: int = 3600) -> tuple[Standing, str]:
@@ -58,7 +59,15 @@ def play(found: str, *, confirm: bool = True, every_s: int = 3600) -> tuple[Stan
         ("other drift takes two checks, too", "saabb", ".?!?!"),
         ("one that is not checked takes two, too", "snn", ".?!"),
         ("what stays says nothing more", "saaaaaa", ".?!...."),
-        ("findings that change with each check are looked at again a few times, then when due", "sabnabn", ".???.??"),
+        (
+            "findings that change with each check are looked at again a few times, then when due",
+            "nnsasasab",
+            "?!???...!",
+        ),
+        ("a check that cannot look does not hide what all others see", "sananan", ".???.!?"),
+        ("the same where the one that cannot look comes first", "snana", ".???!"),
+        ("drift that is another one with each check is drift all the same", "sabcab", ".???!?"),
+        ("a target that is in sync in between has not drifted for certain", "nnasasasasasas", "?!???........."),
     ],
 )
 def test_a_change_is_what_two_checks_have_found(sentence: str, found: str, said: str) -> None:
@@ -69,18 +78,80 @@ def test_where_the_flock_says_so_one_check_is_enough() -> None:
     assert play("sasn", confirm=False)[1] == ".!!!"
 
 
-findings = st.sampled_from("sabn")
+findings = st.sampled_from("sabcn")
 
 
 @given(st.lists(findings, max_size=40))
-def test_what_counts_is_only_ever_what_two_checks_in_a_row_have_found(found: list[str]) -> None:
-    for length in range(len(found) + 1):
+def test_what_counts_is_only_ever_what_two_checks_have_found_without_one_in_sync_between(found: list[str]) -> None:
+    for length in range(1, len(found) + 1):
         standing, said = play("".join(found[:length]))
-        if length and said[-1] == "!":
-            assert found[length - 1] == found[length - 2]
-        if standing.confirmed is not None and standing.confirmed != IN_SYNC:
-            pairs = {a for a, b in pairwise(found[:length]) if a == b}
-            assert standing.confirmed in {NAMES[one] for one in pairs}
+        if said[-1] != "!":
+            continue
+        last = [NAMES[one] for one in found[:length]]
+        if last[-1] == last[-2]:
+            continue
+        # Something wavers: then at least that it has drifted was found twice.
+        assert standing.confirmed is not None
+        assert standing.confirmed.roll_up is RollUp.DRIFTED
+        assert len(last) > MAX_REPEATS
+        drifted = [number for number, one in enumerate(last) if one.roll_up is RollUp.DRIFTED]
+        assert IN_SYNC not in last[drifted[-2] : length]
+
+
+def settle(reports: list[DriftReport]) -> list[Standing]:
+    """Where a target stands after each of these checks, with what the last two of them have in common."""
+    standings, standing, before = [], Standing(confirmed=IN_SYNC, since=NOW), DriftReport()
+    for number, found in enumerate(reports):
+        step = after_check(
+            standing,
+            finding_of(found, NORTH),
+            at=NOW + timedelta(hours=number),
+            confirm=True,
+            common=in_common(before, found, NORTH) if standing.wavers else None,
+        )
+        standing, before = step.standing, found
+        standings.append(standing)
+    return standings
+
+
+def test_a_steady_drift_beside_a_flapping_one_is_confirmed_and_stays_what_counts() -> None:
+    steady, flapping = queue("aws_sqs_queue.steady"), queue("aws_sqs_queue.flapping")
+    reports = [report(steady, flapping) if number % 2 else report(steady) for number in range(200)]
+    standings = settle(reports)
+    assert standings[MAX_REPEATS].confirmed == finding_of(report(steady), NORTH)
+    assert (standings[-1].confirmed, standings[-1].changes) == (standings[MAX_REPEATS].confirmed, 1)
+    assert is_to_be_told(standings[-1], IN_SYNC, now=NOW + timedelta(days=9))
+
+
+def test_so_is_one_that_comes_to_a_target_where_something_else_is_new_with_each_check() -> None:
+    def with_noise(*steady: ResourceDrift) -> list[DriftReport]:
+        return [report(*steady, queue(f"aws_sqs_queue.noise[{number}]")) for number in range(20)]
+
+    first, second = queue("aws_sqs_queue.first"), queue("aws_sqs_queue.second")
+    standings = settle([*with_noise(first), *with_noise(first, second), *with_noise(second)])
+    for place, steady in ((19, report(first)), (39, report(first, second)), (59, report(second))):
+        assert standings[place].confirmed == finding_of(steady, NORTH)
+    assert standings[-1].changes == 3
+
+
+def test_drift_that_has_nothing_in_common_with_the_one_before_is_one_change_and_not_one_each_time() -> None:
+    standings = settle([report(queue(f"aws_sqs_queue.q[{number}]")) for number in range(50)])
+    assert standings[-1].changes == 1
+    assert standings[-1].confirmed == finding_of(report(queue(f"aws_sqs_queue.q[{MAX_REPEATS}]")), NORTH)
+
+
+def test_common_is_what_drifted_in_the_same_way_in_the_attributes_that_both_name() -> None:
+    def named(*paths: str) -> ResourceDrift:
+        return queue("aws_sqs_queue.a", *(AttributeChange(path=path) for path in paths))
+
+    deleted = queue("aws_sqs_queue.gone", status=ResourceStatus.DELETED, attributes=())
+    assert in_common(report(named("x", "y")), report(named("y", "z")), NORTH) == finding_of(report(named("y")), NORTH)
+    assert in_common(report(named("x"), deleted), report(named("z"), deleted), NORTH) == finding_of(
+        report(deleted), NORTH
+    )
+    assert in_common(report(named("x")), report(named("z")), NORTH) is None
+    assert in_common(report(named("x")), report(queue(status=ResourceStatus.DELETED)), NORTH) is None
+    assert in_common(report(), report(), NORTH) is None
 
 
 @given(st.lists(findings, max_size=60))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from scheduler import journal
 from scheduler.drift import queueing, views
+from scheduler.drift.rules import count_hits
+from scheduler.tables import DriftHitRow
 from shared.drift.ignoring import IgnoreRule
 from shared.drift.records import SignedCalls
 from shared.drift.report import RollUp
@@ -89,6 +92,25 @@ def test_rules_are_listed_with_their_hits_and_those_that_are_over(world: World) 
     assert (used.flock, used.hits, used.expired, used.last_run_id) == ("web", 1, False, run.id)
     assert (over.hits, over.expired, over.last_hit_at) == (0, True, None)
     assert views.rules(world.context, flock="shop") == []
+
+
+def test_those_of_one_flock_are_found_without_reading_all_others(world: World) -> None:
+    deploy(world, ignore=(rule("aws_sqs_queue.*"),))
+    check(world, drifted())
+    with world.context.database.write() as session:
+        for number in range(3):
+            count_hits(session, "shop", {f"rule-{number}": 1}, run_id="run-1", at=world.clock.wall())
+    loaded: list[str] = []
+
+    def note(row: DriftHitRow, _: object) -> None:
+        loaded.append(row.flock)
+
+    event.listen(DriftHitRow, "load", note)
+    try:
+        assert [used.hits for used in views.rules(world.context, flock="web")] == [1]
+    finally:
+        event.remove(DriftHitRow, "load", note)
+    assert loaded == ["web"]
 
 
 def test_the_gauges_have_every_standing_and_how_long_a_check_is_overdue(world: World) -> None:

@@ -98,15 +98,7 @@ def finish(
     view = world.store.view(run.run.target)
     assert view.lease_id is not None
     world.store.release(run.run.target, view.lease_id)
-    return runs.finish(
-        world.context,
-        run.run.id,
-        holder=run.holder,
-        epoch=run.epoch,
-        exit_code=exit_code,
-        status=status,
-        reason=reason or f"it is {status}",
-    )
+    return world.finish(run, status, exit_code=exit_code, reason=reason or f"it is {status}")
 
 
 def lose(world: World, run: Assignment) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import select, update
 
 from scheduler import runs, safety_plans
 from scheduler.rollback import at_work, requests
-from scheduler.tables import FirstStateRow, NotificationRow, StateVersionRow
+from scheduler.tables import FirstStateRow, NotificationRow, RollbackRow, StateVersionRow
 from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
 from shared.rollback.records import (
@@ -115,6 +118,44 @@ def test_what_another_run_was_allowed_counts_for_none_that_follows(world: World)
     assert mode(world, again.run.id) == ("reads", [])
     plans_back(world, again, item("delete", TOPIC))
     assert mode(world, again.run.id)[0] == "entries"
+
+
+@pytest.mark.parametrize("verdict", [{"allowed": "everything"}, [], {"allowed": [{"operation": "delete"}]}])
+def test_a_verdict_that_cannot_be_read_allows_nothing(world: World, verdict: Any) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    run = begun(world, release(world, "two"))
+    taking_back(world, run)
+    plans_back(world, run, item("delete", TOPIC))
+    assert mode(world, run.run.id)[0] == "entries"
+    with world.context.database.write() as session:
+        session.execute(update(RollbackRow).values(verdict=verdict))
+    with pytest.raises(ValidationError):
+        mode(world, run.run.id)
+
+
+@pytest.mark.parametrize("verdict", [None, {}, {"allowed": []}])
+def test_an_empty_verdict_allows_nothing(world: World, verdict: Any) -> None:
+    run = begun(world, release(world, "one"))
+    taking_back(world, run)
+    plans_back(world, run, item("delete", TOPIC))
+    with world.context.database.write() as session:
+        session.execute(update(RollbackRow).values(verdict=verdict))
+    assert mode(world, run.run.id) == ("reads", [])
+
+
+def test_a_plan_over_which_the_bounds_break_allows_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    run = begun(world, release(world, "two"))
+    taking_back(world, run)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug in the bounds")
+
+    with monkeypatch.context() as sick:
+        sick.setattr(at_work.bounds, "verdict", fail)
+        with pytest.raises(RuntimeError):
+            plans_back(world, run, item("delete", TOPIC))
+    assert mode(world, run.run.id) == ("reads", [])
 
 
 def test_nobody_but_the_holder_says_anything(world: World) -> None:

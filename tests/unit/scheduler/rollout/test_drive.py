@@ -234,15 +234,7 @@ def at_work(world: World, target: str) -> Callable[[bytes, RunStatus], None]:
     def end(plan: bytes, status: RunStatus) -> None:
         plans.store_plan(world.context, assignment.run.id, holder="h", content=plan, changes=True)
         world.store.release(target, lease)
-        runs.finish(
-            world.context,
-            assignment.run.id,
-            holder="h",
-            epoch=assignment.epoch,
-            exit_code=2,
-            status=status,
-            reason="",
-        )
+        world.finish(assignment, status, exit_code=2)
 
     return end
 

@@ -168,15 +168,7 @@ def by_hand(world: World, kind: RunKind, release: str) -> str:
     """Somebody's own run, which succeeds."""
     assignment = world.claim(world.submit("web.r1", kind, release_digest=release))
     world.store.release("web.r1", world.acquire(assignment))
-    runs.finish(
-        world.context,
-        assignment.run.id,
-        holder=assignment.holder,
-        epoch=assignment.epoch,
-        exit_code=0,
-        status=RunStatus.APPLIED,
-        reason="",
-    )
+    world.finish(assignment)
     return assignment.run.id
 
 

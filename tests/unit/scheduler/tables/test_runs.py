@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from scheduler.tables import ACTIVE_STATUSES
+from scheduler.tables import ACTIVE_STATUSES, UNFINISHED_STATUSES
 from shared.models import RunStatus
 from tests.unit.scheduler.support import World
 from tests.unit.scheduler.tables.support import add_run
@@ -14,6 +14,7 @@ from tests.unit.scheduler.tables.support import add_run
 def test_the_active_statuses_are_those_between_the_claim_and_the_end() -> None:
     between = {status.value for status in RunStatus if not status.terminal} - {"pending"}
     assert set(ACTIVE_STATUSES) == between
+    assert set(UNFINISHED_STATUSES) == between | {"pending"}
 
 
 @pytest.mark.parametrize("status", ACTIVE_STATUSES)

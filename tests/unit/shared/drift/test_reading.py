@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.drift.instances import instances
 from shared.drift.meaning import same
-from shared.drift.reading import READS_NOTHING, Look, drift_report, not_checked, types_to_judge
+from shared.drift.reading import READS_NOTHING, Look, drift_report, not_checked, nothing_differs, types_to_judge
 from shared.drift.report import Cause, DriftReport, ResourceDrift, ResourceStatus, RollUp
 from shared.drift.schemas import Shape
 from shared.errors import ConfigurationError
@@ -22,6 +22,7 @@ from tests.unit.shared.drift.support import change, looks, plan, resource, seen,
 
 PLANS = Path(plan_corpus.__file__).parent / "plans"
 ONE, TWO = resource("a_t.one", {"size": 1}), resource('a_t.two["b"]', {"size": 1})
+DEFERRED = {"reason": "x", "resource_change": change("a_t.one", {}, {})}
 
 
 def of(report: DriftReport, address: str) -> ResourceDrift:
@@ -210,8 +211,7 @@ def test_a_type_whose_provider_reads_nothing_is_unsupported(kind: str) -> None:
 
 def test_what_terraform_puts_off_is_unsupported() -> None:
     refreshed, planned = looks(prior=[ONE])
-    deferred = [{"reason": "x", "resource_change": change("a_t.one", {}, {})}]
-    look = replace(refreshed, plan={**(refreshed.plan or {}), "deferred_changes": deferred, "complete": False})
+    look = replace(refreshed, plan={**(refreshed.plan or {}), "deferred_changes": [DEFERRED], "complete": False})
     report = drift_report(look, planned)
     assert (report.resources[0].status, report.gaps) == (ResourceStatus.UNSUPPORTED, ())
 
@@ -274,6 +274,19 @@ def test_without_the_plan_proper_drift_is_told_and_the_rest_is_a_gap() -> None:
     assert drift_report(looks(prior=[ONE])[0], None).roll_up is RollUp.NOT_CHECKED
     half = Look(plan=plan(prior=[ONE], errored=True), evidence=seen("a_t.one"))
     assert drift_report(looks(prior=[ONE])[0], half).roll_up is RollUp.NOT_CHECKED
+
+
+def test_an_empty_plan_proper_needs_no_document() -> None:
+    refreshed, _ = looks(prior=[ONE])
+    assert drift_report(refreshed, Look(empty=True)).roll_up is RollUp.IN_SYNC
+    assert drift_report(refreshed, Look()).roll_up is RollUp.NOT_CHECKED
+
+
+@pytest.mark.parametrize("damage", [{"complete": False}, {"errored": True}, {"deferred_changes": [DEFERRED]}])
+def test_nothing_differs_only_where_everything_was_looked_at(damage: dict[str, Any]) -> None:
+    assert nothing_differs(plan(prior=[ONE]))
+    assert not nothing_differs({**plan(prior=[ONE]), **damage})
+    assert not nothing_differs(plan(prior=[ONE], drift=[change("a_t.one", {"size": 1}, {"size": 2})]))
 
 
 def test_schemas_are_worth_fetching_for_what_is_more_than_a_spelling() -> None:

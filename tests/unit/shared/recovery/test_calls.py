@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.recovery import calls
 from shared.recovery.calls import may_have_happened, may_make, to_account_for, unsettled, was_answered
 from tests.unit.worker.support import record
 
@@ -72,6 +73,14 @@ def test_an_unknown_delete_by_method_makes_nothing() -> None:
     assert not may_make(record("x", "", {}, {}).model_copy(update={"method": "DELETE"}))
 
 
+@pytest.mark.parametrize(
+    ("code", "happened"), [("SlowDown", False), ("RequestLimitExceeded", False), ("Internal", True)]
+)
+def test_what_was_throttled_was_not_begun(code: str, happened: bool) -> None:
+    made = record("s3", "CreateBucket", {}, {}, http_status=503, error_code=code)
+    assert may_have_happened(made) is happened
+
+
 def queue(name: str) -> Any:
     return record("sqs", "CreateQueue", {"QueueName": name}, {"QueueUrl": f"https://sqs/{name}"})
 
@@ -87,6 +96,29 @@ def test_a_delete_that_succeeded_settles_its_create_and_no_other() -> None:
     assert unsettled([one, deleted("sqs", "DeleteTopic", {"QueueUrl": "https://sqs/one"})]) == [one]
     assert unsettled([one, deleted("sqs", "DeleteQueue", {})]) == [one]
     assert unsettled([deleted("sqs", "DeleteQueue", {"QueueUrl": "https://sqs/one"}), one]) == [one]
+
+
+def test_a_delete_looks_only_at_what_it_may_be_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    original = calls._names_same
+    monkeypatch.setattr(calls, "_names_same", lambda *words: looks.append(words) or original(*words))
+    made = [queue(str(number)) for number in range(100)]
+    gone = [deleted("sqs", "DeleteQueue", {"QueueUrl": f"https://sqs/{number}"}) for number in range(99)]
+    assert unsettled([*made, *gone]) == made[99:]
+    assert len(looks) == 99
+    # What shares one name with all of them is found by its other one.
+    made = [record("logs", "CreateLogStream", {"logGroupName": "g", "logStreamName": str(n)}, {}) for n in range(100)]
+    gone = [deleted("logs", "DeleteLogStream", {"logGroupName": "g", "logStreamName": str(n)}) for n in range(99)]
+    assert unsettled([*made, *gone]) == made[99:]
+    assert len(looks) == 2 * 99
+
+
+def test_what_is_made_deleted_and_made_again_is_there() -> None:
+    one = queue("one")
+    again = one.model_copy(update={"call_id": "b" * 32})
+    gone = deleted("sqs", "DeleteQueue", {"QueueUrl": "https://sqs/one"})
+    assert unsettled([one, gone, again]) == [again]
+    assert unsettled([one, again, gone, gone]) == []
 
 
 @pytest.mark.parametrize(

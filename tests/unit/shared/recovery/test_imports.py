@@ -8,7 +8,9 @@ from shared.recovery.imports import Import, missing_imports, render_imports, van
 
 
 def test_import_blocks_quote_what_they_are_given() -> None:
-    text = render_imports([Import(address='aws_x.a["k"]', id='we"ird ${x} %{y}', call_id="0" * 32, certain=True)])
+    text = render_imports(
+        [Import(address='aws_x.a["k"]', id='we"ird ${x} %{y}', call_id="0" * 32, certain=True, ours=True)]
+    )
     assert 'to = aws_x.a["k"]' in text
     assert r'id = "we\"ird $${x} %%{y}"' in text
 
@@ -28,8 +30,8 @@ def test_only_uncertain_imports_whose_target_is_missing_are_dropped(
     summary: str, detail: str, address: str, dropped: set[str]
 ) -> None:
     imports = [
-        Import(address="aws_s3_bucket.a", id="bucket-a", call_id="a", certain=False),
-        Import(address="aws_s3_bucket.sure", id="sure", call_id="s", certain=True),
+        Import(address="aws_s3_bucket.a", id="bucket-a", call_id="a", certain=False, ours=False),
+        Import(address="aws_s3_bucket.sure", id="sure", call_id="s", certain=True, ours=True),
     ]
     diagnostic = {"severity": "error", "summary": summary, "detail": detail, "address": address}
     assert missing_imports([diagnostic], imports) == dropped
@@ -38,8 +40,8 @@ def test_only_uncertain_imports_whose_target_is_missing_are_dropped(
 
 def test_a_certain_import_vanished_only_where_terraform_itself_says_so() -> None:
     imports = [
-        Import(address="aws_s3_bucket.a", id="a", call_id="a", certain=True),
-        Import(address="aws_s3_bucket.lost", id="lost", call_id="l", certain=False),
+        Import(address="aws_s3_bucket.a", id="a", call_id="a", certain=True, ours=True),
+        Import(address="aws_s3_bucket.lost", id="lost", call_id="l", certain=False, ours=False),
     ]
     said = {
         "severity": "error",
@@ -54,8 +56,12 @@ def test_a_certain_import_vanished_only_where_terraform_itself_says_so() -> None
 
 @pytest.mark.parametrize("certain", [True, False])
 def test_an_association_that_is_gone_is_recognised_by_both_of_its_ends(certain: bool) -> None:
-    gone = Import(address="aws_route_table_association.a", id="subnet-1/rtb-2", call_id="g", certain=certain)
-    other = Import(address="aws_route_table_association.b", id="subnet-1/rtb-3", call_id="o", certain=certain)
+    gone = Import(
+        address="aws_route_table_association.a", id="subnet-1/rtb-2", call_id="g", certain=certain, ours=certain
+    )
+    other = Import(
+        address="aws_route_table_association.b", id="subnet-1/rtb-3", call_id="o", certain=certain, ours=certain
+    )
     said = {
         "severity": "error",
         "summary": "No association found between route table ID rtb-2 and target ID subnet-1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -57,3 +58,8 @@ def test_items_are_one_many_or_none() -> None:
     assert items_in({"a": 1}, "") == [{"a": 1}]
     assert items_in({}, "Table") == []
     assert items_in([], "Table") == []
+
+
+@pytest.mark.parametrize("value", [True, float("nan"), float("inf"), -float("inf"), 10**400, 1e300])
+def test_a_number_that_is_no_time_ends_nothing(value: Any) -> None:
+    assert instant(value) is None

@@ -179,9 +179,53 @@ VPC = Candidate(id="vpc-1", attributes={"cidr_block": "10.0.0.0/16"}, tags=TAGS)
 PLANNED_VPC = planned("aws_vpc.main", cidr_block="10.0.0.0/16", tags=TAGS)
 
 
-def test_a_vpc_whose_answer_was_lost_is_found_by_its_tags() -> None:
-    made = record("ec2", "CreateVpc")
-    assert imports_of(reconcile([made], view(PLANNED_VPC), {"aws_vpc": [VPC]})) == [("aws_vpc.main", "vpc-1")]
+def test_what_only_its_tags_tell_after_a_lost_answer_is_listed_and_not_imported() -> None:
+    result = reconcile([record("ec2", "CreateVpc")], view(PLANNED_VPC), {"aws_vpc": [VPC]})
+    assert result.imports == ()
+    assert "vpc-1, which looks like it, may be somebody else's" in str(result.unimportable[0])
+
+
+def test_what_the_journal_names_as_another_runs_is_not_what_a_lost_answer_was_about() -> None:
+    lost, plan = record("ec2", "AllocateAddress"), view(planned("aws_eip.a", tags=TAGS))
+    theirs = Candidate(id="eipalloc-b", tags=TAGS)
+    assert imports_of(reconcile([lost], plan, {"aws_eip": [theirs]}, others=["eipalloc-b"])) == []
+    assert len(reconcile([lost], plan, {"aws_eip": [theirs]}).unimportable) == 1
+
+
+def test_a_lost_answer_of_an_anonymous_type_is_told_by_the_time_at_which_it_was_made() -> None:
+    lost, plan = record("ec2", "CreateVolume"), view(planned("aws_ebs_volume.v", tags=TAGS))
+    for minutes, found in ((-60, []), (1, [("aws_ebs_volume.v", "vol-1")])):
+        exists = Candidate(id="vol-1", tags=TAGS, created_at=lost.at_wall + timedelta(minutes=minutes))
+        assert imports_of(reconcile([lost], plan, {"aws_ebs_volume": [exists]})) == found
+
+
+def test_a_lost_answer_is_told_by_lying_in_what_the_run_made() -> None:
+    network = record("ec2", "CreateVpc", {}, {"vpcId": "vpc-1"})
+    lost = record("ec2", "CreateSubnet", {"VpcId": "vpc-1"})
+    held = (planned("aws_vpc.main", id="vpc-1"),)
+    # Another target's has the same tags, and comes first; what the plan does not know yet does not tell them apart.
+    plan = view(planned("aws_subnet.a", tags=TAGS), held=held)
+    exists = [Candidate(id=f"subnet-{n}", attributes={"vpc_id": f"vpc-{n}"}, tags=TAGS) for n in (9, 1)]
+    found = {"aws_subnet": exists, "aws_vpc": [VPC]}
+    assert imports_of(reconcile([network, lost], plan, found)) == [("aws_subnet.a", "subnet-1")]
+    assert len(reconcile([lost], plan, found).unimportable) == 1, "the network was there before"
+    assert imports_of(reconcile([network, lost], plan, {**found, "aws_subnet": exists[:1]})) == []
+
+
+def test_that_something_exists_does_not_say_that_the_run_made_it() -> None:
+    lost = record("elasticloadbalancing", "CreateTargetGroup", {"Name": "t"})
+    plan = view(planned("aws_lb_target_group.t", name="t"))
+    exists = Candidate(id="arn:t", attributes={"name": "t"})
+    (item,) = reconcile([lost], plan, {"aws_lb_target_group": [exists]}).imports
+    assert (item.certain, item.ours) == (True, False)
+    bucket = record("s3", "CreateBucket", {"Bucket": "b"})
+    young = Candidate(id="b", attributes={"bucket": "b"}, created_at=bucket.at_wall)
+    (item,) = reconcile([bucket], view(planned("aws_s3_bucket.b", bucket="b")), {"aws_s3_bucket": [young]}).imports
+    assert (item.certain, item.ours) == (True, True)
+    (item,) = reconcile(
+        [record("s3", "CreateBucket", {"Bucket": "b"}, {})], view(planned("aws_s3_bucket.b", bucket="b")), {}
+    ).imports
+    assert (item.certain, item.ours) == (True, True)
 
 
 def test_a_vpc_whose_answer_was_lost_and_that_is_not_there_was_never_made() -> None:
@@ -241,14 +285,22 @@ def test_a_hosted_zone_is_imported_by_the_last_part_of_its_id() -> None:
     ]
 
 
-def test_a_security_group_rule_is_told_by_its_place_in_our_group() -> None:
+def test_a_security_group_rule_is_told_by_its_place_in_the_group_that_the_run_made() -> None:
+    group = record("ec2", "CreateSecurityGroup", {"GroupName": "g"}, {"groupId": "sg-1"})
     made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"})
+    held = (planned("aws_security_group.g", id="sg-1", name="g"),)
     plan = view(
-        planned("aws_vpc_security_group_ingress_rule.https", security_group_id="sg-1", from_port=443, ip_protocol="tcp")
+        planned(
+            "aws_vpc_security_group_ingress_rule.https", security_group_id="sg-1", from_port=443, ip_protocol="tcp"
+        ),
+        held=held,
     )
     exists = [Candidate(id="sgr-1", attributes={"security_group_id": "sg-1", "from_port": "443", "ip_protocol": "tcp"})]
-    result = reconcile([made], plan, {"aws_vpc_security_group_ingress_rule": exists})
-    assert imports_of(result) == [("aws_vpc_security_group_ingress_rule.https", "sgr-1")]
+    found = {"aws_vpc_security_group_ingress_rule": exists}
+    assert imports_of(reconcile([group, made], plan, found)) == [("aws_vpc_security_group_ingress_rule.https", "sgr-1")]
+    assert len(reconcile([made], plan, found).unimportable) == 1, (
+        "in a group that was there before it may have been too"
+    )
 
 
 def test_a_lost_policy_is_settled_by_the_clouds_answer() -> None:
@@ -291,6 +343,8 @@ def test_a_rule_of_the_older_type_is_imported_by_its_values() -> None:
     )
     result = reconcile([made], plan, {"aws_vpc_security_group_ingress_rule": [exists]})
     assert imports_of(result) == [("aws_security_group_rule.ssh", "sg-1_ingress_tcp_22_22_10.0.0.0/8")]
+    lost = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"})
+    assert len(reconcile([lost], plan, {"aws_vpc_security_group_ingress_rule": [exists]}).unimportable) == 1
 
 
 def test_tags_that_it_does_not_carry_yet_do_not_speak_against_what_was_surely_made() -> None:

@@ -105,24 +105,41 @@ def test_a_server_that_says_a_byte_now_and_then_is_given_up_in_time() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"Content-Length: 9\r\n", b"Transfer-Encoding: chunked\r\n"])
 def test_a_server_that_hangs_after_a_good_status_has_not_answered(said: bytes) -> None:
-    ending = threading.Event()
-
     def hang(connection: socket.socket) -> None:
         read_head(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + said + b"\r\n5\r\nh")
-        ending.wait(60)
+        while connection.recv(4096):
+            """Until the other side hangs up."""
 
-    with serving(hang) as port:
+    with serving(hang) as port, pytest.raises(NotAsked, match=r"no answer within 0\.3 s"):
+        ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=0.3)
+
+
+@pytest.mark.parametrize("said", [b"", b"Content-Length: 99999\r\n", b"Connection: close\r\nContent-Length: 99999\r\n"])
+def test_a_body_that_comes_a_byte_now_and_then_is_no_answer_and_is_given_up_in_time(said: bytes) -> None:
+    gone = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + said + b"\r\n")
+        try:
+            for _ in range(3000):
+                threading.Event().wait(0.02)
+                connection.sendall(b"x")
+        except OSError:
+            gone.set()
+
+    with serving(drip) as port:
         with pytest.raises(NotAsked, match=r"no answer within 0\.3 s"):
             ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=0.3)
-        ending.set()
+        assert gone.wait(30), "the connection is closed"
 
 
 @pytest.mark.parametrize("body", [b"", b"half of"])
 def test_an_answer_that_is_shorter_than_it_says_is_none(body: bytes) -> None:
-    with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + body)) as port:
-        with pytest.raises(NotAsked, match="IncompleteRead"):
-            ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=30)
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + body
+    with serving(saying(said)) as port, pytest.raises(NotAsked, match="IncompleteRead"):
+        ask(f"http://{HERE}:{port}/", hosts=[HERE], limit_s=30)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

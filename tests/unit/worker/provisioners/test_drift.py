@@ -125,12 +125,40 @@ def test_it_looks_twice_without_a_lock_and_says_what_it_found(check: Check) -> N
     outcome = check.run()
     assert (outcome.status, outcome.exit_code, outcome.reason) == (RunStatus.CHECKED, 0, "")
     assert check.report.roll_up is RollUp.IN_SYNC
-    assert check.commands.steps == ["init", "show", "plan", "show", "plan", "show"]
+    assert check.commands.steps == ["init", "show", "plan", "show", "plan"], "an empty plan is not shown"
     plans = [line for line in check.commands.lines if line.startswith("plan")]
     assert ["-refresh-only" in line for line in plans] == [True, False]
     assert all(" -json " in f"{line} " and "-lock=false" in line for line in plans)
     assert "-minimal-refresh" not in "".join(plans)
     assert check.progress == [RunStatus.PLANNING]
+
+
+@pytest.mark.parametrize(
+    ("refresh", "code", "said"),
+    [
+        (plan(prior=[ONE], drift=[DRIFT]), 0, stream("a_t.one")),
+        ({**plan(prior=[ONE]), "complete": False}, 0, stream("a_t.one")),
+        (plan(prior=[ONE]), 2, stream("a_t.one")),
+        (plan(prior=[ONE]), 0, stream("a_t.one", errors=[("a_t.one", "no credentials")])),
+    ],
+    ids=["something differs", "not everything was looked at", "there is something to do", "an error was said"],
+)
+def test_the_plan_proper_is_shown_wherever_it_may_say_something(
+    check: Check, refresh: Any, code: int, said: bytes
+) -> None:
+    check.commands.plans["refresh"] = refresh
+    check.commands.codes["plan"], check.commands.said["plan"] = code, said
+    check.run()
+    assert check.commands.steps[-2:] == ["plan", "show"]
+
+
+def test_an_empty_plan_that_is_not_shown_is_none_that_failed(check: Check) -> None:
+    check.commands.plans["plan"] = None
+    assert check.run().exit_code == 0
+    check.commands.codes["plan"] = 1
+    check.scheduler.reports.clear()
+    assert check.run().exit_code == 1
+    assert check.report.gaps == ("the plan proper failed: the run's log says why",)
 
 
 def test_drift_has_the_exit_code_of_changes_and_is_named_in_the_log(check: Check) -> None:

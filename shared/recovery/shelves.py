@@ -1,0 +1,85 @@
+"""Resources by type and by the attributes that tell them apart, so that thousands of calls find theirs at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from shared.recovery.rules import RULES, same
+from shared.recovery.table import Rule
+from shared.recovery.views import Resource
+
+_IDS = ("id", "arn")
+_TELLING: dict[str, set[str]] = defaultdict(set)
+for _rule in RULES.values():
+    _TELLING[_rule.type] |= {attribute for _, attribute in _rule.same}
+
+
+class Shelves:
+    """Resources, looked up by what a call names."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        """Sort them.
+
+        Args:
+            resources: in an order that is kept.
+        """
+        self._by_type: dict[str, list[Resource]] = defaultdict(list)
+        self._by_value: dict[tuple[str, str, str], list[Resource]] = defaultdict(list)
+        self._taken: set[str] = set()
+        for item in resources:
+            self._by_type[item.type].append(item)
+            for attribute in {*_TELLING.get(item.type, ()), *_IDS}:
+                if isinstance(value := item.values.get(attribute), str | int | float):
+                    self._by_value[item.type, attribute, str(value).rstrip(".")].append(item)
+
+    def of(self, kind: str) -> list[Resource]:
+        """Those of a type.
+
+        Args:
+            kind: Terraform's type.
+        """
+        return [item for item in self._by_type.get(kind, ()) if self._has(item)]
+
+    @property
+    def types(self) -> Iterator[str]:
+        """The types that there are."""
+        yield from self._by_type
+
+    def like(self, rule: Rule, names: Mapping[str, str]) -> Resource | None:
+        """The first one that the names are those of (`rules.same`).
+
+        Args:
+            rule: of a call.
+            names: of the call.
+        """
+        for name, attribute in rule.same:
+            if not (value := names.get(name.lower())):
+                continue
+            for item in self._by_value.get((rule.type, attribute, value.rstrip(".")), ()):
+                if self._has(item) and same(rule, names, item.values):
+                    return item
+        return None
+
+    def with_id(self, kind: str, identifier: str | None) -> bool:
+        """Whether there is one of that id or ARN.
+
+        Args:
+            kind: Terraform's type.
+            identifier: of what; None: it is not known.
+        """
+        if identifier is None:
+            return False
+        found = (item for name in _IDS for item in self._by_value.get((kind, name, identifier.rstrip(".")), ()))
+        return any(self._has(item) for item in found)
+
+    def take(self, item: Resource) -> None:
+        """Take one away.
+
+        Args:
+            item: one of them.
+        """
+        self._taken.add(item.address)
+
+    def _has(self, item: Resource) -> bool:
+        return item.address not in self._taken
