@@ -2,6 +2,7 @@
 
     settle       what the deployment left that no state holds is taken into the state
     lay out      the first release, at the same place; was there none, everything of the present one is to go
+    put back     what a replacement that did not come to its end left beside its successor
     turn         its moves, forgets and imports are turned around by a file beside the first configuration
     plan -> the scheduler says what of it may be done -> the proxy hears it there -> apply, until nothing is left to do
     plan         once more, of the first configuration alone: empty is ROLLED_BACK, anything else is named
@@ -27,6 +28,7 @@ from shared.recovery.rules import RULES, import_id, names_of
 from shared.recovery.views import read_plan
 from shared.rollback.inverses import inverse
 from shared.rollback.making import residue, rollback_plan
+from shared.rollback.putting_back import put_back
 from shared.rollback.records import (
     MAX_WHY,
     Rearrangement,
@@ -52,6 +54,7 @@ from worker.turning import Turning
 #: Plans that are applied: a provider that failed once may not fail again, and each has to get somewhere.
 MAX_ROUNDS: Final = 3
 _LISTED: Final = 50
+_REARRANGED_FILE: Final = "interlock_rearranged.tfstate"
 _UNSEEN: Final = {"kind": ResidueKind.UNKNOWN, "reason": "it was applied, and no plan has said yet what became of it"}
 
 
@@ -183,11 +186,26 @@ class Rollback:
         if self._order.rollback_only:
             # An earlier try of this rollback may have made again what only this configuration has.
             self._take_in()
+        self._put_back()
         # Not by `removed` blocks: not every Terraform knows them, and each knows this.
         turned = inverse(rearranged, first, removed_blocks=False)
         self._forget(turned.forget)
         self._turning = Turning(self._terraform.directory, turned, self._ways.note)
         self._turning.write()
+
+    def _put_back(self) -> None:
+        """What existed, and is held as what a replacement left, has its address again; what replaced it has to go."""
+        found = put_back(self._terraform.pull_state(), self._order.first.resources)
+        if found is None:
+            return
+        content, addresses = found
+        directory = self._terraform.directory
+        directory.write_bytes(_REARRANGED_FILE, content)
+        code = self._terraform.push_state(_REARRANGED_FILE)
+        directory.discard(_REARRANGED_FILE)
+        for address in addresses[:_LISTED]:
+            # Where it could not be stored the rollback does what it can without it, and names what is left.
+            self._ways.note(f"{address}: what was there before " + ("is put back" if code == 0 else "is not put back"))
 
     def _forget(self, addresses: Iterable[str]) -> None:
         """Take out of the state what was there before and in none: the deployment had taken it in."""
@@ -307,7 +325,8 @@ class Rollback:
     def _result(self, triggered: Triggered, state: RollbackState, reason: str, start_ms: int) -> RollbackResult:
         left: tuple[Residue, ...] = ()
         if state in (RollbackState.PARTIAL, RollbackState.FAILED):
-            left = (*self._left, *(residue(self._plan, self._reasons()) if self._plan is not None else ()))
+            first = self._order.first.resources
+            left = (*self._left, *(residue(self._plan, self._reasons(), first) if self._plan is not None else ()))
             applied = {item.address for item in self._applied}
             left = tuple(one.model_copy(update=_UNSEEN) if one.address in applied else one for one in left)
         return RollbackResult(

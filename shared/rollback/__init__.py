@@ -11,6 +11,7 @@
     importing       by which name an object is taken in again
     rearranging     a plan's moves, forgets and imports -> what has to be turned around
     inverses        those -> the extra file of the first configuration that turns them around
+    putting_back    what a replacement that was cut left beside its successor -> at its address again
     making          a plan of the first configuration -> the items of a rollback plan
     bounds          what of that plan may be carried out
     comparison      two state documents -> what differs, attribute by attribute, without secrets

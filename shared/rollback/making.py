@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from shared.rollback.importing import import_name
-from shared.rollback.records import MAX_ID, MAX_WHY, Residue, ResidueKind, RollbackPlan, RollbackPlanItem
+from shared.rollback.records import (
+    MAX_ID,
+    MAX_WHY,
+    FirstResource,
+    Residue,
+    ResidueKind,
+    RollbackPlan,
+    RollbackPlanItem,
+)
 from shared.rollback.states import id_of
 from shared.safety.entries import Operation, in_order
 from shared.safety.making import OPERATIONS, REST, safety_plan
@@ -49,18 +57,24 @@ def rollback_plan(document: PlanDocument) -> RollbackPlan:
     return RollbackPlan(items=tuple(items), complete=document.complete)
 
 
-def residue(plan: RollbackPlan, reasons: Mapping[str, str]) -> tuple[Residue, ...]:
+def residue(plan: RollbackPlan, reasons: Mapping[str, str], first: Iterable[FirstResource] = ()) -> tuple[Residue, ...]:
     """What is left, by a plan of the first configuration that was made after the rollback; empty: nothing.
 
     Args:
         plan: that plan.
         reasons: why, by address.
+        first: what existed before the deployment.
     """
+    existed = {(one.type, one.id) for one in first if one.id is not None}
+    kept = {item.address for item in plan.items if item.deposed is not None and (item.type, item.id) in existed}
     found: dict[tuple[str, str | None], Residue] = {}
     for item in plan.items:
         kind = _LEFT[item.operation]
         if kind is None:
             continue
+        if item.address in kept:
+            # What existed is there, as what a replacement left; what has its address is what is too much.
+            kind = ResidueKind.CHANGED if (item.type, item.id) in existed else ResidueKind.LEFT
         why = reasons.get(item.address) or f"the first configuration wants: {item.operation}"
         left = Residue(kind=kind, address=item.address, type=item.type, id=item.id, reason=why[:MAX_WHY])
         # A move, or an import, comes with what else is done to its object, and says less.

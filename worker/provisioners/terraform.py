@@ -195,6 +195,14 @@ class Terraform:
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"the outputs cannot be read: {error}", hint="the run's log says more") from error
 
+    def pull_state(self) -> bytes:
+        """The state as it is stored (`terraform state pull`); empty where there is none.
+
+        Raises:
+            TerraformFailed: it cannot be read.
+        """
+        return self._captured("state", "pull")
+
     def push_state(self, name: str) -> int:
         """Store a state file of the work directory that continues the stored one; returns Terraform's exit code."""
         return self._run("state", "push", "-no-color", name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +82,7 @@ def test_what_the_deployment_only_took_in_stays_where_it_was(tmp_path: Path, fir
     world = World(tmp_path, EMPTY, first=first)
     world.commands.state = state("aws_x.a")
     world.carry_out(TAKEN_IN)
-    assert [line for line in world.commands.lines if line.startswith("state")] == ["state rm -no-color aws_x.a"]
+    assert [line for line in world.commands.lines if line.startswith("state rm")] == ["state rm -no-color aws_x.a"]
     assert world.commands.steps.index("state") < world.commands.steps.index("plan")
 
 
@@ -114,6 +116,54 @@ def test_an_apply_that_failed_is_tried_again_with_the_inverses_still_there(tmp_p
     assert world.commands.rollback_file == [True, True, False]
     assert [len(plan.items) for plan in world.api.plans] == [2, 1], "each plan is bounded anew"
     assert named(result) == ["delete aws_x.a", "delete aws_x.b"]
+
+
+def half_replaced(world: World) -> None:
+    """What was there before is left beside its successor."""
+    objects = [{"attributes": {"id": "id-new"}}, {"deposed": "00aa", "attributes": {"id": "id-old"}}]
+    entry = {"mode": "managed", "type": "aws_x", "name": "old", "instances": objects}
+    world.commands.stored = json.dumps({"version": 4, "serial": 6, "lineage": "l", "resources": [entry]})
+
+
+def test_what_existed_and_was_left_beside_its_successor_has_its_address_again_before_anything_is_planned(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, left("a"), EMPTY)
+    half_replaced(world)
+    pushed: list[dict[str, Any]] = []
+
+    def state() -> None:
+        if world.commands.lines[-1].startswith("state push"):
+            name = world.commands.lines[-1].split()[-1]
+            pushed.append(json.loads((world.directory.work / name).read_bytes()))
+
+    world.commands.during["state"] = state
+    assert world.carry_out().state is RollbackState.ROLLED_BACK
+    assert world.commands.steps == ["init", "state", "plan", "show", "apply", "plan", "show"]
+    (stored,) = pushed
+    assert stored["serial"] == 7
+    assert [(one["attributes"]["id"], one.get("deposed")) for one in stored["resources"][0]["instances"]] == [
+        ("id-new", "00aa"),
+        ("id-old", None),
+    ]
+    assert not [path for path in world.directory.work.iterdir() if "tfstate" in path.name], "it holds secrets"
+
+
+def test_where_it_cannot_be_put_back_what_is_left_is_named_by_what_it_is(tmp_path: Path) -> None:
+    there = document(
+        change("aws_x.old", "delete", "create", change_before={"id": "id-new"}, change_before_sensitive={}),
+        change("aws_x.old", "delete", deposed="00aa", change_before={"id": "id-old"}, change_before_sensitive={}),
+        complete=True,
+    )
+    world = World(tmp_path, there)
+    half_replaced(world)
+    world.commands.codes |= {"apply": [1], "state": [0, 1]}
+    result = world.carry_out()
+    assert result.state is RollbackState.PARTIAL
+    assert [(one.kind, one.id) for one in result.residue] == [
+        (ResidueKind.LEFT, "id-new"),
+        (ResidueKind.CHANGED, "id-old"),
+    ]
 
 
 def test_what_cannot_be_done_is_named_exactly_in_the_end(tmp_path: Path) -> None:

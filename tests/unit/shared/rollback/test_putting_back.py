@@ -1,0 +1,129 @@
+"""What existed gets its address back from the object that was to replace it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import ConfigurationError
+from shared.rollback.putting_back import put_back
+from shared.rollback.records import FirstResource
+from tests.unit.shared.rollback.test_states import resource, state
+
+WAS = (FirstResource(address="aws_x.a", type="aws_x", id="old"),)
+
+
+def an(name: str, deposed: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"attributes": {"id": name}, **({} if deposed is None else {"deposed": deposed}), **more}
+
+
+def ids(content: bytes) -> list[tuple[str, str | None]]:
+    return [
+        (one["attributes"]["id"], one.get("deposed"))
+        for entry in json.loads(content)["resources"]
+        for one in entry["instances"]
+    ]
+
+
+def put(*resources: dict[str, Any], first: tuple[FirstResource, ...] = WAS) -> tuple[bytes, tuple[str, ...]] | None:
+    return put_back(json.dumps(state(*resources)).encode(), first)
+
+
+def test_what_existed_changes_places_with_its_successor_and_all_else_stays() -> None:
+    given_ = state(
+        resource("aws_x.b", an("b")),
+        resource("aws_x.a", an("new", dependencies=["aws_y.z"]), an("old", "00aa", schema_version=3), provider="p"),
+        resource("aws_x.a", an("old"), mode="data"),
+        check_results=None,
+    )
+    found = put_back(json.dumps(given_).encode(), WAS)
+    assert found is not None
+    content, addresses = found
+    stored = json.loads(content)
+    assert addresses == ("aws_x.a",)
+    assert stored.pop("serial") == given_.pop("serial") + 1
+    assert stored["resources"][1].pop("instances") == [
+        an("new", "00aa", dependencies=["aws_y.z"]),
+        an("old", schema_version=3),
+    ]
+    del given_["resources"][1]["instances"]
+    assert stored == given_
+
+
+def test_each_instance_is_seen_for_itself_wherever_it_is() -> None:
+    first = (*WAS, FirstResource(address='module.m.aws_x.c["k"]', type="aws_x", id="k-old"))
+    found = put(
+        resource("aws_x.a", an("new"), an("old", "1")),
+        resource("aws_x.c", an("j", index_key="j"), an("k-new", index_key="k"), an("k-old", "2", index_key="k"))
+        | {"module": "module.m"},
+        first=first,
+    )
+    assert found is not None
+    assert ids(found[0]) == [("new", "1"), ("old", None), ("j", None), ("k-new", "2"), ("k-old", None)]
+    assert found[1] == ("aws_x.a", 'module.m.aws_x.c["k"]')
+
+
+def test_where_nothing_has_the_address_what_existed_has_it() -> None:
+    found = put(resource("aws_x.a", an("old", "1")))
+    assert found is not None
+    assert ids(found[0]) == [("old", None)]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        resource("aws_x.a", an("old")),
+        resource("aws_x.a", an("new"), an("newer", "1")),
+        resource("aws_x.a", an("new"), {"attributes": {}, "deposed": "1"}),
+        resource("aws_x.a", an("old"), an("old", "1")),
+        resource("aws_y.a", an("new"), an("old", "1")),
+        resource("aws_x.a", an("new"), an("old", "1"), an("old", "2")),
+        resource("aws_x.a", an("new"), an("old", "1"), mode="data"),
+        resource("aws_x.a"),
+    ],
+    ids=["in place", "new, both", "without an id", "its name was reused", "another type", "twice", "data", "none"],
+)
+def test_nothing_changes_places_that_is_not_certain(entry: dict[str, Any]) -> None:
+    assert put(entry) is None
+
+
+def test_what_was_a_remainder_before_stays_one() -> None:
+    left = (FirstResource(address="aws_x.a", type="aws_x", id="old", deposed="1"),)
+    assert put(resource("aws_x.a", an("new"), an("old", "1")), first=left) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{}"])
+def test_a_target_without_a_state_has_nothing_to_put_back(content: bytes) -> None:
+    assert put_back(content, WAS) is None
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"version": 3}', b'{"version": 4, "resources": 1}'])
+def test_what_is_no_state_is_refused(content: bytes) -> None:
+    with pytest.raises(ConfigurationError):
+        put_back(content, WAS)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["old", "new", "x"]), st.sampled_from([None, "1", "2"])),
+        max_size=6,
+    )
+)
+def test_no_object_is_lost_or_made_and_once_is_enough(objects: list[tuple[str, str, str | None]]) -> None:
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for name, object_id, deposed in objects:
+        here = by_name.setdefault(name, [])
+        if deposed not in [one.get("deposed") for one in here]:
+            here.append(an(object_id, deposed))
+    given_ = [resource(f"aws_x.{name}", *here) for name, here in by_name.items()]
+    found = put(*given_)
+    if found is not None:
+        before = [one for entry in given_ for one in ids(json.dumps({"resources": [entry]}).encode())]
+        after = ids(found[0])
+        assert sorted(name for name, _ in after) == sorted(name for name, _ in before)
+        assert sum(key is None for _, key in after) >= sum(key is None for _, key in before)
+        assert put_back(found[0], WAS) is None
