@@ -23,12 +23,12 @@ from shared.clock import Clock
 from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError, Unavailable
 from shared.models import Assignment, JournalRecord, RunStatus
 from shared.recovery.calls import was_answered
-from shared.recovery.reconciling import Unimportable
+from shared.recovery.reconciling import Half, Unimportable
 from shared.recovery.rules import RULES, import_id, names_of
 from shared.recovery.views import read_plan
 from shared.rollback.inverses import inverse
 from shared.rollback.making import residue, rollback_plan
-from shared.rollback.putting_back import put_back
+from shared.rollback.putting_back import put_back, put_beside, taken_out
 from shared.rollback.records import (
     MAX_WHY,
     Rearrangement,
@@ -103,6 +103,9 @@ class Rollback:
         self._options: tuple[str, ...] = ()
         self._turning: Turning | None = None
         self._unsettled: tuple[JournalRecord, ...] = ()
+        self._halves: tuple[Half, ...] = ()
+        self._beside: frozenset[str] = frozenset()
+        """Ids of what the state holds beside what existed, since this rollback put it there."""
         self._left: list[Residue] = []
         self._plan: RollbackPlan | None = None
         self._document: dict[str, Any] = {}
@@ -165,6 +168,7 @@ class Rollback:
         try:
             left = self._ways.take_over.settle(self._terraform, self._unsettled)
             self._unsettled = tuple(item.record for item in left)
+            self._halves = (*self._halves, *(item.half for item in left if item.half is not None))
         except (TerraformFailed, OrphansLeft, ConfigurationError) as error:
             # What the state holds is brought back all the same. What it does not hold is named, once it is known.
             self._ways.note(f"what was left could not be settled: {error}")
@@ -194,18 +198,28 @@ class Rollback:
         self._turning.write()
 
     def _put_back(self) -> None:
-        """What existed, and is held as what a replacement left, has its address again; what replaced it has to go."""
-        found = put_back(self._terraform.pull_state(), self._order.first.resources)
-        if found is None:
-            return
-        content, addresses = found
+        """What existed, and is held as what a replacement left, has its address again; what replaced it has to go.
+
+        Where the state could not be stored the rollback does what it can without it, and names what is left.
+        """
+        self._store(
+            put_back(self._terraform.pull_state(), self._order.first.resources), "what existed before is put back"
+        )
+        halves = {one.address: one.id for one in self._halves}
+        if halves and self._store(
+            put_beside(self._terraform.pull_state(), halves), "what was made in its place is held"
+        ):
+            self._beside = frozenset(halves.values())
+
+    def _store(self, state: bytes | None, what: str) -> bool:
+        if state is None:
+            return False
         directory = self._terraform.directory
-        directory.write_bytes(_REARRANGED_FILE, content)
+        directory.write_bytes(_REARRANGED_FILE, state)
         code = self._terraform.push_state(_REARRANGED_FILE)
         directory.discard(_REARRANGED_FILE)
-        for address in addresses[:_LISTED]:
-            # Where it could not be stored the rollback does what it can without it, and names what is left.
-            self._ways.note(f"{address}: what was there before " + ("is put back" if code == 0 else "is not put back"))
+        self._ways.note(f"a replacement was cut: {what}" + ("" if code == 0 else ": the state could not be stored"))
+        return code == 0
 
     def _forget(self, addresses: Iterable[str]) -> None:
         """Take out of the state what was there before and in none: the deployment had taken it in."""
@@ -218,7 +232,14 @@ class Rollback:
 
     def _go_back(self) -> None:
         """Plan and apply until a plan is empty, nothing of it may be done, or nothing moves any more."""
-        plan = self._make_plan()
+        try:
+            plan = self._make_plan()
+        except TerraformFailed:
+            if not (
+                self._beside and self._store(taken_out(self._terraform.pull_state(), self._beside), "it is let go")
+            ):
+                raise
+            plan = self._make_plan()
         self._left += map(_orphan, unheld(self._unsettled, self._document))
         for _ in range(MAX_ROUNDS):
             if plan.empty and self._turn_off():

@@ -28,6 +28,18 @@ from shared.recovery.views import Candidate, PlanView, Resource, tags_of
 
 
 @dataclass(frozen=True, kw_only=True)
+class Half:
+    """What was made in place of something that is still there."""
+
+    address: str
+    """Where the state holds that."""
+    type: str
+    """Of both."""
+    id: str
+    """Of the new one: it answered the call, so it is surely the run's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unimportable:
     """A create that stops the run."""
 
@@ -35,6 +47,8 @@ class Unimportable:
     """The call."""
     why: str
     """What is in the way."""
+    half: Half | None = None
+    """It is the new half of a replacement whose old half the state still holds."""
 
     def __str__(self) -> str:
         """One line for the log and the run's reason."""
@@ -107,6 +121,7 @@ class _Books:
         self._made = things_made(records)
         self._held = Shelves(view.held)
         self._free = Shelves(view.creates)
+        self._successors = Shelves(view.successors)
         self._planned_types = {item.type for item in view.creates}
         self._taken_ids: set[tuple[str, str]] = set()
         self.imports: list[Import] = []
@@ -269,7 +284,24 @@ class _Books:
         )
 
     def _stop(self, record: JournalRecord, why: str, *, may_defer: bool = False) -> None:
-        (self.deferred if may_defer else self.unimportable).append(Unimportable(record=record, why=why))
+        stopped = Unimportable(record=record, why=why, half=self._half(record))
+        (self.deferred if may_defer else self.unimportable).append(stopped)
+
+    def _half(self, record: JournalRecord) -> Half | None:
+        rule = RULES.get((record.service, record.operation))
+        # What an import takes is the id that a state has, where it is one name and not a path of several.
+        if rule is None or not was_answered(record) or not re.fullmatch(r"\{\w+\}", rule.import_id):
+            return None
+        names = names_of(record)
+        identifier = import_id(rule, names)
+        found = self._successors.like(rule, names)
+        if found is None and rule.anonymous:
+            fitting = [item for item in self._successors.of(rule.type) if not differs(rule, names, item.values)]
+            found = fitting[0] if len(fitting) == 1 else None
+        if found is None or identifier is None:
+            return None
+        self._successors.take(found)
+        return Half(address=found.address, type=rule.type, id=identifier)
 
 
 def _contradicts(item: Candidate, values: Mapping[str, Any]) -> bool:

@@ -29,6 +29,8 @@ class PlanView:
     """What the plan would make."""
     held: tuple[Resource, ...]
     """What the state holds already, or will by an import of this plan."""
+    successors: tuple[Resource, ...] = ()
+    """What the plan would make in place of something else, at the address that the state has for that."""
     gone: frozenset[str] = frozenset()
     """Addresses at which the stored state holds what does not exist any more: an import there does nothing."""
 
@@ -64,13 +66,16 @@ def read_plan(plan: Mapping[str, Any]) -> PlanView:
     Args:
         plan: format 1.x.
     """
-    creates, held = [], []
+    creates, held, successors = [], [], []
     for change in plan.get("resource_changes", []):
         if change.get("mode") != "managed":
             continue
         detail = change.get("change", {})
         if detail.get("actions") == ["create"]:
             creates.append(Resource(address=change["address"], type=change["type"], values=detail.get("after") or {}))
+        elif sorted(detail.get("actions") or ()) == ["create", "delete"]:
+            address = change.get("previous_address") or change["address"]
+            successors.append(Resource(address=address, type=change["type"], values=detail.get("after") or {}))
         elif detail.get("importing"):
             held.append(Resource(address=change["address"], type=change["type"], values=detail.get("before") or {}))
     prior = plan.get("prior_state", {}).get("values", {}).get("root_module", {})
@@ -81,7 +86,7 @@ def read_plan(plan: Mapping[str, Any]) -> PlanView:
         for drift in plan.get("resource_drift", [])
         if drift.get("mode") == "managed" and drift.get("change", {}).get("actions") == ["delete"]
     )
-    return PlanView(creates=tuple(creates), held=tuple(held), gone=gone)
+    return PlanView(creates=tuple(creates), held=tuple(held), successors=tuple(successors), gone=gone)
 
 
 def _modules(module: Mapping[str, Any]) -> Iterator[Resource]:

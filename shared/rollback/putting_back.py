@@ -1,64 +1,122 @@
-"""A state where a replacement left (deposed) what existed before a deployment -> the two change places. Pure.
+"""A state in which a replacement did not come to its end -> one from which the way back is short. Pure.
 
-A replacement that creates first and does not come to its end leaves both objects: the new one at the address, the old
-one deposed. Terraform only knows the way ahead from there, and destroys the old one. A rollback keeps what existed: the
-old one is at its address again, so the first configuration finds it as it was, and the new one is what has to go.
+A replacement that creates first leaves both objects: the new one at the address, the old one deposed. Terraform only
+knows the way ahead from there, and destroys the old one. A rollback keeps what existed: the old one is at its address
+again, so the first configuration finds it as it was, and the new one is what has to go.
+
+Where the worker was killed in between, the state may not know of the new one at all. It is put where Terraform itself
+would have kept one of the two: beside the old one, to be destroyed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.rollback.records import FirstResource
 from shared.rollback.states import id_of, instances, load_state
 
+type _Object = Mapping[str, Any]
+#: Objects of one address.
+type _Change = Callable[[str, str, Sequence[_Object]], Sequence[_Object]]
 
-def put_back(content: bytes, first: Iterable[FirstResource]) -> tuple[bytes, tuple[str, ...]] | None:
-    """The state to store instead, with the next serial, and the addresses at which something was put back.
+
+def put_back(content: bytes, first: Iterable[FirstResource]) -> bytes | None:
+    """What existed before has its address again wherever its successor has it; what had it is deposed.
 
     Args:
         content: the state, as Terraform wrote it; empty: there is none.
         first: what existed before the deployment.
 
     Returns:
-        None where nothing has to change places.
+        The state to store instead, with the next serial; None where nothing has to change places.
 
     Raises:
         ConfigurationError: the state cannot be read.
     """
-    state = load_state(content) if content.strip() else {}
     existed = {(one.type, one.id) for one in first if one.id is not None and one.deposed is None}
-    # In the same order as the objects themselves, and it refuses what is not as agreed.
-    known = iter(list(instances(state)))
-    addresses: dict[str, None] = {}
-    resources = []
+
+    def swapped(kind: str, _address: str, here: Sequence[_Object]) -> Sequence[_Object]:
+        old = [one for one in here if "deposed" in one and (kind, _id(one)) in existed]
+        if len(old) != 1 or any("deposed" not in one and (kind, _id(one)) in existed for one in here):
+            return here
+        (was,) = old
+        key = was["deposed"]
+        back = {name: value for name, value in was.items() if name != "deposed"}
+        return [back if one is was else one if "deposed" in one else {**one, "deposed": key} for one in here]
+
+    return _rewritten(content, swapped)
+
+
+def put_beside(content: bytes, halves: Mapping[str, str]) -> bytes | None:
+    """What was made in place of something that is still there is held beside it, as deposed.
+
+    Args:
+        content: the state, as Terraform wrote it; empty: there is none.
+        halves: ids of what was made, by the address of that in whose place it was made.
+
+    Returns:
+        The state to store instead, with the next serial; None where nothing is to be added.
+
+    Raises:
+        ConfigurationError: the state cannot be read.
+    """
+
+    def more(_kind: str, address: str, here: Sequence[_Object]) -> Sequence[_Object]:
+        name = halves.get(address)
+        current = next((one for one in here if "deposed" not in one), None)
+        if name is None or current is None or name in map(_id, here):
+            return here
+        # No more than its id, as for an import: the provider reads the rest before anything is planned.
+        beside = {"deposed": _key(name), "schema_version": current.get("schema_version", 0), "attributes": {"id": name}}
+        return [*here, beside | {key: current[key] for key in ("index_key",) if key in current}]
+
+    return _rewritten(content, more)
+
+
+def taken_out(content: bytes, ids: Iterable[str]) -> bytes | None:
+    """The opposite of `put_beside`, for a provider that cannot read what it is shown.
+
+    Args:
+        content: the state, as Terraform wrote it.
+        ids: of the objects that were added.
+
+    Returns:
+        The state to store instead, with the next serial; None where it holds nothing of that.
+
+    Raises:
+        ConfigurationError: the state cannot be read.
+    """
+    keys = set(map(_key, ids))
+    return _rewritten(content, lambda _kind, _address, here: [one for one in here if one.get("deposed") not in keys])
+
+
+def _rewritten(content: bytes, change: _Change) -> bytes | None:
+    state = load_state(content) if content.strip() else {}
+    known = list(instances(state))
+    resources, at, changed = [], 0, False
     for resource in state.get("resources") or ():
-        managed = resource["mode"] == "managed"
-        listed = [(next(known).address, one) for one in resource.get("instances") or ()]
-        for address in dict(listed) if managed else ():
-            here = [one for other, one in listed if other == address]
-            if (pair := _swapped(resource["type"], here, existed)) is not None:
-                addresses[address] = None
-                listed = [(other, pair.get(id(one), one)) for other, one in listed]
-        resources.append({**resource, "instances": [one for _, one in listed]})
-    if not addresses:
+        by_address: dict[str, list[_Object]] = {}
+        for one in resource.get("instances") or ():
+            by_address.setdefault(known[at].address, []).append(one)
+            at += 1
+        new: list[_Object] = []
+        for address, here in by_address.items():
+            becomes = change(resource["type"], address, here) if resource["mode"] == "managed" else here
+            changed = changed or list(becomes) != here
+            new += becomes
+        resources.append({**resource, "instances": new})
+    if not changed:
         return None
-    stored = {**state, "serial": int(state["serial"]) + 1, "resources": resources}
-    return json.dumps(stored).encode(), tuple(addresses)
+    return json.dumps({**state, "serial": int(state["serial"]) + 1, "resources": resources}).encode()
 
 
-def _swapped(
-    kind: str, here: list[Mapping[str, Any]], existed: set[tuple[str, str]]
-) -> dict[int, Mapping[str, Any]] | None:
-    """What the objects at one address become, by what they are now; None: they stay."""
-    current = [one for one in here if not one.get("deposed")]
-    old = [one for one in here if one.get("deposed") and (kind, id_of(one.get("attributes"))) in existed]
-    if len(old) != 1 or any((kind, id_of(one.get("attributes"))) in existed for one in current):
-        return None
-    (was,) = old
-    key = was["deposed"]
-    found: dict[int, Mapping[str, Any]] = {id(was): {name: value for name, value in was.items() if name != "deposed"}}
-    found |= {id(one): {**one, "deposed": key} for one in current}
-    return found
+def _id(one: _Object) -> str | None:
+    return id_of(one.get("attributes"))
+
+
+def _key(name: str) -> str:
+    """Eight hexadecimal digits, as Terraform has for what it keeps beside something."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8]

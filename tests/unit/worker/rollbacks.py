@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.clock import ManualClock
-from shared.models import JournalRecord, Recovery
+from shared.models import JournalRecord, Recovery, Run
 from shared.rollback.records import (
     FirstResource,
     FirstState,
@@ -23,7 +23,7 @@ from shared.rollback.records import (
 from shared.rollback.settings import RollbackSettings, Trigger
 from shared.safety.making import REST
 from tests.unit.shared.safety.support import change, document
-from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment
+from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment, run
 from worker import rollback
 from worker.bake import Triggered
 from worker.provisioners.terraform import Terraform, TerraformJob
@@ -128,6 +128,9 @@ class Api:
 
     def recovery(self, target: str, *, run: str, holder: str) -> Recovery:
         return Recovery(creates=self.creates)
+
+    def run(self, run_id: str) -> Run:
+        return run(id=run_id)
 
     def deliver_planned(self, run_id: str, *, holder: str, planned: Any) -> None:
         assert (run_id, holder) == (RUN, HOLDER)

@@ -403,6 +403,66 @@ def test_what_the_state_holds_is_accounted_for_without_a_plan_of_the_new_configu
     assert world.commands.steps == ["show", "init", "plan", "show", "apply", "plan", "show"]
 
 
+GROUP = record("ec2", "CreateSecurityGroup", {"GroupName": "new"}, {"groupId": "sg-new"})
+REPLACED = change(
+    "aws_security_group.g", "create", "delete", change_before={"id": "sg-old"}, change_after={"name": "new"}
+)
+
+
+def cut_in_a_replacement(tmp_path: Path, *plans: bytes) -> tuple[World, list[list[str]]]:
+    """The state holds what was to be replaced, nothing what was made in its place. And: what is stored, in turn."""
+    world = World(tmp_path, document(REPLACED, complete=True), *plans)
+    world.api.creates = (GROUP,)
+    world.commands.codes["-I"] = [1]  # the cloud does not answer questions
+    entry = {
+        "mode": "managed",
+        "type": "aws_security_group",
+        "name": "g",
+        "instances": [{"attributes": {"id": "sg-old"}}],
+    }
+    world.commands.stored = json.dumps({"version": 4, "serial": 6, "lineage": "l", "resources": [entry]})
+    pushed: list[list[str]] = []
+
+    def state() -> None:
+        if world.commands.lines[-1].startswith("state push"):
+            world.commands.stored = (world.directory.work / world.commands.lines[-1].split()[-1]).read_text()
+            (resource,) = json.loads(world.commands.stored)["resources"]
+            pushed.append([one["attributes"]["id"] for one in resource["instances"]])
+
+    world.commands.during["state"] = state
+    return world, pushed
+
+
+def test_what_was_made_in_place_of_something_is_held_beside_it_and_destroyed(tmp_path: Path) -> None:
+    gone = change("aws_security_group.g", "delete", deposed="00aa", change_before={"id": "sg-new"})
+    held = [
+        {"address": "aws_security_group.g", "mode": "managed", "type": "aws_security_group", "values": {"id": name}}
+        for name in ("sg-old", "sg-new")
+    ]
+    plan = json.loads(document(gone, complete=True)) | {"prior_state": {"values": {"root_module": {"resources": held}}}}
+    world, pushed = cut_in_a_replacement(tmp_path, json.dumps(plan).encode(), EMPTY)
+    result = world.carry_out()
+    assert pushed == [["sg-old", "sg-new"]]
+    assert result.state is RollbackState.ROLLED_BACK
+    assert named(result) == ["delete aws_security_group.g (deposed)"]
+
+
+def test_what_a_provider_cannot_read_is_let_go_again_and_named(tmp_path: Path) -> None:
+    world, pushed = cut_in_a_replacement(tmp_path, EMPTY)
+    world.commands.codes["plan"] = [0, 1, 0]
+    result = world.carry_out()
+    assert pushed == [["sg-old", "sg-new"], ["sg-old"]]
+    assert result.state is RollbackState.PARTIAL
+    assert [(one.kind, one.id) for one in result.residue] == [(ResidueKind.LEFT, "sg-new")]
+
+
+def test_what_cannot_be_stored_beside_it_is_named(tmp_path: Path) -> None:
+    world, _ = cut_in_a_replacement(tmp_path, EMPTY)
+    world.commands.codes["state"] = [0, 0, 1]
+    result = world.carry_out()
+    assert [(one.kind, one.id) for one in result.residue] == [(ResidueKind.LEFT, "sg-new")]
+
+
 def test_an_answered_call_of_its_own_that_no_rule_knows_was_heard_by_terraform(tmp_path: Path) -> None:
     answered = record("quicksight", "CreateFolder", {"FolderId": "f"}, {"Arn": "f"})
     unheard = record("quicksight", "CreateFolder", {"FolderId": "g"})

@@ -370,3 +370,42 @@ def test_the_only_rule_that_is_left_to_make_is_not_taken_for_one_without_asking(
     made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}, {"securityGroupRuleId": "sgr-1"})
     plan = view(planned("aws_vpc_security_group_ingress_rule.https", security_group_id=None, from_port=443))
     assert "0 planned resources" in str(reconcile([made], plan, {}).deferred[0])
+
+
+def halves(
+    *records: Any, successors: tuple[Resource, ...], held: tuple[Resource, ...] = ()
+) -> list[tuple[str, str] | None]:
+    found = reconcile(records, PlanView(creates=(), held=held, successors=successors), {}, destroying=True)
+    return [(one.half.address, one.half.id) if one.half else None for one in (*found.unimportable, *found.deferred)]
+
+
+def test_what_was_made_in_place_of_something_is_known_by_its_name_or_as_the_only_one_that_fits() -> None:
+    web, other = planned("aws_security_group.web", name="web"), planned("aws_security_group.other", name="other")
+    made = record("ec2", "CreateSecurityGroup", {"GroupName": "web"}, {"groupId": "sg-1"})
+    assert halves(made, successors=(other, web)) == [("aws_security_group.web", "sg-1")]
+    assert halves(made, successors=(other,)) == [None]
+    subnet = record("ec2", "CreateSubnet", {"VpcId": "vpc-1"}, {"subnetId": "subnet-1"})
+    unnamed = planned("aws_subnet.a", tags={"x": "y"})
+    assert halves(subnet, successors=(unnamed,)) == [("aws_subnet.a", "subnet-1")]
+    assert halves(subnet, successors=(unnamed, planned("aws_subnet.b"))) == [None]
+
+
+def test_one_replacement_has_one_new_half() -> None:
+    successor = planned("aws_subnet.a")
+    made = [record("ec2", "CreateSubnet", {"VpcId": "vpc-1"}, {"subnetId": f"subnet-{number}"}) for number in (1, 2)]
+    assert sorted(map(str, halves(*made, successors=(successor,)))) == ["('aws_subnet.a', 'subnet-1')", "None"]
+
+
+def test_what_was_not_answered_or_is_named_by_a_path_is_no_half() -> None:
+    lost = record("ec2", "CreateSecurityGroup", {"GroupName": "web"})
+    assert halves(lost, successors=(planned("aws_security_group.web", name="web"),)) == [None]
+    names = {"RouteTableId": "rtb-1", "SubnetId": "subnet-1"}
+    path = record("ec2", "AssociateRouteTable", names, {"associationId": "rtbassoc-1"})
+    values = {"route_table_id": "rtb-1", "subnet_id": "subnet-1"}
+    assert halves(path, successors=(planned("aws_route_table_association.a", **values),)) == [None]
+
+
+def test_what_a_state_holds_is_no_half() -> None:
+    made = record("ec2", "CreateSecurityGroup", {"GroupName": "web"}, {"groupId": "sg-1"})
+    held = (planned("aws_security_group.web", id="sg-1", name="web"),)
+    assert halves(made, successors=held, held=held) == []

@@ -36,6 +36,33 @@ def test_a_plan_is_read_with_modules_replacements_and_imports() -> None:
     assert read_plan({"format_version": "1.2"}) == PlanView(creates=(), held=())
 
 
+def test_what_replaces_something_is_known_by_the_address_at_which_the_state_has_that() -> None:
+    changes = [
+        {
+            "address": f"a.{number}",
+            "mode": mode,
+            "type": "a",
+            "change": {"actions": actions, "after": {"name": str(number)}},
+            **({"previous_address": "a.was"} if number == 2 else {}),
+        }
+        for number, (mode, actions) in enumerate(
+            [
+                ("managed", ["create", "delete"]),
+                ("managed", ["delete", "create"]),
+                ("managed", ["delete", "create"]),
+                ("managed", ["delete"]),
+                ("data", ["delete", "create"]),
+            ]
+        )
+    ]
+    read = read_plan({"resource_changes": changes})
+    assert [(item.address, item.values["name"]) for item in read.successors] == [
+        ("a.0", "0"),
+        ("a.1", "1"),
+        ("a.was", "2"),
+    ]
+
+
 def test_what_the_stored_state_holds_and_the_cloud_does_not_is_gone() -> None:
     drift = [
         {"address": f"aws_x.{action}", "mode": mode, "change": {"actions": [action]}}

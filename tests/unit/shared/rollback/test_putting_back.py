@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ConfigurationError
-from shared.rollback.putting_back import put_back
+from shared.rollback.putting_back import put_back, put_beside, taken_out
 from shared.rollback.records import FirstResource
 from tests.unit.shared.rollback.test_states import resource, state
 
@@ -29,7 +29,7 @@ def ids(content: bytes) -> list[tuple[str, str | None]]:
     ]
 
 
-def put(*resources: dict[str, Any], first: tuple[FirstResource, ...] = WAS) -> tuple[bytes, tuple[str, ...]] | None:
+def put(*resources: dict[str, Any], first: tuple[FirstResource, ...] = WAS) -> bytes | None:
     return put_back(json.dumps(state(*resources)).encode(), first)
 
 
@@ -42,9 +42,7 @@ def test_what_existed_changes_places_with_its_successor_and_all_else_stays() -> 
     )
     found = put_back(json.dumps(given_).encode(), WAS)
     assert found is not None
-    content, addresses = found
-    stored = json.loads(content)
-    assert addresses == ("aws_x.a",)
+    stored = json.loads(found)
     assert stored.pop("serial") == given_.pop("serial") + 1
     assert stored["resources"][1].pop("instances") == [
         an("new", "00aa", dependencies=["aws_y.z"]),
@@ -63,14 +61,13 @@ def test_each_instance_is_seen_for_itself_wherever_it_is() -> None:
         first=first,
     )
     assert found is not None
-    assert ids(found[0]) == [("new", "1"), ("old", None), ("j", None), ("k-new", "2"), ("k-old", None)]
-    assert found[1] == ("aws_x.a", 'module.m.aws_x.c["k"]')
+    assert ids(found) == [("new", "1"), ("old", None), ("j", None), ("k-new", "2"), ("k-old", None)]
 
 
 def test_where_nothing_has_the_address_what_existed_has_it() -> None:
     found = put(resource("aws_x.a", an("old", "1")))
     assert found is not None
-    assert ids(found[0]) == [("old", None)]
+    assert ids(found) == [("old", None)]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +102,48 @@ def test_a_target_without_a_state_has_nothing_to_put_back(content: bytes) -> Non
 def test_what_is_no_state_is_refused(content: bytes) -> None:
     with pytest.raises(ConfigurationError):
         put_back(content, WAS)
+    with pytest.raises(ConfigurationError):
+        put_beside(content, {"aws_x.a": "new"})
+    with pytest.raises(ConfigurationError):
+        taken_out(content, ["new"])
+
+
+def test_what_was_made_in_place_of_something_is_held_beside_it_to_be_destroyed() -> None:
+    given_ = state(
+        resource("aws_x.a", an("j", index_key="j"), an("old", index_key="k", schema_version=2)),
+        resource("aws_x.b", an("b")),
+    )
+    found = put_beside(json.dumps(given_).encode(), {'aws_x.a["k"]': "new", "aws_x.nowhere": "z"})
+    assert found is not None
+    stored = json.loads(found)
+    (beside,) = [one for one in stored["resources"][0]["instances"] if "deposed" in one]
+    assert len(key := beside.pop("deposed")) == 8
+    assert int(key, 16) >= 0
+    assert beside == {"schema_version": 2, "attributes": {"id": "new"}, "index_key": "k"}
+    assert ids(found) == [("j", None), ("old", None), ("new", key), ("b", None)]
+    assert stored["serial"] == given_["serial"] + 1
+    assert put_back(found, (FirstResource(address='aws_x.a["k"]', type="aws_x", id="old"),)) is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [resource("aws_x.a", an("new")), resource("aws_x.a", an("x"), an("new", "1")), resource("aws_x.a", an("x", "1"))],
+    ids=["at the address", "beside it", "nothing at the address"],
+)
+def test_what_the_state_holds_already_or_has_no_place_for_is_not_added(entry: dict[str, Any]) -> None:
+    assert put_beside(json.dumps(state(entry)).encode(), {"aws_x.a": "new"}) is None
+    assert put_beside(b"", {"aws_x.a": "new"}) is None
+
+
+def test_what_was_added_can_be_taken_out_and_nothing_else_is() -> None:
+    given_ = json.dumps(state(resource("aws_x.a", an("x"), an("kept", "1")))).encode()
+    added = put_beside(given_, {"aws_x.a": "new"})
+    assert added is not None
+    assert taken_out(given_, ["new"]) is None
+    out = taken_out(added, ["new"])
+    assert out is not None
+    assert ids(out) == ids(given_)
+    assert json.loads(out)["serial"] == json.loads(given_)["serial"] + 2
 
 
 @given(
@@ -123,7 +162,7 @@ def test_no_object_is_lost_or_made_and_once_is_enough(objects: list[tuple[str, s
     found = put(*given_)
     if found is not None:
         before = [one for entry in given_ for one in ids(json.dumps({"resources": [entry]}).encode())]
-        after = ids(found[0])
+        after = ids(found)
         assert sorted(name for name, _ in after) == sorted(name for name, _ in before)
         assert sum(key is None for _, key in after) >= sum(key is None for _, key in before)
-        assert put_back(found[0], WAS) is None
+        assert put_back(found, WAS) is None
