@@ -73,6 +73,24 @@ resource "aws_sns_topic" "alerts" {
   depends_on = [aws_cloudwatch_event_rule.daily]
 }
 """
+#: The topic gets a successor before it goes.
+REPLACED = """
+resource "aws_sns_topic" "news" {
+  name = "${var.name}-newer"
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+resource "aws_cloudwatch_event_rule" "daily" {
+  name                = "${var.name}-daily"
+  schedule_expression = "rate(1 day)"
+}
+resource "aws_iam_role" "taken" {
+  name               = "somebody-elses"
+  assume_role_policy = local.trust
+  depends_on         = [aws_sns_topic.news]
+}
+"""
 #: The cloud refuses this one when everything else is done.
 TAKEN = """
 resource "aws_iam_role" "taken" {
@@ -200,6 +218,21 @@ def test_a_deployment_that_fails_half_way_is_taken_back_by_its_own_run(world: Wo
     calls = read_calls(world.stage.cloud_log.read_text().splitlines(keepends=True))
     epochs = {call.arrived.epoch for call in calls if call.arrived.run == run.id and call.arrived.mutating}
     assert len(epochs) == 1, "one lease spans all of it"
+
+
+def test_of_a_replacement_that_was_cut_the_old_one_stays_and_the_new_one_goes(world: World) -> None:
+    first = world.publish(FIRST)
+    assert world.apply(first).status is RunStatus.APPLIED
+    before = world.inventory()
+
+    run = world.apply(world.publish(REPLACED))
+
+    assert run.status is RunStatus.ROLLED_BACK, f"{run.reason}\n{world.log(run.id)}"
+    back = world.rollback(run.id)
+    assert back.result is not None
+    assert "delete aws_sns_topic.news (deposed)" in map(str, back.result.done)
+    assert world.inventory() == before, "what existed was neither destroyed nor made anew"
+    assert world.plan_of_first(first).exit_code == exit_codes.OK
 
 
 def test_where_nothing_was_before_nothing_is_afterwards(world: World) -> None:
