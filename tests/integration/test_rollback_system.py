@@ -231,7 +231,10 @@ def test_of_a_replacement_that_was_cut_the_old_one_stays_and_the_new_one_goes(wo
     back = world.rollback(run.id)
     assert back.result is not None
     assert "delete aws_sns_topic.news (deposed)" in map(str, back.result.done)
-    assert world.inventory() == before, "what existed was neither destroyed nor made anew"
+    assert world.inventory() == before
+    calls = read_calls(world.stage.cloud_log.read_text().splitlines(keepends=True))
+    made = [call.arrived.operation for call in calls if call.arrived.run == run.id and call.arrived.mutating]
+    assert (made.count("CreateTopic"), made.count("DeleteTopic")) == (1, 1), "what existed is not made anew"
     assert world.plan_of_first(first).exit_code == exit_codes.OK
 
 
