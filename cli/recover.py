@@ -1,4 +1,4 @@
-"""`interlock recover [RUN]`: what a cut run left that no state holds, and a run that takes it over."""
+"""`interlock recover [RUN]`: what a run left that no state holds, and a run that takes it over."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session, aliased
 
 from scheduler.context import SchedulerContext
@@ -26,7 +26,7 @@ from scheduler.tables import (
     RunRow,
     TargetRow,
 )
-from shared.errors import ApiError
+from shared.errors import ApiError, PeerError, Unavailable
 from shared.log import log_event
 from shared.models import Run, RunKind, RunStatus
 from shared.recovery.orphans import OrphanReport, PlannedResources
@@ -95,7 +95,9 @@ def recover(context: SchedulerContext, run_id: str, *, actor: str) -> Run:
         reported = session.get(OrphanReportRow, run_id) is not None
         if (run.status not in LOOKED_AT and not reported) or run.epoch is None:
             code = "nothing_to_recover" if RunStatus(run.status).terminal else "not_over"
-            raise conflict(code, f"run {run_id} is {run.status}", "`interlock recover RUN` is for one that was cut")
+            raise conflict(
+                code, f"run {run_id} is {run.status}", "`interlock recover RUN` is for one that left something"
+            )
     report = look(context, run_id)
     if not report.open:
         raise conflict("nothing_to_recover", f"run {run_id} left nothing: {report.settled_by}")
@@ -124,6 +126,8 @@ def apply_rules(context: SchedulerContext) -> int:
         except Exception as error:  # noqa: BLE001 - the rules of the others have to be applied
             context.metrics.tick_errors.inc()
             log_event(log, "rule_not_applied", level=logging.ERROR, run=run_id, error=repr(error))
+            if not isinstance(error, Unavailable):
+                _leave_to_a_person(context, run_id)
             continue
         if started is not None:
             publish(context, started.id, started.region)
@@ -175,12 +179,21 @@ def _apply_rule(context: SchedulerContext, run_id: str) -> Run | None:
         return run_record(started)
 
 
+def _leave_to_a_person(context: SchedulerContext, run_id: str) -> None:
+    """What fails would fail each time, and stand before the others for ever."""
+    try:
+        with context.database.write() as session:
+            session.execute(update(OrphanReportRow).where(OrphanReportRow.run_id == run_id).values(rule_applied=True))
+    except Unavailable as error:
+        log_event(log, "rule_not_left", level=logging.WARNING, run=run_id, error=error)
+
+
 def _wants_it(session: Session, run: RunRow) -> bool:
     if run.release_digest is None:
         return False
     try:
         rules = get_manifest(session, run.release_digest).rollback
-    except ApiError as error:
+    except (ApiError, PeerError) as error:
         log_event(log, "no_rule_for_orphans", level=logging.WARNING, run=run.id, error=error)
         return False
     return rules is not None and rules.recover == "auto"

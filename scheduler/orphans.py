@@ -1,7 +1,7 @@
 """Looks at every run that ended unclean, and at every rollback: what did it make that no state holds?
 
-Of a run that ended well Terraform knows what was answered. But a call that got no answer, or a 5xx, is repeated by the
-client, and may have been carried out twice: such a run is looked at for these calls.
+Of an apply or a destroy that ended well Terraform knows what was answered. But a call that got no answer, or a 5xx, is
+repeated by the client, and may have been carried out twice: such a run is looked at for these calls.
 
 A tick looks at new ones within seconds of their end, and again at each open report whose basis has changed: a state
 that followed (written, taken over from quarantine), a late answer in the journal, a delete, a success. Only a look
@@ -27,6 +27,7 @@ from scheduler.recovery import MAX_RECORDS, TAKING_OVER, UNCLEAN, first_success,
 from scheduler.rows import find_run, lock_run, told_of
 from scheduler.state_versions import current_identity, stored_version, version_ids
 from scheduler.tables import JournalRow, OrphanReportRow, PlannedResourcesRow, QuarantineRow, RunRow, TargetRow
+from scheduler.tables.runs import UNEXAMINED
 from shared.errors import InterlockError
 from shared.log import log_event
 from shared.models import JournalRecord, RunKind, RunStatus
@@ -88,8 +89,7 @@ def _ended_well(context: SchedulerContext) -> list[str]:
     query = (
         select(RunRow.id, and_(doubtful, RunRow.kind.not_in(_READERS)))
         .where(
-            RunRow.status == RunStatus.APPLIED,
-            RunRow.examined.is_(False),
+            UNEXAMINED,
             RunRow.finished_at < context.clock.wall() - _ANSWERS_ARE_IN,
         )
         .order_by(RunRow.sequence)
@@ -110,7 +110,7 @@ def _moved(context: SchedulerContext) -> list[str]:
             select(OrphanReportRow, RunRow)
             .join(RunRow, RunRow.id == OrphanReportRow.run_id)
             .where(OrphanReportRow.open.is_(True))
-            .order_by(OrphanReportRow.checked_at, RunRow.sequence)
+            .order_by(OrphanReportRow.checked_at.nulls_first(), RunRow.sequence)
             .limit(MAX_LOOKED_AT)
         )
         rows = list(session.execute(known))

@@ -1,4 +1,4 @@
-"""What earlier cuts left behind, for the next holder of a target.
+"""What earlier runs left behind, for the next holder of a target.
 
 A run that did not end cleanly may have created resources that no state holds. All its creates count as unsettled until
 a later apply, destroy or recover on the target succeeded: that one looked at them, imported what it could and stopped

@@ -342,7 +342,7 @@ class ApiClient:
         return self._call(Rollback, "GET", f"/v1/rollbacks/{part(rollback_id)}")
 
     def retry_rollback(self, rollback_id: str, *, actor: str = "", consents: Sequence[str] = ()) -> Rollback:
-        """Try one again that is not whole; with consents, what was refused is done as well."""
+        """Try one again that is not whole; with consents, what was refused may be destroyed."""
         body = {"actor": actor, "consents": list(consents)}
         return self._call(Rollback, "POST", f"/v1/rollbacks/{part(rollback_id)}/retry", json=body)
 
@@ -405,7 +405,7 @@ class ApiClient:
     # What cut runs left that no state holds
 
     def orphans(self, *, target: str | None = None, everything: bool = False, limit: int = 100) -> list[OrphanReport]:
-        """Return reports about runs that ended unclean, youngest first: those that leave something to do, or all."""
+        """Return reports about what runs left, youngest first: those that leave something to do, or all."""
         return self._call(
             list[OrphanReport], "GET", "/v1/orphans", params=given(target=target, all=everything, limit=limit)
         )
@@ -420,7 +420,7 @@ class ApiClient:
         self._send("POST", f"/v1/runs/{part(run_id)}/planned", json=body)
 
     def recover(self, run_id: str, *, actor: str = "") -> Run:
-        """Queue a run that takes over what a cut one left. ApiError `nothing_to_recover`, `not_over`."""
+        """Queue a run that takes over what an earlier one left. ApiError `nothing_to_recover`, `not_over`."""
         return self._call(Run, "POST", f"/v1/runs/{part(run_id)}/recover", json={"actor": actor})
 
     # State that a cut left behind

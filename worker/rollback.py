@@ -31,6 +31,7 @@ from shared.rollback.making import residue, rollback_plan
 from shared.rollback.putting_back import put_back, put_beside, taken_out
 from shared.rollback.records import (
     MAX_WHY,
+    Imported,
     Rearrangement,
     Residue,
     ResidueKind,
@@ -103,9 +104,8 @@ class Rollback:
         self._options: tuple[str, ...] = ()
         self._turning: Turning | None = None
         self._unsettled: tuple[JournalRecord, ...] = ()
-        self._halves: tuple[Half, ...] = ()
-        self._beside: frozenset[str] = frozenset()
-        """Ids of what the state holds beside what existed, since this rollback put it there."""
+        self._halves: dict[str, Half] = {}
+        """What was made in place of something that is there, by the id of the call."""
         self._left: list[Residue] = []
         self._plan: RollbackPlan | None = None
         self._document: dict[str, Any] = {}
@@ -166,9 +166,13 @@ class Rollback:
         if not self._unsettled:
             return
         try:
+            # Of an earlier try, which may have been cut before any plan: it is found again, and by the same rules.
+            self._rearrange(taken_out, "what an earlier try put beside it is looked for anew")
             left = self._ways.take_over.settle(self._terraform, self._unsettled)
             self._unsettled = tuple(item.record for item in left)
-            self._halves = (*self._halves, *(item.half for item in left if item.half is not None))
+            open_calls = {record.call_id for record in self._unsettled}
+            self._halves = {call: half for call, half in self._halves.items() if call in open_calls}
+            self._halves |= {item.record.call_id: item.half for item in left if item.half is not None}
         except (TerraformFailed, OrphansLeft, ConfigurationError) as error:
             # What the state holds is brought back all the same. What it does not hold is named, once it is known.
             self._ways.note(f"what was left could not be settled: {error}")
@@ -190,34 +194,43 @@ class Rollback:
         if self._order.rollback_only:
             # An earlier try of this rollback may have made again what only this configuration has.
             self._take_in()
-        self._put_back()
+        self._put_back(rearranged.imported)
         # Not by `removed` blocks: not every Terraform knows them, and each knows this.
         turned = inverse(rearranged, first, removed_blocks=False)
         self._forget(turned.forget)
         self._turning = Turning(self._terraform.directory, turned, self._ways.note)
         self._turning.write()
 
-    def _put_back(self) -> None:
-        """What existed, and is held as what a replacement left, has its address again; what replaced it has to go.
+    def _put_back(self, imported: Iterable[Imported]) -> None:
+        """What existed, and is held as what a replacement left, has its address again; what replaced it has to go."""
+        first = self._order.first.resources
+        halves = {one.address: (one.id, one.region) for one in self._halves.values()}
+        existed = {(one.type, one.id) for one in first if one.id is not None}
+        existed |= {(one.type, one.id) for one in imported if one.id is not None}
 
-        Where the state could not be stored the rollback does what it can without it, and names what is left.
+        def way_back(content: bytes) -> bytes | None:
+            back = put_back(content, first)
+            return put_beside(back or content, halves, existed=existed) or back
+
+        self._rearrange(way_back, "what existed is put back, and what was made in its place is beside it")
+
+    def _rearrange(self, change: Callable[[bytes], bytes | None], what: str) -> bool:
+        """Store the state changed so; whether it was changed.
+
+        Where it cannot be stored the rollback does what it can without it, and names what is left.
         """
-        self._store(
-            put_back(self._terraform.pull_state(), self._order.first.resources), "what existed before is put back"
-        )
-        halves = {one.address: one.id for one in self._halves}
-        if halves and self._store(
-            put_beside(self._terraform.pull_state(), halves), "what was made in its place is held"
-        ):
-            self._beside = frozenset(halves.values())
-
-    def _store(self, state: bytes | None, what: str) -> bool:
-        if state is None:
-            return False
         directory = self._terraform.directory
-        directory.write_bytes(_REARRANGED_FILE, state)
-        code = self._terraform.push_state(_REARRANGED_FILE)
-        directory.discard(_REARRANGED_FILE)
+        try:
+            state = change(self._terraform.pull_state())
+            if state is None:
+                return False
+            directory.write_bytes(_REARRANGED_FILE, state)
+            code = self._terraform.push_state(_REARRANGED_FILE)
+        except ConfigurationError as error:
+            self._ways.note(f"the state stays as it is: {error}")
+            return False
+        finally:
+            directory.discard(_REARRANGED_FILE)
         self._ways.note(f"a replacement was cut: {what}" + ("" if code == 0 else ": the state could not be stored"))
         return code == 0
 
@@ -235,9 +248,7 @@ class Rollback:
         try:
             plan = self._make_plan()
         except TerraformFailed:
-            if not (
-                self._beside and self._store(taken_out(self._terraform.pull_state(), self._beside), "it is let go")
-            ):
+            if not self._rearrange(taken_out, "what was beside it cannot be planned, and is let go"):
                 raise
             plan = self._make_plan()
         self._left += map(_orphan, unheld(self._unsettled, self._document))

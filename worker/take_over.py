@@ -104,7 +104,7 @@ class TakeOver:
         records = self.begin()
         if not records:
             return None
-        self._note(f"an earlier run was cut: {len(records)} calls of it that make something are accounted for")
+        self._note(f"{len(records)} calls of earlier runs that make something are accounted for")
         changes = self._rounds(terraform, records)
         if not self._destroying:
             return changes
@@ -180,7 +180,7 @@ class TakeOver:
                 self._require_nothing_left([*decision.unimportable, *decision.deferred, *self._doubtful.values()])
                 return changes
             for item in decision.imports:
-                self._note(f"importing {item.address} from {item.id}: a cut run made it")
+                self._note(f"importing {item.address} from {item.id}: an earlier run made it")
                 self._count("import")
                 if item.address in view.gone:
                     self._make_room(terraform, item.address)
@@ -280,7 +280,7 @@ class TakeOver:
             listed = "; ".join(str(item) for item in stopping[:_LISTED])
             more = f"; and {len(stopping) - _LISTED} more" if len(stopping) > _LISTED else ""
             raise OrphansLeft(
-                f"an earlier run was cut and left {len(stopping)} resources that no state holds: {listed}{more}",
+                f"an earlier run left {len(stopping)} resources that no state holds: {listed}{more}",
                 hint="import or delete them (`interlock exec --target T -- …` is journaled), then run again",
             )
 

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import Select, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
 from scheduler.database import insert_into
 from scheduler.releases import get_manifest
-from scheduler.tables import DriftHitRow, TargetRow
+from scheduler.tables import DriftHitRow, ReleaseRow, TargetRow
 from shared.drift.ignoring import IgnoreRule
 from shared.drift.settings import DriftSettings
 from shared.errors import ApiError, PeerError
@@ -53,8 +53,9 @@ def drop_unused(context: SchedulerContext) -> int:
     with context.database.read() as session:
         query = select(DriftHitRow.flock, DriftHitRow.rule).where(DriftHitRow.last_hit_at < before)
         stale = [(flock, rule) for flock, rule in session.execute(query)]
-        named = {flock: rules_of(session, flock).keys() for flock in {flock for flock, _ in stale}}
-    dropped = sorted({(flock, rule) for flock, rule in stale if rule not in named[flock]})
+        flocks = {flock for flock, _ in stale if _all_readable(session, flock)}
+        named = {flock: rules_of(session, flock).keys() for flock in flocks}
+    dropped = sorted({(flock, rule) for flock, rule in stale if flock in flocks and rule not in named[flock]})
     for some in batched(dropped, _BATCH, strict=False):
         with context.database.write() as session:
             session.execute(
@@ -68,12 +69,30 @@ def drop_unused(context: SchedulerContext) -> int:
 
 def rules_of(session: Session, flock: str) -> dict[str, IgnoreRule]:
     """The ignore rules of the releases that targets of a flock have, by digest."""
-    query = select(TargetRow.release_digest).where(TargetRow.flock == flock, TargetRow.release_digest.is_not(None))
     found: dict[str, IgnoreRule] = {}
-    for digest in session.scalars(query.distinct().order_by(TargetRow.release_digest)):
+    for digest in session.scalars(_releases_of(flock)):
         settings = settings_in(session, digest)
         found |= {rule_digest(rule): rule for rule in (settings.ignore if settings is not None else ())}
     return found
+
+
+def _all_readable(session: Session, flock: str) -> bool:
+    """Whether what `rules_of` does not name is gone, and not merely in a release that is damaged."""
+    try:
+        for digest in session.scalars(_releases_of(flock)):
+            get_manifest(session, digest)
+    except (ApiError, PeerError):
+        return False
+    return True
+
+
+def _releases_of(flock: str) -> Select[str]:
+    digest = TargetRow.release_digest
+    return (
+        select(ReleaseRow.digest)
+        .where(ReleaseRow.digest.in_(select(digest).where(TargetRow.flock == flock, digest.is_not(None))))
+        .order_by(ReleaseRow.digest)
+    )
 
 
 def count_hits(session: Session, flock: str, hits: Mapping[str, int], *, run_id: str, at: datetime) -> None:

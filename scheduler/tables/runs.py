@@ -16,6 +16,8 @@ ACTIVE_STATUSES = (*LIVE_STATUSES, "settling")
 #: The statuses of a run that is not over.
 UNFINISHED_STATUSES = ("pending", *ACTIVE_STATUSES)
 
+#: As its index has it, in the same words: a planner compares them.
+UNEXAMINED = text("runs.status = 'applied' AND NOT runs.examined")
 _UNEXAMINED = text("status = 'applied' AND NOT examined")
 _ACTIVE = text("status IN ('claimed', 'planning', 'applying', 'baking', 'rolling_back', 'settling')")
 

@@ -36,7 +36,9 @@ class Half:
     type: str
     """Of both."""
     id: str
-    """Of the new one: it answered the call, so it is surely the run's own."""
+    """By which an import takes the new one: it answered the call, so it is surely the run's own."""
+    region: str
+    """Where the call was made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,19 +291,20 @@ class _Books:
 
     def _half(self, record: JournalRecord) -> Half | None:
         rule = RULES.get((record.service, record.operation))
-        # What an import takes is the id that a state has, where it is one name and not a path of several.
-        if rule is None or not was_answered(record) or not re.fullmatch(r"\{\w+\}", rule.import_id):
+        # What a second create is answered with may be somebody else's, whatever it was asked for.
+        if rule is None or rule.adopts or not was_answered(record):
             return None
         names = names_of(record)
         identifier = import_id(rule, names)
-        found = self._successors.like(rule, names)
-        if found is None and rule.anonymous:
-            fitting = [item for item in self._successors.of(rule.type) if not differs(rule, names, item.values)]
-            found = fitting[0] if len(fitting) == 1 else None
-        if found is None or identifier is None:
+        fitting = [
+            item
+            for item in self._successors.of(rule.type)
+            if (not differs(rule, names, item.values) if rule.anonymous else same(rule, names, item.values))
+        ]
+        if identifier is None or len(fitting) != 1:
             return None
-        self._successors.take(found)
-        return Half(address=found.address, type=rule.type, id=identifier)
+        self._successors.take(fitting[0])
+        return Half(address=fitting[0].address, type=rule.type, id=identifier, region=record.region)
 
 
 def _contradicts(item: Candidate, values: Mapping[str, Any]) -> bool:

@@ -72,7 +72,7 @@ def residue(plan: RollbackPlan, reasons: Mapping[str, str], first: Iterable[Firs
         kind = _LEFT[item.operation]
         if kind is None:
             continue
-        if item.address in kept:
+        if item.address in kept and item.id is not None:
             # What existed is there, as what a replacement left; what has its address is what is too much.
             kind = ResidueKind.CHANGED if (item.type, item.id) in existed else ResidueKind.LEFT
         why = reasons.get(item.address) or f"the first configuration wants: {item.operation}"

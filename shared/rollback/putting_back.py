@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
+from shared.errors import ConfigurationError
+from shared.rollback.importing import import_name
 from shared.rollback.records import FirstResource
-from shared.rollback.states import id_of, instances, load_state
+from shared.rollback.states import Instance, id_of, instances, load_state
 
 type _Object = Mapping[str, Any]
 #: Objects of one address.
@@ -34,7 +38,7 @@ def put_back(content: bytes, first: Iterable[FirstResource]) -> bytes | None:
         The state to store instead, with the next serial; None where nothing has to change places.
 
     Raises:
-        ConfigurationError: the state cannot be read.
+        ConfigurationError: the state cannot be read, or not be written again as it was.
     """
     existed = {(one.type, one.id) for one in first if one.id is not None and one.deposed is None}
 
@@ -50,24 +54,32 @@ def put_back(content: bytes, first: Iterable[FirstResource]) -> bytes | None:
     return _rewritten(content, swapped)
 
 
-def put_beside(content: bytes, halves: Mapping[str, str]) -> bytes | None:
+def put_beside(
+    content: bytes, halves: Mapping[str, tuple[str, str]], *, existed: Container[tuple[str, str]]
+) -> bytes | None:
     """What was made in place of something that is still there is held beside it, as deposed.
 
     Args:
         content: the state, as Terraform wrote it; empty: there is none.
-        halves: ids of what was made, by the address of that in whose place it was made.
+        halves: what an import of what was made takes, and the region where it was made, by the address of that in
+            whose place it was made.
+        existed: types and ids of what is not to be destroyed.
 
     Returns:
         The state to store instead, with the next serial; None where nothing is to be added.
 
     Raises:
-        ConfigurationError: the state cannot be read.
+        ConfigurationError: the state cannot be read, or not be written again as it was.
     """
+    held = {(one.type, id_of(one.attributes)) for one in _instances(content)}
 
-    def more(_kind: str, address: str, here: Sequence[_Object]) -> Sequence[_Object]:
-        name = halves.get(address)
+    def more(kind: str, address: str, here: Sequence[_Object]) -> Sequence[_Object]:
+        name, region = halves.get(address, ("", ""))
         current = next((one for one in here if "deposed" not in one), None)
-        if name is None or current is None or name in map(_id, here):
+        # An import may take another name than the id that a state has.
+        if not name or current is None or import_name(kind, name, {}) != name:
+            return here
+        if (kind, name) in held or (kind, name) in existed or _region(current) not in ("", region):
             return here
         # No more than its id, as for an import: the provider reads the rest before anything is planned.
         beside = {"deposed": _key(name), "schema_version": current.get("schema_version", 0), "attributes": {"id": name}}
@@ -76,21 +88,23 @@ def put_beside(content: bytes, halves: Mapping[str, str]) -> bytes | None:
     return _rewritten(content, more)
 
 
-def taken_out(content: bytes, ids: Iterable[str]) -> bytes | None:
-    """The opposite of `put_beside`, for a provider that cannot read what it is shown.
+def taken_out(content: bytes) -> bytes | None:
+    """The opposite of `put_beside`, whoever did that: a provider may not be able to read what it is shown.
 
     Args:
         content: the state, as Terraform wrote it.
-        ids: of the objects that were added.
 
     Returns:
         The state to store instead, with the next serial; None where it holds nothing of that.
 
     Raises:
-        ConfigurationError: the state cannot be read.
+        ConfigurationError: the state cannot be read, or not be written again as it was.
     """
-    keys = set(map(_key, ids))
-    return _rewritten(content, lambda _kind, _address, here: [one for one in here if one.get("deposed") not in keys])
+
+    def less(_kind: str, _address: str, here: Sequence[_Object]) -> Sequence[_Object]:
+        return [one for one in here if one.get("deposed") != _key(_id(one) or "")]
+
+    return _rewritten(content, less)
 
 
 def _rewritten(content: bytes, change: _Change) -> bytes | None:
@@ -110,7 +124,29 @@ def _rewritten(content: bytes, change: _Change) -> bytes | None:
         resources.append({**resource, "instances": new})
     if not changed:
         return None
+    json.loads(content, parse_float=_require_exact)
     return json.dumps({**state, "serial": int(state["serial"]) + 1, "resources": resources}).encode()
+
+
+def _require_exact(text: str) -> float:
+    """Other resources keep their values to the last digit."""
+    number = float(text)
+    if not math.isfinite(number) or Decimal(text) != Decimal(repr(number)):
+        raise ConfigurationError(
+            f"the state holds {text[:40]}, which would be rounded", hint="nothing of it was changed"
+        )
+    return number
+
+
+def _instances(content: bytes) -> Iterator[Instance]:
+    return instances(load_state(content) if content.strip() else {})
+
+
+def _region(one: _Object) -> str:
+    """Where it is, as its ARN says; empty: it has none, or is everywhere."""
+    attributes = one.get("attributes")
+    parts = str(attributes.get("arn") or "").split(":") if isinstance(attributes, Mapping) else []
+    return parts[3] if len(parts) > 5 and parts[0] == "arn" else ""
 
 
 def _id(one: _Object) -> str | None:

@@ -18,8 +18,11 @@ def upgrade() -> None:
     op.add_column("orphan_reports", sa.Column("rule_applied", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.drop_index("ix_orphan_reports_open", "orphan_reports")
     op.create_index("ix_orphan_reports_open", "orphan_reports", ["open", "checked_at"], unique=False)
-    # What ended before is not looked at: nobody waits for it any more.
+    # What ended before is not looked at: nobody waits for it any more. What is at work is, once it has ended.
     op.add_column("runs", sa.Column("examined", sa.Boolean(), nullable=False, server_default=sa.true()))
+    statuses = ("pending", "claimed", "planning", "applying", "baking", "rolling_back", "settling")
+    runs = sa.table("runs", sa.column("status", sa.String()), sa.column("examined", sa.Boolean()))
+    op.execute(runs.update().where(runs.c.status.in_(statuses)).values(examined=sa.false()))
     op.create_index(
         "ix_runs_unexamined",
         "runs",

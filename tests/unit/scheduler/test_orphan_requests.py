@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from scheduler import orphan_requests, orphans, releases, runs
 from scheduler.retention import prune
 from scheduler.settlement import end_run
-from shared.errors import ApiError
+from scheduler.tables import ReleaseRow
+from shared.errors import ApiError, Unavailable
 from shared.models import RunKind, RunStatus
 from shared.rollback.settings import RollbackSettings
 from tests.unit.scheduler.support import TARGET, World
@@ -113,9 +115,10 @@ def test_there_is_nothing_to_recover_from_a_run_that_left_nothing(world: World) 
     assert well.value.code == "nothing_to_recover"
 
 
-def with_rule(world: World, rollback: RollbackSettings | None) -> None:
+def with_rule(world: World, rollback: RollbackSettings | None) -> str:
     digest = world.publish(TARGET, generic={"main.tf": b"# with a rule\n"}, rollback=rollback)
     releases.register(world.context, "web", release_digest=digest)
+    return digest
 
 
 def recoveries(world: World) -> list[str]:
@@ -218,6 +221,7 @@ def test_what_a_command_made_and_a_target_that_is_taken_keep_no_other_report_wai
 def test_one_rule_that_cannot_be_applied_keeps_no_other_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with_rule(world, RollbackSettings(on=(), recover="auto"))
     broken, well = left(world), left(world)
+    monkeypatch.setattr(orphan_requests, "_MAX_APPLIED", 1)
     original = orphan_requests.lock_run
 
     def lock_run(database: Any, session: Any, run_id: str) -> Any:
@@ -226,8 +230,33 @@ def test_one_rule_that_cannot_be_applied_keeps_no_other_waiting(world: World, mo
         return original(database, session, run_id)
 
     monkeypatch.setattr(orphan_requests, "lock_run", lock_run)
-    assert orphan_requests.apply_rules(world.context) == 1
+    assert orphan_requests.apply_rules(world.context) == 0
+    assert orphan_requests.apply_rules(world.context) == 1, "the broken one does not stand before it for ever"
     assert orphan_requests.get(world.context, well).recovery_run_id is not None
+
+
+def is_away(*_: Any) -> Any:
+    raise Unavailable("the database is away")
+
+
+def test_a_rule_waits_for_a_database_that_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_rule(world, RollbackSettings(on=(), recover="auto"))
+    run_id = left(world)
+    with monkeypatch.context() as away:
+        away.setattr(orphan_requests, "lock_run", is_away)
+        assert orphan_requests.apply_rules(world.context) == 0
+    assert orphan_requests.apply_rules(world.context) == 1
+    assert orphan_requests.get(world.context, run_id).recovery_run_id is not None
+
+
+def test_a_damaged_release_has_no_rule_and_stands_before_no_other(world: World) -> None:
+    digest = with_rule(world, RollbackSettings(on=(), recover="auto"))
+    run_id = left(world)
+    with world.context.database.write() as session:
+        session.execute(update(ReleaseRow).where(ReleaseRow.digest == digest).values(manifest=b"{}"))
+    assert orphan_requests.apply_rules(world.context) == 0
+    assert orphan_requests.get(world.context, run_id).recovery_run_id is None
+    assert orphan_requests.apply_rules(world.context) == 0
 
 
 def test_what_a_run_that_ended_well_may_have_left_can_be_recovered(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError, Unavailable
 from shared.models import RunStatus
+from shared.rollback.putting_back import put_beside
 from shared.rollback.records import (
     Imported,
     Moved,
@@ -458,9 +459,40 @@ def test_what_a_provider_cannot_read_is_let_go_again_and_named(tmp_path: Path) -
 
 def test_what_cannot_be_stored_beside_it_is_named(tmp_path: Path) -> None:
     world, _ = cut_in_a_replacement(tmp_path, EMPTY)
-    world.commands.codes["state"] = [0, 0, 1]
+    world.commands.codes["state"] = [0, 0, 1, 0]
     result = world.carry_out()
     assert [(one.kind, one.id) for one in result.residue] == [(ResidueKind.LEFT, "sg-new")]
+
+
+def test_what_an_earlier_try_put_beside_it_is_looked_for_anew(tmp_path: Path) -> None:
+    """It was cut before any plan: whether the provider can read it, nobody knows."""
+    world, pushed = cut_in_a_replacement(tmp_path, EMPTY)
+    there = put_beside(world.commands.stored.encode(), {"aws_security_group.g": ("sg-new", "eu-west-1")}, existed=())
+    assert there is not None
+    world.commands.stored = there.decode()
+    world.carry_out()
+    assert pushed == [["sg-old"], ["sg-old", "sg-new"]]
+
+
+def test_a_state_that_cannot_be_rewritten_is_left_and_what_it_does_not_hold_is_named(tmp_path: Path) -> None:
+    world, pushed = cut_in_a_replacement(tmp_path, EMPTY)
+    world.commands.stored = world.commands.stored.replace('"sg-old"', '"sg-old", "x": 1e400')
+    result = world.carry_out()
+    assert (pushed, result.state) == ([], RollbackState.PARTIAL)
+    assert [(one.kind, one.id) for one in result.residue] == [(ResidueKind.LEFT, "sg-new")]
+
+
+def test_a_stop_while_the_state_is_stored_leaves_no_copy_of_it(tmp_path: Path) -> None:
+    world, _ = cut_in_a_replacement(tmp_path, EMPTY)
+
+    def stop() -> None:
+        if world.commands.lines[-1].startswith("state push"):
+            raise StopRequested(StopReason(cause=Cause.LEASE_LOST, detail="gone"))
+
+    world.commands.during["state"] = stop
+    with pytest.raises(StopRequested):
+        world.carry_out()
+    assert not [path for path in world.directory.work.iterdir() if "tfstate" in path.name]
 
 
 def test_an_answered_call_of_its_own_that_no_rule_knows_was_heard_by_terraform(tmp_path: Path) -> None:

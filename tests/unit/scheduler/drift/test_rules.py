@@ -78,3 +78,12 @@ def test_hits_of_a_rule_that_is_gone_are_forgotten_after_a_quarter_and_no_others
     prune_by_settings(world.context)
     assert left() == sorted([("web", kept), ("web", rule_digest(rule("hit today")))])
     assert drop_unused(world.context) == 0
+
+
+def test_a_rule_of_a_release_that_cannot_be_read_is_not_taken_for_gone(world: World) -> None:
+    digest = deploy(world, ignore=(rule(),))
+    with world.context.database.write() as session:
+        count_hits(session, "web", {rule_digest(rule()): 1}, run_id="run-1", at=world.clock.wall())
+        session.execute(update(ReleaseRow).where(ReleaseRow.digest == digest).values(manifest=b"{}"))
+    later(world, UNUSED_S + 1)
+    assert drop_unused(world.context) == 0

@@ -396,13 +396,21 @@ def test_one_replacement_has_one_new_half() -> None:
     assert sorted(map(str, halves(*made, successors=(successor,)))) == ["('aws_subnet.a', 'subnet-1')", "None"]
 
 
-def test_what_was_not_answered_or_is_named_by_a_path_is_no_half() -> None:
+def test_what_was_not_answered_or_may_be_somebody_elses_is_no_half() -> None:
     lost = record("ec2", "CreateSecurityGroup", {"GroupName": "web"})
     assert halves(lost, successors=(planned("aws_security_group.web", name="web"),)) == [None]
-    names = {"RouteTableId": "rtb-1", "SubnetId": "subnet-1"}
-    path = record("ec2", "AssociateRouteTable", names, {"associationId": "rtbassoc-1"})
-    values = {"route_table_id": "rtb-1", "subnet_id": "subnet-1"}
-    assert halves(path, successors=(planned("aws_route_table_association.a", **values),)) == [None]
+    shared = record("sns", "CreateTopic", {"Name": "shared"}, {"TopicArn": "arn:aws:sns:eu-west-1:1:shared"})
+    assert halves(shared, successors=(planned("aws_sns_topic.t", name="shared"),)) == [None]
+
+
+def test_what_fits_two_replacements_is_given_to_neither() -> None:
+    made = record("ec2", "RunInstances", {"SubnetId": "subnet-1"}, {"instanceId": "i-1"})
+    two = tuple(planned(f"aws_instance.{name}", subnet_id="subnet-1") for name in ("a", "b"))
+    assert halves(made, successors=two) == [None]
+    assert halves(made, successors=two[1:]) == [("aws_instance.b", "i-1")]
+    key = record("ec2", "ImportKeyPair", {"KeyName": "k"}, {"keyPairId": "key-1"})
+    pairs = tuple(planned(f"aws_key_pair.{name}", key_name="k") for name in ("eu", "us"))
+    assert halves(key, successors=pairs) == [None]
 
 
 def test_what_a_state_holds_is_no_half() -> None:

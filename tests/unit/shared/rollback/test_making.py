@@ -12,7 +12,7 @@ from shared.rollback.records import ResidueKind, RollbackPlan
 from shared.safety.entries import Operation
 from shared.safety.making import safety_plan
 from shared.safety.plan_document import parse
-from tests.unit.shared.rollback.support import item, plan_of
+from tests.unit.shared.rollback.support import item, plan_of, was
 from tests.unit.shared.safety.support import change, document
 
 
@@ -176,3 +176,14 @@ def test_a_plan_that_puts_off_something_unnamed_leaves_something_unknown() -> No
 def test_a_long_reason_is_cut() -> None:
     (one,) = residue(plan_of(item("update", "aws_vpc.a")), {"aws_vpc.a": "x" * 9000})
     assert len(one.reason) == 1024
+
+
+def test_what_existed_and_is_only_deposed_is_there_and_what_has_its_address_is_too_much() -> None:
+    first = (was("aws_x.a", "old"),)
+    both = plan_of(item("replace_create_first", "aws_x.a", "new"), item("delete", "aws_x.a", "old", deposed="1"))
+    assert [(one.kind, one.id) for one in residue(both, {}, first)] == [
+        (ResidueKind.LEFT, "new"),
+        (ResidueKind.CHANGED, "old"),
+    ]
+    alone = plan_of(item("create", "aws_x.a"), item("delete", "aws_x.a", "old", deposed="1"))
+    assert [one.kind for one in residue(alone, {}, first)] == [ResidueKind.MISSING, ResidueKind.CHANGED]

@@ -29,6 +29,10 @@ def ids(content: bytes) -> list[tuple[str, str | None]]:
     ]
 
 
+def beside(content: bytes, address: str = "aws_x.a", name: str = "new", **more: Any) -> bytes | None:
+    return put_beside(content, {address: (name, "eu-west-1")}, existed=more.get("existed", frozenset()))
+
+
 def put(*resources: dict[str, Any], first: tuple[FirstResource, ...] = WAS) -> bytes | None:
     return put_back(json.dumps(state(*resources)).encode(), first)
 
@@ -103,9 +107,9 @@ def test_what_is_no_state_is_refused(content: bytes) -> None:
     with pytest.raises(ConfigurationError):
         put_back(content, WAS)
     with pytest.raises(ConfigurationError):
-        put_beside(content, {"aws_x.a": "new"})
+        beside(content)
     with pytest.raises(ConfigurationError):
-        taken_out(content, ["new"])
+        taken_out(content)
 
 
 def test_what_was_made_in_place_of_something_is_held_beside_it_to_be_destroyed() -> None:
@@ -113,34 +117,79 @@ def test_what_was_made_in_place_of_something_is_held_beside_it_to_be_destroyed()
         resource("aws_x.a", an("j", index_key="j"), an("old", index_key="k", schema_version=2)),
         resource("aws_x.b", an("b")),
     )
-    found = put_beside(json.dumps(given_).encode(), {'aws_x.a["k"]': "new", "aws_x.nowhere": "z"})
+    halves = {'aws_x.a["k"]': ("new", "eu-west-1"), "aws_x.nowhere": ("z", "eu-west-1")}
+    found = put_beside(json.dumps(given_).encode(), halves, existed=frozenset())
     assert found is not None
     stored = json.loads(found)
-    (beside,) = [one for one in stored["resources"][0]["instances"] if "deposed" in one]
-    assert len(key := beside.pop("deposed")) == 8
+    (added,) = [one for one in stored["resources"][0]["instances"] if "deposed" in one]
+    assert len(key := added.pop("deposed")) == 8
     assert int(key, 16) >= 0
-    assert beside == {"schema_version": 2, "attributes": {"id": "new"}, "index_key": "k"}
+    assert added == {"schema_version": 2, "attributes": {"id": "new"}, "index_key": "k"}
     assert ids(found) == [("j", None), ("old", None), ("new", key), ("b", None)]
     assert stored["serial"] == given_["serial"] + 1
     assert put_back(found, (FirstResource(address='aws_x.a["k"]', type="aws_x", id="old"),)) is None
 
 
+HERE = {"attributes": {"id": "x", "arn": "arn:aws:x:eu-west-1:1:x"}}
+ELSEWHERE = {"attributes": {"id": "x", "arn": "arn:aws:x:us-east-1:1:x"}}
+
+
+def test_it_is_held_beside_what_is_in_the_region_where_it_was_made() -> None:
+    assert beside(json.dumps(state(resource("aws_x.a", HERE))).encode()) is not None
+    assert beside(json.dumps(state(resource("aws_x.a", an("x") | {"attributes": {"id": "x", "arn": "x"}}))).encode())
+    assert beside(json.dumps(state(resource("aws_x.a", ELSEWHERE))).encode()) is None
+
+
 @pytest.mark.parametrize(
-    "entry",
-    [resource("aws_x.a", an("new")), resource("aws_x.a", an("x"), an("new", "1")), resource("aws_x.a", an("x", "1"))],
-    ids=["at the address", "beside it", "nothing at the address"],
+    "entries",
+    [
+        [resource("aws_x.a", an("new"))],
+        [resource("aws_x.a", an("x"), an("new", "1"))],
+        [resource("aws_x.a", an("x", "1"))],
+        [resource("aws_x.a", an("x")), resource("aws_x.b", an("new"))],
+    ],
+    ids=["at the address", "beside it", "nothing at the address", "at another address"],
 )
-def test_what_the_state_holds_already_or_has_no_place_for_is_not_added(entry: dict[str, Any]) -> None:
-    assert put_beside(json.dumps(state(entry)).encode(), {"aws_x.a": "new"}) is None
-    assert put_beside(b"", {"aws_x.a": "new"}) is None
+def test_what_the_state_holds_already_or_has_no_place_for_is_not_added(entries: list[dict[str, Any]]) -> None:
+    assert beside(json.dumps(state(*entries)).encode()) is None
+    assert beside(b"") is None
+
+
+def test_what_existed_is_never_put_where_it_would_be_destroyed() -> None:
+    content = json.dumps(state(resource("aws_x.a", an("x")))).encode()
+    assert beside(content, existed={("aws_x", "new")}) is None
+    assert beside(content, existed={("aws_y", "new")}) is not None
+
+
+def test_what_an_import_takes_is_not_taken_for_an_id_where_it_is_none() -> None:
+    arn = "arn:aws:ecs:eu-west-1:1:task-definition/web:2"
+    content = json.dumps(state(resource("aws_ecs_task_definition.a", an("web")))).encode()
+    assert beside(content, "aws_ecs_task_definition.a", arn) is None
+
+
+@pytest.mark.parametrize("number", ["0.1234567890123456789012345", "12345678901234567890.5", "1e400"])
+def test_a_state_that_would_not_keep_its_values_is_left_as_it_is(number: str) -> None:
+    entry = resource("aws_x.b", {"attributes": {"id": "b", "number": "HERE"}})
+    content = json.dumps(state(resource("aws_x.a", an("x")), entry)).replace('"HERE"', number).encode()
+    with pytest.raises(ConfigurationError, match="would be rounded"):
+        beside(content)
+    assert beside(content, "aws_x.nowhere") is None, "nothing would be written"
+
+
+@pytest.mark.parametrize("number", ["12345678901234567890123456789", "0.5", "-0.0", "1e24", "1.50"])
+def test_numbers_that_stay_what_they_are_are_no_obstacle(number: str) -> None:
+    entry = resource("aws_x.a", {"attributes": {"id": "b", "number": "HERE"}})
+    found = beside(json.dumps(state(entry)).replace('"HERE"', number).encode())
+    assert found is not None
+    assert json.loads(found)["resources"][0]["instances"][0]["attributes"]["number"] == json.loads(number)
 
 
 def test_what_was_added_can_be_taken_out_and_nothing_else_is() -> None:
     given_ = json.dumps(state(resource("aws_x.a", an("x"), an("kept", "1")))).encode()
-    added = put_beside(given_, {"aws_x.a": "new"})
+    added = beside(given_)
     assert added is not None
-    assert taken_out(given_, ["new"]) is None
-    out = taken_out(added, ["new"])
+    assert taken_out(given_) is None
+    out = taken_out(added)
     assert out is not None
     assert ids(out) == ids(given_)
     assert json.loads(out)["serial"] == json.loads(given_)["serial"] + 2
