@@ -17,15 +17,19 @@ from typing import Any
 
 from deploy.demo.inventory import CloudInventory
 
-#: Counters and instants of the cloud's own: what was changed and changed back has others.
+#: What stands for a target's name in the keys of an inventory.
+OWN = "NAME"
+#: Counters, instants and ids of the cloud's own: what was changed and changed back has others.
 VOLATILE = frozenset(
     {
         "AlarmConfigurationUpdatedTimestamp",
+        "AssociationId",
         "AttachmentCount",
         "AvailableIpAddressCount",
         "CreateDate",
         "LastModifiedDate",
         "OwnerId",
+        "PolicyId",
         "ResponseMetadata",
         "RoleId",
         "RoleLastUsed",

@@ -16,7 +16,7 @@ from shared.errors import Unavailable
 from shared.models import Run, RunStatus
 from shared.rollback.records import Residue
 from shared.rollback.standing import Rollback
-from tests.rollback_faults.inventory import Thing
+from tests.rollback_faults.inventory import OWN, Thing
 from tests.rollback_faults.judgement import APPLIED, WHOLE, Evidence, Told, Verdict, addresses_in, judge
 from tests.rollback_faults.plan import Case
 from tests.rollback_faults.switch import Strike
@@ -193,6 +193,7 @@ class Job:
                 held_before=before.held,
                 held_after=now.held,
                 second=self.second,
+                beside={key: thing for key, thing in before.things.items() if OWN not in key},
                 **more,
             )
         )

@@ -95,7 +95,9 @@ class Evidence:
     told: Sequence[Told] = ()
     """The residue, and what the orphan reports of the case's runs name."""
     second: Mapping[str, Thing] | None = None
-    """The cloud as the second release leaves it."""
+    """The cloud as the second release leaves it, where nothing else is."""
+    beside: Mapping[str, Thing] = field(default_factory=dict)
+    """What other targets have in the same region; it is in `before` and in `after`."""
     held_before: AbstractSet[str] = frozenset()
     """The addresses in the target's state before the deployment."""
     held_after: AbstractSet[str] = frozenset()
@@ -176,7 +178,7 @@ def judge(evidence: Evidence) -> Verdict:
             if told.kind in (Kind.LEFT, Kind.MISSING) and not any(told.names(one) for one in found)
         ]
     elif evidence.outcome == APPLIED and evidence.second is not None:
-        off = differences(evidence.second, evidence.after)
+        off = differences({**evidence.beside, **evidence.second}, evidence.after)
         unnamed = [one for one in off if one.kind is Kind.LEFT]
         reasons += [f"the deployment went through, and against the second release {one}" for one in off]
     else:

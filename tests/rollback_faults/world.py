@@ -23,7 +23,7 @@ from shared.errors import Unavailable
 from shared.models import Run, RunKind, RunStatus
 from shared.rollback.standing import Rollback
 from tests.rollback_faults.cloud import FaultSwitch
-from tests.rollback_faults.inventory import Inventory, Thing, canonical
+from tests.rollback_faults.inventory import OWN, Inventory, Thing, canonical
 from tests.rollback_faults.judgement import Told
 
 FOLDER = Path(__file__).parent
@@ -185,7 +185,7 @@ class World:
     def inventory(self, job: int, target: str) -> dict[str, Thing]:
         """What is in the job's region, and of what is global what is named after the target."""
         reader = self.stage.inventory_of(Inventory, [REGIONS[job]])
-        own = {name_of(target).rstrip("-"): "NAME", REGIONS[job]: "REGION"}
+        own = {name_of(target).rstrip("-"): OWN, REGIONS[job]: "REGION"}
         return canonical(reader.items(prefix=name_of(target)), own)
 
     def apply(self, target: str, release: str) -> Run:

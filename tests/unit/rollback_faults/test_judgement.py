@@ -108,6 +108,16 @@ def test_a_deployment_that_went_through_is_held_against_the_second_release() -> 
     assert not judged(FIRST, APPLIED).passed
 
 
+def test_what_other_targets_have_in_the_region_is_none_of_its_matter() -> None:
+    neighbour = Item(type="aws_sns_topic", name="theirs", ids=("arn:aws:sns:eu-west-1:1:theirs",))
+    second = canonical([*items(Owner="us"), ORPHAN])
+    after = canonical([*items(Owner="us"), ORPHAN, neighbour])
+    beside = canonical([neighbour])
+    assert judged(after, APPLIED, second=second, beside=beside).passed
+    assert not judged(after, APPLIED, second=second).passed
+    assert not judged(second, APPLIED, second=second, beside=beside).passed, "it took the neighbour's away"
+
+
 def test_a_case_whose_strike_never_fell_has_shown_nothing() -> None:
     assert not judged(FIRST, struck=0).passed
 
