@@ -135,6 +135,12 @@ class Rollback:
             self._lay_out_first(rearranged)
             self._go_back()
             state = self._came_to()
+            if state is RollbackState.PARTIAL and self._failed and self._ways.api_was_away():
+                # A call may have been carried out without an answer: who begins anew finds it in the journal.
+                raise Unavailable(
+                    f"the scheduler did not answer during the rollback: {self._failed}",
+                    hint="another run finds out what was carried out, and goes on",
+                )
         except StopRequested as stopped:
             if stopped.reason.cause not in (Cause.CANCELED, Cause.TIME_LIMIT):
                 raise

@@ -338,6 +338,23 @@ def test_a_failure_while_the_scheduler_was_away_is_no_result(tmp_path: Path) -> 
         world.carry_out()
 
 
+def test_what_an_apply_could_not_do_while_the_scheduler_was_away_is_tried_by_another_run(tmp_path: Path) -> None:
+    """A call may have been carried out without an answer, and made anew it fails for ever."""
+    world = World(tmp_path, left("a", "b"), left("b"))
+    world.commands.codes["apply"] = [0, 1]
+    world.away = True
+    with pytest.raises(Unavailable, match="did not answer during the rollback: terraform apply failed"):
+        world.carry_out()
+    assert world.api.results == []
+
+
+def test_what_was_refused_is_left_whether_or_not_the_scheduler_was_away(tmp_path: Path) -> None:
+    world = World(tmp_path, left("a", "bucket"), left("a", complete=False), left("bucket"))
+    world.api.refused["aws_x.bucket"] = "it holds data"
+    world.away = True
+    assert world.carry_out().state is RollbackState.PARTIAL
+
+
 def test_a_rollback_that_cannot_store_its_state_plans_nothing_against_the_old_one(tmp_path: Path) -> None:
     world = World(tmp_path, left("a"), EMPTY)
     world.stored = False
