@@ -28,7 +28,7 @@ from shared.recovery.rules import RULES, import_id, names_of
 from shared.recovery.views import read_plan
 from shared.rollback.inverses import inverse
 from shared.rollback.making import residue, rollback_plan
-from shared.rollback.putting_back import put_back, put_beside, taken_out
+from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out
 from shared.rollback.records import (
     MAX_WHY,
     Imported,
@@ -104,8 +104,10 @@ class Rollback:
         self._options: tuple[str, ...] = ()
         self._turning: Turning | None = None
         self._unsettled: tuple[JournalRecord, ...] = ()
-        self._halves: dict[str, Half] = {}
-        """What was made in place of something that is there, by the id of the call."""
+        self._made: dict[str, Half] = {}
+        """What the deployment made in place of something that is there, by the id of the call."""
+        self._made_again: dict[str, Half] = {}
+        """What earlier tries of the rollback made in place of what is there."""
         self._left: list[Residue] = []
         self._plan: RollbackPlan | None = None
         self._document: dict[str, Any] = {}
@@ -165,23 +167,22 @@ class Rollback:
         except (TerraformFailed, ConfigurationError) as error:
             self._ways.note(f"what was being deployed cannot be planned any more: {error}")
             return
-        self._take_in()
+        self._made = self._take_in()
 
-    def _take_in(self) -> None:
+    def _take_in(self) -> dict[str, Half]:
         """Take what no state holds into it, as far as the configuration that is laid out has a place for it."""
         if not self._unsettled:
-            return
+            return {}
         try:
             # Of an earlier try, which may have been cut before any plan: it is found again, and by the same rules.
             self._rearrange(taken_out, "what an earlier try put beside it is looked for anew")
             left = self._ways.take_over.settle(self._terraform, self._unsettled)
             self._unsettled = tuple(item.record for item in left)
-            open_calls = {record.call_id for record in self._unsettled}
-            self._halves = {call: half for call, half in self._halves.items() if call in open_calls}
-            self._halves |= {item.record.call_id: item.half for item in left if item.half is not None}
+            return {item.record.call_id: item.half for item in left if item.half is not None}
         except (TerraformFailed, OrphansLeft, ConfigurationError) as error:
             # What the state holds is brought back all the same. What it does not hold is named, once it is known.
             self._ways.note(f"what was left could not be settled: {error}")
+            return {}
 
     def _lay_out_first(self, rearranged: Rearrangement) -> None:
         """From here on Terraform plans what was there before."""
@@ -199,7 +200,9 @@ class Rollback:
             raise _Impossible(f"the first release cannot be planned: {error}") from error
         if self._order.rollback_only:
             # An earlier try of this rollback may have made again what only this configuration has.
-            self._take_in()
+            self._made_again = self._take_in()
+            unsettled = {record.call_id for record in self._unsettled} - self._made_again.keys()
+            self._made = {call: half for call, half in self._made.items() if call in unsettled}
         self._put_back(rearranged.imported)
         # Not by `removed` blocks: not every Terraform knows them, and each knows this.
         turned = inverse(rearranged, first, removed_blocks=False)
@@ -210,15 +213,16 @@ class Rollback:
     def _put_back(self, imported: Iterable[Imported]) -> None:
         """What existed, and is held as what a replacement left, has its address again; what replaced it has to go."""
         first = self._order.first.resources
-        halves = {one.address: (one.id, one.region) for one in self._halves.values()}
         existed = {(one.type, one.id) for one in first if one.id is not None}
         existed |= {(one.type, one.id) for one in imported if one.id is not None}
 
         def way_back(content: bytes) -> bytes | None:
-            back = put_back(content, first)
-            return put_beside(back or content, halves, existed=existed) or back
+            state = put_back(content, first) or content
+            state = put_beside(state, _places(self._made), existed=existed) or state
+            state = put_in_place(state, _places(self._made_again), existed=existed) or state
+            return None if state is content else state
 
-        self._rearrange(way_back, "what existed is put back, and what was made in its place is beside it")
+        self._rearrange(way_back, "both halves of it are in the state now, what existed at its address")
 
     def _rearrange(self, change: Callable[[bytes], bytes | None], what: str) -> bool:
         """Store the state changed so; whether it was changed.
@@ -327,9 +331,7 @@ class Rollback:
             if narrowed is None or not narrowed.whole:
                 self._ways.note("what is allowed cannot be done without what is refused: nothing more is done")
                 return None
-            allowed = narrowed.allowed
-        else:
-            allowed = verdict.allowed
+            verdict = narrowed
         made = self._terraform.plan_file()
         mode = self._ways.refresh()
         if mode != "entries":
@@ -338,7 +340,7 @@ class Rollback:
                 hint="nothing more was applied; the rollback is tried by another run",
             )
         self._terraform.directory.write_bytes(PLAN_FILE, made)
-        self._applied = RollbackPlan(items=allowed).changes
+        self._applied = verdict.changes
         code = self._terraform.apply()
         if not self._ways.state_is_stored():
             raise Unavailable("the rollback could not store its state", hint="another run takes it over and goes on")
@@ -413,6 +415,10 @@ def _may_be_lost(own: JournalRecord) -> bool:
     the same; where none does, nobody could tell.
     """
     return not was_answered(own) or (own.service, own.operation) in RULES
+
+
+def _places(halves: Mapping[str, Half]) -> dict[str, tuple[str, str]]:
+    return {half.address: (half.id, half.region) for half in halves.values()}
 
 
 def _orphan(item: Unimportable) -> Residue:

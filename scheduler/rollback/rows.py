@@ -20,7 +20,13 @@ from scheduler.rows import find_run, told_of
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow, TargetRow
 from shared.models import MAX_REASON, RunKind
 from shared.rollback.believing import believed
-from shared.rollback.records import MAX_WHY, FirstState, RollbackResult, RollbackVerdict, StateComparison
+from shared.rollback.records import (
+    MAX_WHY,
+    FirstState,
+    RollbackResult,
+    RollbackVerdict,
+    StateComparison,
+)
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import Rollback, RollbackStatus, RollbackSummary, TargetRollback
 
@@ -155,7 +161,9 @@ def result_of(row: RollbackRow) -> RollbackResult | None:
     if row.result is None:
         return None
     comparison = None if row.comparison is None else StateComparison.model_validate(row.comparison)
-    return believed(RollbackResult.model_validate(row.result), comparison)
+    verdict = None if row.verdict is None else RollbackVerdict.model_validate(row.verdict)
+    begun = verdict is not None and row.planned_by != row.result_of and bool(verdict.changes)
+    return believed(RollbackResult.model_validate(row.result), comparison, begun=begun)
 
 
 def record(session: Session, row: RollbackRow) -> Rollback:

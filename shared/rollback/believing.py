@@ -17,11 +17,18 @@ _WHY = {
 }
 
 
-def believed(result: RollbackResult, comparison: StateComparison | None) -> RollbackResult:
+def believed(result: RollbackResult, comparison: StateComparison | None, *, begun: bool = False) -> RollbackResult:
     """The result with the comparison; one that claims to be whole while objects of one state are not in the other is
     partial, and names them. Objects that a replacement left (deposed) are no part of what was there.
+
+    Args:
+        result: what the worker says.
+        comparison: of the two states; None: there is none.
+        begun: an earlier try was allowed to change something. Where nothing is left to do, it did that.
     """
     result = result.model_copy(update={"comparison": comparison})
+    if begun and result.state is RollbackState.NOT_NEEDED:
+        result = result.model_copy(update={"state": RollbackState.ROLLED_BACK})
     if comparison is None or result.state not in _WHOLE:
         return result
     residue = tuple(

@@ -5,7 +5,8 @@ knows the way ahead from there, and destroys the old one. A rollback keeps what 
 again, so the first configuration finds it as it was, and the new one is what has to go.
 
 Where the worker was killed in between, the state may not know of the new one at all. It is put where Terraform itself
-would have kept one of the two: beside the old one, to be destroyed.
+would have kept it. What the deployment made in place of what existed goes beside that, to be destroyed. What a try of
+the rollback made in place of what the deployment made has the address, and that one goes beside it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from shared.errors import ConfigurationError
 from shared.rollback.importing import import_name
 from shared.rollback.records import FirstResource
-from shared.rollback.states import Instance, id_of, instances, load_state
+from shared.rollback.states import id_of, instances, load_state
 
 type _Object = Mapping[str, Any]
 #: Objects of one address.
@@ -71,25 +72,33 @@ def put_beside(
     Raises:
         ConfigurationError: the state cannot be read, or not be written again as it was.
     """
-    held = {(one.type, id_of(one.attributes)) for one in _instances(content)}
 
-    def more(kind: str, address: str, here: Sequence[_Object]) -> Sequence[_Object]:
-        name, region = halves.get(address, ("", ""))
-        current = next((one for one in here if "deposed" not in one), None)
-        # An import may take another name than the id that a state has.
-        if not name or current is None or import_name(kind, name, {}) != name:
-            return here
-        if (kind, name) in held or (kind, name) in existed or _region(current) not in ("", region):
-            return here
-        # No more than its id, as for an import: the provider reads the rest before anything is planned.
-        beside = {"deposed": _key(name), "schema_version": current.get("schema_version", 0), "attributes": {"id": name}}
-        return [*here, beside | {key: current[key] for key in ("index_key",) if key in current}]
+    def beside(kind: str, current: _Object, made: _Object) -> Sequence[_Object] | None:
+        if (kind, _id(made)) in existed:
+            return None
+        return [current, {**made, "deposed": _key(_id(made))}]
 
-    return _rewritten(content, more)
+    return _added(content, halves, beside)
+
+
+def put_in_place(
+    content: bytes, halves: Mapping[str, tuple[str, str]], *, existed: Container[tuple[str, str]]
+) -> bytes | None:
+    """What was made in place of something that is still there has its address, and that one is held beside it.
+
+    As `put_beside` in all else.
+    """
+
+    def in_place(kind: str, current: _Object, made: _Object) -> Sequence[_Object] | None:
+        if (kind, _id(current)) in existed:
+            return None
+        return [made, {**current, "deposed": _key(_id(made))}]
+
+    return _added(content, halves, in_place)
 
 
 def taken_out(content: bytes) -> bytes | None:
-    """The opposite of `put_beside`, whoever did that: a provider may not be able to read what it is shown.
+    """The opposite of both, whoever did that: a provider may not be able to read what it is shown.
 
     Args:
         content: the state, as Terraform wrote it.
@@ -102,9 +111,42 @@ def taken_out(content: bytes) -> bytes | None:
     """
 
     def less(_kind: str, _address: str, here: Sequence[_Object]) -> Sequence[_Object]:
-        return [one for one in here if one.get("deposed") != _key(_id(one) or "")]
+        keys = {_key(_id(one)) for one in here if "deposed" not in one}
+        if not any(one.get("deposed") in keys for one in here):
+            return [one for one in here if one.get("deposed") != _key(_id(one))]
+        # What was put in place goes, and what had the address has it again.
+        left = [one for one in here if "deposed" in one]
+        return [
+            {name: value for name, value in one.items() if name != "deposed"} if one["deposed"] in keys else one
+            for one in left
+        ]
 
     return _rewritten(content, less)
+
+
+def _added(
+    content: bytes,
+    halves: Mapping[str, tuple[str, str]],
+    arranged: Callable[[str, _Object, _Object], Sequence[_Object] | None],
+) -> bytes | None:
+    known = instances(load_state(content) if content.strip() else {})
+    held = {(one.type, id_of(one.attributes)) for one in known}
+
+    def more(kind: str, address: str, here: Sequence[_Object]) -> Sequence[_Object]:
+        name, region = halves.get(address, ("", ""))
+        current = next((one for one in here if "deposed" not in one), None)
+        # An import may take another name than the id that a state has.
+        if not name or current is None or import_name(kind, name, {}) != name:
+            return here
+        if (kind, name) in held or _region(current) not in ("", region):
+            return here
+        # No more than its id, as for an import: the provider reads the rest before anything is planned.
+        made = {"schema_version": current.get("schema_version", 0), "attributes": {"id": name}}
+        made |= {key: current[key] for key in ("index_key",) if key in current}
+        pair = arranged(kind, current, made)
+        return here if pair is None else [*pair, *(one for one in here if one is not current)]
+
+    return _rewritten(content, more)
 
 
 def _rewritten(content: bytes, change: _Change) -> bytes | None:
@@ -138,10 +180,6 @@ def _require_exact(text: str) -> float:
     return number
 
 
-def _instances(content: bytes) -> Iterator[Instance]:
-    return instances(load_state(content) if content.strip() else {})
-
-
 def _region(one: _Object) -> str:
     """Where it is, as its ARN says; empty: it has none, or is everywhere."""
     attributes = one.get("attributes")
@@ -153,6 +191,6 @@ def _id(one: _Object) -> str | None:
     return id_of(one.get("attributes"))
 
 
-def _key(name: str) -> str:
-    """Eight hexadecimal digits, as Terraform has for what it keeps beside something."""
-    return hashlib.sha256(name.encode()).hexdigest()[:8]
+def _key(name: str | None) -> str:
+    """Eight hexadecimal digits, as Terraform has for what it keeps beside something; tells what was put here."""
+    return hashlib.sha256((name or "").encode()).hexdigest()[:8]

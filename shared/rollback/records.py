@@ -207,6 +207,11 @@ class RollbackVerdict(Record):
         """Whether the plan may be applied as it is. Otherwise only the allowed items, by -target."""
         return not self.refused
 
+    @property
+    def changes(self) -> tuple[RollbackPlanItem, ...]:
+        """What of the allowed is not only a read."""
+        return RollbackPlan(items=self.allowed).changes
+
 
 class ResidueKind(StrEnum):
     """How the cloud still differs from the first state."""

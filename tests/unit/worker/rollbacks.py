@@ -158,7 +158,7 @@ class Api:
 class World:
     """One rollback."""
 
-    def __init__(self, folder: Path, *plans: bytes, first: str | None = FIRST) -> None:
+    def __init__(self, folder: Path, *plans: bytes, first: str | None = FIRST, rollback_only: bool = False) -> None:
         self.clock = ManualClock()
         self.api = Api()
         self.notes: list[str] = []
@@ -192,7 +192,7 @@ class World:
                 note=self.notes.append,
             ),
             assignment(),
-            order(first=first),
+            order(first=first, rollback_only=rollback_only),
             self.terraform(),
         )
 

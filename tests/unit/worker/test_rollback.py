@@ -427,9 +427,11 @@ REPLACED = change(
 )
 
 
-def cut_in_a_replacement(tmp_path: Path, *plans: bytes) -> tuple[World, list[list[str]]]:
+def cut_in_a_replacement(
+    tmp_path: Path, *plans: bytes, before: tuple[bytes, ...] = (), rollback_only: bool = False
+) -> tuple[World, list[list[str]]]:
     """The state holds what was to be replaced, nothing what was made in its place. And: what is stored, in turn."""
-    world = World(tmp_path, document(REPLACED, complete=True), *plans)
+    world = World(tmp_path, *before, document(REPLACED, complete=True), *plans, rollback_only=rollback_only)
     world.api.creates = (GROUP,)
     world.commands.codes["-I"] = [1]  # the cloud does not answer questions
     entry = {
@@ -489,6 +491,21 @@ def test_what_an_earlier_try_put_beside_it_is_looked_for_anew(tmp_path: Path) ->
     world.commands.stored = there.decode()
     world.carry_out()
     assert pushed == [["sg-old"], ["sg-old", "sg-new"]]
+
+
+def test_what_an_earlier_try_made_again_has_its_address_and_what_the_deployment_made_goes(tmp_path: Path) -> None:
+    """The deployment's configuration does not replace anything any more; the first one does."""
+    world, pushed = cut_in_a_replacement(tmp_path, EMPTY, before=(EMPTY,), rollback_only=True)
+    world.carry_out()
+    assert pushed == [["sg-new", "sg-old"]]
+    (entry,) = json.loads(world.commands.stored)["resources"]
+    assert ["deposed" in one for one in entry["instances"]] == [False, True]
+
+
+def test_a_half_that_the_first_configuration_wants_is_held_at_one_place_alone(tmp_path: Path) -> None:
+    world, pushed = cut_in_a_replacement(tmp_path, document(REPLACED, complete=True), EMPTY, rollback_only=True)
+    world.carry_out()
+    assert pushed == [["sg-new", "sg-old"]]
 
 
 def test_a_state_that_cannot_be_rewritten_is_left_and_what_it_does_not_hold_is_named(tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ def test_attributes_that_differ_and_what_a_replacement_left_change_nothing(state
     assert (found.state, found.residue, found.comparison) == (state, (), differing)
 
 
+def test_where_an_earlier_try_has_begun_and_nothing_is_left_to_do_it_was_rolled_back() -> None:
+    assert believed(result(RollbackState.NOT_NEEDED), compared(), begun=True).state is RollbackState.ROLLED_BACK
+    assert believed(result(RollbackState.NOT_NEEDED), compared(), begun=False).state is RollbackState.NOT_NEEDED
+    differing = compared(("a_t.one", Presence.ONLY_FINAL))
+    assert believed(result(RollbackState.NOT_NEEDED), differing, begun=True).state is RollbackState.PARTIAL
+
+
 @pytest.mark.parametrize("state", [RollbackState.PARTIAL, RollbackState.FAILED])
 def test_who_claims_less_is_believed(state: RollbackState) -> None:
     assert believed(result(state), compared(("a_t.one", Presence.ONLY_FINAL))).state is state

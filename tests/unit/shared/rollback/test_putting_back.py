@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ConfigurationError
-from shared.rollback.putting_back import put_back, put_beside, taken_out
+from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out
 from shared.rollback.records import FirstResource
 from tests.unit.shared.rollback.test_states import resource, state
 
@@ -182,6 +182,39 @@ def test_numbers_that_stay_what_they_are_are_no_obstacle(number: str) -> None:
     found = beside(json.dumps(state(entry)).replace('"HERE"', number).encode())
     assert found is not None
     assert json.loads(found)["resources"][0]["instances"][0]["attributes"]["number"] == json.loads(number)
+
+
+def test_what_a_try_made_in_place_of_what_has_to_go_has_its_address_and_that_one_is_beside_it() -> None:
+    entry = resource("aws_x.a", an("j", index_key="j"), an("dep", index_key="k", schema_version=2, dependencies=["x"]))
+    given_ = json.dumps(state(entry)).encode()
+    found = put_in_place(given_, {'aws_x.a["k"]': ("again", "eu-west-1")}, existed=frozenset())
+    assert found is not None
+    first, made, beside_it = json.loads(found)["resources"][0]["instances"]
+    assert first == an("j", index_key="j")
+    assert made == {"schema_version": 2, "attributes": {"id": "again"}, "index_key": "k"}
+    assert len(beside_it.pop("deposed")) == 8
+    assert beside_it == an("dep", index_key="k", schema_version=2, dependencies=["x"]), "all that Terraform knows of it"
+    out = taken_out(found)
+    assert out is not None
+    assert json.loads(out)["resources"] == json.loads(given_)["resources"]
+
+
+def test_what_existed_never_gives_way() -> None:
+    content = json.dumps(state(resource("aws_x.a", an("old")))).encode()
+    assert put_in_place(content, {"aws_x.a": ("again", "")}, existed={("aws_x", "old")}) is None
+    assert put_in_place(content, {"aws_x.a": ("again", "")}, existed={("aws_x", "again")}) is not None
+
+
+@pytest.mark.parametrize("arrange", [put_beside, put_in_place])
+def test_what_lay_beside_it_already_stays_through_all_of_it(arrange: Any) -> None:
+    given_ = json.dumps(state(resource("aws_x.a", an("x"), an("kept", "00aa")))).encode()
+    added = arrange(given_, {"aws_x.a": ("new", "")}, existed=frozenset())
+    assert added is not None
+    assert ("kept", "00aa") in ids(added)
+    out = taken_out(added)
+    assert out is not None
+    assert ids(out) == ids(given_)
+    assert taken_out(out) is None
 
 
 def test_what_was_added_can_be_taken_out_and_nothing_else_is() -> None:
