@@ -22,9 +22,11 @@ from tests.unit.scheduler.rollback.support import (
     claimed,
     deployed,
     finish,
+    item,
     lose,
     objects,
     of,
+    plans_back,
     release,
     rollback_run,
     rows,
@@ -275,3 +277,18 @@ def test_a_run_that_claims_to_be_back_while_the_state_says_otherwise_is_not_and_
     assert (back.status, back.reserved) == (RollbackStatus.PARTIAL, True)
     assert back.result is not None
     assert [one.address for one in back.result.residue] == [TOPIC]
+
+
+@pytest.mark.parametrize(("began", "status"), [(True, RollbackStatus.ROLLED_BACK), (False, RollbackStatus.NOT_NEEDED)])
+def test_a_try_that_finds_nothing_to_do_says_what_the_one_before_it_did(
+    world: World, began: bool, status: RollbackStatus
+) -> None:
+    """That one was cut before it could tell."""
+    run = second(world)
+    taking_back(world, run)
+    plans_back(world, run, item("delete" if began else "read", TOPIC, "id-of-b"))
+    lose(world, run)
+    again = claim_rollback(world)
+    says(world, again, RollbackState.NOT_NEEDED)
+    finish(world, again, RunStatus.ROLLED_BACK)
+    assert of(world, run).status is status
