@@ -38,7 +38,7 @@ class Step(StrEnum):
     DONE = "done"
     """Its plan is applied; it plans once more."""
     TOLD = "told"
-    """The scheduler knows what came of it; the run is not over."""
+    """The scheduler knows what came of it. The run is over milliseconds later, and may be by the time of the kill."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class StepCase:
         return expected(record, ended, ROLLED_BACK, None) | {"operation": f"{self.victim} at {self.step}"}
 
     def _at_step(self, job: Job, run: Run) -> bool:
-        """Wait for the step; whether it came before the run was over."""
+        """Wait for the step; whether it was reached in time."""
         switch, target = job.world.switch, run.target
         strikes = {
             Step.READ: Strike(nth=1, act=Act.HOLD_BEFORE, of="any"),
@@ -93,7 +93,8 @@ class StepCase:
                 job, run, lambda run: "Apply complete!" in job.world.stage.api.logs(run.id).text
             ).status.terminal
         part = "verdict" if self.step is Step.JUDGED else "result"
-        return not _wait(job, run, lambda run: getattr(job.world.rollback_of(run), part, None)).status.terminal
+        found = _wait(job, run, lambda run: getattr(job.world.rollback_of(run), part, None))
+        return self.step is Step.TOLD or not found.status.terminal
 
 
 @dataclass(frozen=True, kw_only=True)
