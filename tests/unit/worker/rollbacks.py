@@ -58,6 +58,11 @@ def left(*names: str, complete: bool = True) -> bytes:
     )
 
 
+def named(result: RollbackResult) -> list[str]:
+    """What was done, as the log has it."""
+    return [str(item) for item in result.done]
+
+
 def order(*, first: str | None = FIRST, **more: Any) -> RollbackOrder:
     state = FirstState(
         target=TARGET,

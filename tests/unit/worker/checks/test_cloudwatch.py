@@ -101,11 +101,8 @@ class Commands:
         return self.code
 
 
-def asked(tmp_path: Path, says: str, code: int | None = 0, *, enough: bool = False) -> Evaluation | None:
-    directory = RunDirectory(tmp_path, RUN)
-    directory.create()
-    commands = Commands(directory, says, code)
-    found = evaluate(
+def ask(commands: Commands, directory: RunDirectory, *, enough: bool = False) -> Evaluation | None:
+    return evaluate(
         cloudwatch("a"),
         region="eu-west-1",
         commands=commands,
@@ -113,6 +110,13 @@ def asked(tmp_path: Path, says: str, code: int | None = 0, *, enough: bool = Fal
         confined=False,
         enough=lambda: enough,
     )
+
+
+def asked(tmp_path: Path, says: str, code: int | None = 0, *, enough: bool = False) -> Evaluation | None:
+    directory = RunDirectory(tmp_path, RUN)
+    directory.create()
+    commands = Commands(directory, says, code)
+    found = ask(commands, directory, enough=enough)
     assert commands.asked[0]["host"] == "monitoring.eu-west-1.amazonaws.com"
     assert list(directory.work.iterdir()) == []
     return found
@@ -166,14 +170,7 @@ def test_a_question_that_cannot_be_asked_is_an_error_and_ends_no_bake(tmp_path: 
 
     directory = RunDirectory(tmp_path, RUN)
     directory.create()
-    found = evaluate(
-        cloudwatch("a"),
-        region="eu-west-1",
-        commands=Broken(directory, ""),
-        directory=directory,
-        confined=False,
-        enough=lambda: False,
-    )
+    found = ask(Broken(directory, ""), directory)
     assert found is not None
     assert found.grade is Grade.ERROR
     assert str(failure) in found.detail
@@ -184,14 +181,7 @@ def test_what_stands_in_the_place_of_the_question_is_an_error_and_ends_no_bake(t
     directory.create()
     (directory.work / ".interlock_alarms.json").mkdir()
     commands = Commands(directory, GOOD)
-    found = evaluate(
-        cloudwatch("a"),
-        region="eu-west-1",
-        commands=commands,
-        directory=directory,
-        confined=False,
-        enough=lambda: False,
-    )
+    found = ask(commands, directory)
     assert found is not None
     assert found.grade is Grade.ERROR
     assert commands.asked == []
