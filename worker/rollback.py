@@ -26,9 +26,10 @@ from shared.recovery.calls import was_answered
 from shared.recovery.reconciling import Half, Unimportable
 from shared.recovery.rules import RULES, import_id, names_of
 from shared.recovery.views import read_plan
+from shared.rollback.bounds import REPLACES
 from shared.rollback.inverses import inverse
 from shared.rollback.making import residue, rollback_plan
-from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out
+from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out, untainted
 from shared.rollback.records import (
     MAX_WHY,
     Imported,
@@ -42,7 +43,7 @@ from shared.rollback.records import (
     RollbackState,
     RollbackVerdict,
 )
-from shared.safety.entries import MAX_ADDRESS
+from shared.safety.entries import MAX_ADDRESS, Operation
 from shared.safety.plan_document import read
 from worker.bake import Triggered
 from worker.provisioners.outcome import Outcome
@@ -169,13 +170,14 @@ class Rollback:
             return
         self._made = self._take_in()
 
-    def _take_in(self) -> dict[str, Half]:
+    def _take_in(self, *, anew: bool = True) -> dict[str, Half]:
         """Take what no state holds into it, as far as the configuration that is laid out has a place for it."""
         if not self._unsettled:
             return {}
         try:
-            # Of an earlier try, which may have been cut before any plan: it is found again, and by the same rules.
-            self._rearrange(taken_out, "what an earlier try put beside it is looked for anew")
+            if anew:
+                # An earlier try may have been cut before any plan: what it added is found again, by the same rules.
+                self._rearrange(taken_out, "what an earlier try added is looked for anew")
             left = self._ways.take_over.settle(self._terraform, self._unsettled)
             self._unsettled = tuple(item.record for item in left)
             return {item.record.call_id: item.half for item in left if item.half is not None}
@@ -204,6 +206,9 @@ class Rollback:
             unsettled = {record.call_id for record in self._unsettled} - self._made_again.keys()
             self._made = {call: half for call, half in self._made.items() if call in unsettled}
         self._put_back(rearranged.imported)
+        if self._made_again:
+            # What hangs on what has its address now has a place, too.
+            self._take_in(anew=False)
         # Not by `removed` blocks: not every Terraform knows them, and each knows this.
         turned = inverse(rearranged, first, removed_blocks=False)
         self._forget(turned.forget)
@@ -241,7 +246,7 @@ class Rollback:
             return False
         finally:
             directory.discard(_REARRANGED_FILE)
-        self._ways.note(f"a replacement was cut: {what}" + ("" if code == 0 else ": the state could not be stored"))
+        self._ways.note(f"something was cut: {what}" + ("" if code == 0 else ": the state could not be stored"))
         return code == 0
 
     def _forget(self, addresses: Iterable[str]) -> None:
@@ -268,6 +273,11 @@ class Rollback:
             if not plan.changes:
                 return
             self._verdict = self._ask(plan)
+            if self._untaint(plan):
+                plan = self._make_plan()
+                if not plan.changes:
+                    return
+                self._verdict = self._ask(plan)
             code = self._apply_allowed()
             if code is None:
                 return
@@ -279,6 +289,23 @@ class Rollback:
             self._applied = ()
             if plan == before and code == 0:
                 return  # it did what it could, and it is as it was
+
+    def _untaint(self, plan: RollbackPlan) -> bool:
+        """Change what must not be replaced, and would be only since a try was cut while it made it again.
+
+        Not where provisioners belong to its creation: nobody knows whether they ran.
+        """
+        provisioned = {item.address for item in plan.items if item.operation is Operation.PROVISIONER}
+        refused = {refusal.item.address for refusal in self._verdict.refused if refusal.item.operation in REPLACES}
+        tainted = {
+            str(change.get("address"))
+            for change in self._document.get("resource_changes", ())
+            if change.get("action_reason") == "replace_because_tainted"
+        }
+        kept = (refused & tainted) - provisioned
+        return bool(kept) and self._rearrange(
+            lambda content: untainted(content, kept), f"{', '.join(sorted(kept))[:MAX_WHY]} is changed, not replaced"
+        )
 
     def _make_plan(self) -> RollbackPlan:
         """Plan all of it; what is left at the end is what the last of these says."""

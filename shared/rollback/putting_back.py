@@ -124,6 +124,33 @@ def taken_out(content: bytes) -> bytes | None:
     return _rewritten(content, less)
 
 
+def untainted(content: bytes, addresses: Container[str]) -> bytes | None:
+    """What is at these addresses is changed where it differs, instead of being replaced since its creation was cut.
+
+    Args:
+        content: the state, as Terraform wrote it.
+        addresses: of instances.
+
+    Returns:
+        The state to store instead, with the next serial; None where nothing there is tainted.
+
+    Raises:
+        ConfigurationError: the state cannot be read, or not be written again as it was.
+    """
+
+    def kept(_kind: str, address: str, here: Sequence[_Object]) -> Sequence[_Object]:
+        if address not in addresses:
+            return here
+        return [
+            {name: value for name, value in one.items() if name != "status"}
+            if "deposed" not in one and one.get("status") == "tainted"
+            else one
+            for one in here
+        ]
+
+    return _rewritten(content, kept)
+
+
 def _added(
     content: bytes,
     halves: Mapping[str, tuple[str, str]],

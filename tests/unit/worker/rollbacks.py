@@ -125,6 +125,7 @@ class Api:
 
     def __init__(self) -> None:
         self.refused: dict[str, str] = {REST: "never"}
+        self.refused_operations: set[str] = set()
         self.creates: tuple[JournalRecord, ...] = ()
         self.plans: list[RollbackPlan] = []
         self.results: list[RollbackResult] = []
@@ -145,13 +146,13 @@ class Api:
         if self.error is not None:
             raise self.error
         self.plans.append(plan)
+        why = {
+            item: self.refused.get(item.address, "existed" if item.operation in self.refused_operations else "")
+            for item in plan.items
+        }
         self.allowed = RollbackVerdict(
-            allowed=tuple(item for item in plan.items if item.address not in self.refused),
-            refused=tuple(
-                Refusal(item=item, reason=self.refused[item.address])
-                for item in plan.items
-                if item.address in self.refused
-            ),
+            allowed=tuple(item for item in plan.items if not why[item]),
+            refused=tuple(Refusal(item=item, reason=why[item]) for item in plan.items if why[item]),
         )
         return self.allowed
 

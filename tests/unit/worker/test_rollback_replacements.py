@@ -170,3 +170,50 @@ def test_a_stop_while_the_state_is_stored_leaves_no_copy_of_it(tmp_path: Path) -
     with pytest.raises(StopRequested):
         world.carry_out()
     assert not [path for path in world.directory.work.iterdir() if "tfstate" in path.name]
+
+
+WANTED = change(
+    "aws_x.old",
+    "delete",
+    "create",
+    change_before={"id": "id-old"},
+    change_before_sensitive={},
+    action_reason="replace_because_tainted",
+)
+
+
+def half_made(tmp_path: Path, *plans: bytes) -> World:
+    """An earlier try was cut while it made again what the deployment had deleted; it may not be destroyed."""
+    world = World(tmp_path, *plans)
+    objects = [{"attributes": {"id": "id-old"}, "status": "tainted"}]
+    entry = {"mode": "managed", "type": "aws_x", "name": "old", "instances": objects}
+    world.commands.stored = json.dumps({"version": 4, "serial": 6, "lineage": "l", "resources": [entry]})
+    world.api.refused_operations = {"replace_delete_first"}
+    return world
+
+
+def test_what_was_not_wholly_made_again_and_must_not_be_replaced_is_changed(tmp_path: Path) -> None:
+    update = change("aws_x.old", "update", change_before={"id": "id-old"})
+    world = half_made(tmp_path, document(WANTED, complete=True), document(update, complete=True), EMPTY)
+    result = world.carry_out()
+    assert result.state is RollbackState.ROLLED_BACK
+    assert named(result) == ["update aws_x.old"]
+    assert sum(line.startswith("state push") for line in world.commands.lines) == 1
+
+
+def test_what_is_to_be_replaced_for_another_reason_is_left_and_named(tmp_path: Path) -> None:
+    world = half_made(tmp_path, document({**WANTED, "action_reason": "replace_because_cannot_update"}, complete=True))
+    result = world.carry_out()
+    assert [(one.kind, one.id) for one in result.residue] == [(ResidueKind.CHANGED, "id-old")]
+    assert not any(line.startswith("state push") for line in world.commands.lines)
+
+
+def test_what_provisioners_belong_to_is_left_and_named(tmp_path: Path) -> None:
+    """Nobody knows whether they ran."""
+    provisioners = [{"type": "local-exec", "expressions": {}}]
+    resource = {"address": "aws_x.old", "mode": "managed", "type": "aws_x", "name": "old", "provisioners": provisioners}
+    plan = json.loads(document(WANTED, complete=True))
+    plan["configuration"] = {"root_module": {"resources": [resource]}}
+    world = half_made(tmp_path, json.dumps(plan).encode())
+    assert world.carry_out().state is RollbackState.PARTIAL
+    assert not any(line.startswith("state push") for line in world.commands.lines)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ConfigurationError
-from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out
+from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out, untainted
 from shared.rollback.records import FirstResource
 from tests.unit.shared.rollback.test_states import resource, state
 
@@ -197,6 +197,21 @@ def test_what_a_try_made_in_place_of_what_has_to_go_has_its_address_and_that_one
     out = taken_out(found)
     assert out is not None
     assert json.loads(out)["resources"] == json.loads(given_)["resources"]
+
+
+def test_what_was_not_wholly_made_again_is_changed_where_that_is_said_and_nowhere_else() -> None:
+    tainted = {"status": "tainted"}
+    given_ = state(
+        resource("aws_x.a", an("j", index_key="j", **tainted), an("k", index_key="k", **tainted)),
+        resource("aws_x.b", an("b", **tainted)),
+        resource("aws_x.c", an("c", "00aa", **tainted), an("d")),
+    )
+    found = untainted(json.dumps(given_).encode(), {'aws_x.a["k"]', "aws_x.c"})
+    assert found is not None
+    marks = [one.get("status") for entry in json.loads(found)["resources"] for one in entry["instances"]]
+    assert marks == ["tainted", None, "tainted", "tainted", None]
+    assert ids(found) == ids(json.dumps(given_).encode())
+    assert untainted(found, {'aws_x.a["k"]', "aws_x.c"}) is None
 
 
 def test_what_existed_never_gives_way() -> None:
