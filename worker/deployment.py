@@ -28,6 +28,7 @@ from worker.bake import Bake, Triggered
 from worker.checks.looks import Looks
 from worker.commands import BoundedCommands
 from worker.progress import Progress
+from worker.provisioners.known_shapes import KnownShapes
 from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import Terraform, TerraformFailed, TerraformJob, run_terraform
 from worker.proxy_client import ProxyClient
@@ -64,6 +65,8 @@ class Means:
     """Signs."""
     releases: ReleaseCache
     """What this host has of releases."""
+    shapes: KnownShapes
+    """What checks for drift have learnt."""
     stop: Stop
     """Says when to stop."""
     watcher: Watcher
@@ -105,7 +108,12 @@ class Deployment:
         means, order = self._means, self._means.assignment.rollback
         if means.assignment.run.kind is RunKind.DRIFT:
             return drift_delivery.check(
-                means.api, means.assignment, self._terraform, progress=means.progress, note=means.note
+                means.api,
+                means.assignment,
+                self._terraform,
+                shapes=means.shapes,
+                progress=means.progress,
+                note=means.note,
             )
         if order is None:
             return self._apply()

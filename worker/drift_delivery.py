@@ -10,6 +10,7 @@ from shared.drift.report import DriftReport
 from shared.models import Assignment, JournalRecord, RunKind, RunStatus
 from shared.recovery.calls import to_account_for
 from worker.provisioners.drift import run_drift
+from worker.provisioners.known_shapes import KnownShapes
 from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import Terraform
 from worker.take_over import unheld
@@ -79,8 +80,10 @@ def check(
     assignment: Assignment,
     terraform: Terraform,
     *,
+    shapes: KnownShapes,
     progress: Callable[[RunStatus], None],
     note: Callable[[str], None],
 ) -> Outcome:
     """Carry out a drift run; see `run_drift`."""
-    return run_drift(terraform, DriftDelivery(api, assignment, note=note), progress=progress, note=note)
+    known = shapes.of(assignment.run.release_digest)
+    return run_drift(terraform, DriftDelivery(api, assignment, note=note), known=known, progress=progress, note=note)

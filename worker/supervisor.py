@@ -17,7 +17,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared import exit_codes
 from shared.api_client import ApiClient
@@ -39,6 +39,7 @@ from worker.log_shipper import LogShipper
 from worker.metrics import WorkerMetrics
 from worker.progress import Progress
 from worker.provisioners.command import run_command
+from worker.provisioners.known_shapes import KnownShapes
 from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import TerraformJob
 from worker.proxy_client import ProxyClient
@@ -83,6 +84,8 @@ class Parts:
     """Counts."""
     releases: ReleaseCache
     """What this host has verified of releases."""
+    shapes: KnownShapes = field(default_factory=KnownShapes)
+    """What this process' checks for drift have learnt."""
 
 
 def attempt(parts: Parts, run_id: str) -> None:
@@ -365,6 +368,7 @@ class _Attempt:
             job=job,
             proxy=proxy,
             releases=parts.releases,
+            shapes=parts.shapes,
             stop=self._stop,
             watcher=self._watcher,
             clock=parts.clock,

@@ -67,7 +67,7 @@ class Check:
         """Carry it out."""
         job = worker_terraform.TerraformJob(terraform=("terraform",))
         worker = _Loose(self, self, job)  # type: ignore[arg-type]
-        run_drift(worker, self, progress=lambda status: None, note=lambda line: None)
+        run_drift(worker, self, known={}, progress=lambda status: None, note=lambda line: None)
         self.refreshed = worker.plans[0]
         return self._reports[-1]
 

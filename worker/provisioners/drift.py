@@ -10,7 +10,7 @@ that keeps it in the cloud. A check that is cut leaves none behind either.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, Protocol
 
 from shared import exit_codes
@@ -53,6 +53,7 @@ def run_drift(
     terraform: Terraform,
     scheduler: Scheduler,
     *,
+    known: MutableMapping[str, Shape],
     progress: Callable[[RunStatus], None],
     note: Callable[[str], None],
 ) -> Outcome:
@@ -61,6 +62,7 @@ def run_drift(
     Args:
         terraform: in its directory.
         scheduler: knows what is left, takes the report.
+        known: shapes by resource type that earlier checks of this release learnt; takes what this one learns.
         progress: told when it begins to look.
         note: takes a line for the run's log.
 
@@ -77,20 +79,22 @@ def run_drift(
         return _checked(not_checked(why), scheduler, note)
     try:
         terraform.prepare()
-        report = _look(terraform, scheduler, note)
+        report = _look(terraform, scheduler, known, note)
     except (TerraformFailed, ConfigurationError) as error:
         scheduler.deliver(not_checked(str(error)))
         return Outcome(status=RunStatus.ERRORED, exit_code=exit_codes.ERROR, reason=str(error))
     return _checked(report, scheduler, note)
 
 
-def _look(terraform: Terraform, scheduler: Scheduler, note: Callable[[str], None]) -> DriftReport:
+def _look(
+    terraform: Terraform, scheduler: Scheduler, known: MutableMapping[str, Shape], note: Callable[[str], None]
+) -> DriftReport:
     state = _state(terraform)
     refreshed = _plan(terraform, note, "-refresh-only")
     planned: Look | None = None
     shapes: Mapping[str, Shape] = {}
     if refreshed.plan is not None:
-        shapes = _shapes(terraform, refreshed.plan, note)
+        shapes = _shapes(terraform, refreshed.plan, known, note)
         if not refreshed.evidence.failures:
             # After an error it would fail in the same way, and take as long as the first one did.
             planned = _plan(terraform, note, show_empty=not nothing_differs(refreshed.plan))
@@ -134,16 +138,17 @@ def _state(terraform: Terraform) -> dict[str, Any] | None:
         return None
 
 
-def _shapes(terraform: Terraform, plan: Mapping[str, Any], note: Callable[[str], None]) -> Mapping[str, Shape]:
+def _shapes(
+    terraform: Terraform, plan: Mapping[str, Any], known: MutableMapping[str, Shape], note: Callable[[str], None]
+) -> Mapping[str, Shape]:
     """The schemas of what differs. Without them more is told as a change, never less."""
     types = types_to_judge(plan)
-    if not types:
-        return {}
-    try:
-        return schemas.shapes(json.loads(terraform.provider_schemas()), types)
-    except (TerraformFailed, ValueError, RecursionError) as error:
-        note(f"the providers' schemas cannot be read: {error}")
-        return {}
+    if types - known.keys():
+        try:
+            known.update(schemas.shapes(json.loads(terraform.provider_schemas()), types))
+        except (TerraformFailed, ValueError, RecursionError) as error:
+            note(f"the providers' schemas cannot be read: {error}")
+    return {kind: known[kind] for kind in types & known.keys()}
 
 
 def _checked(report: DriftReport, scheduler: Scheduler, note: Callable[[str], None]) -> Outcome:

@@ -29,6 +29,7 @@ from tests.unit.worker.rollbacks import EMPTY, NEW, left, order
 from tests.unit.worker.support import AT, HOLDER, RUN, TARGET, assignment
 from worker import progress
 from worker.deployment import Deployment, Means
+from worker.provisioners.known_shapes import KnownShapes
 from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import TerraformJob
 from worker.release_cache import ReleaseCache
@@ -116,6 +117,7 @@ class World:
             job=TerraformJob(terraform=("terraform",)),
             proxy=SimpleNamespace(refresh_allowance=self.refresh),  # type: ignore[arg-type]  # the part that is used
             releases=ReleaseCache(self.settings.home),
+            shapes=KnownShapes(),
             stop=self.stop,
             watcher=self.watcher,  # type: ignore[arg-type]  # the part that is used
             clock=self.clock,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.drift.report import DriftReport, ResourceStatus, RollUp
+from shared.drift.schemas import Shape
 from shared.errors import ApiError
 from shared.models import RunStatus
 from tests.unit.shared.drift.support import change, plan, resource, state, stream
@@ -105,10 +106,13 @@ class Check:
         self.scheduler = Scheduler()
         self.progress: list[RunStatus] = []
         self.notes: list[str] = []
+        self.known: dict[str, Shape] = {}
 
     def run(self) -> Outcome:
         terraform = Terraform(self.commands, self.directory, TerraformJob(terraform=("terraform",)))
-        return run_drift(terraform, self.scheduler, progress=self.progress.append, note=self.notes.append)
+        return run_drift(
+            terraform, self.scheduler, known=self.known, progress=self.progress.append, note=self.notes.append
+        )
 
     @property
     def report(self) -> DriftReport:
@@ -182,6 +186,29 @@ def test_schemas_that_cannot_be_had_cost_precision_and_nothing_else(check: Check
     for broken in (None, "{", "[]"):
         check.commands.schemas = broken
         assert check.run().exit_code == 2
+
+
+def test_schemas_are_asked_for_once_and_again_for_a_type_that_no_earlier_check_learnt(check: Check) -> None:
+    other = change("b_t.one", {"size": 1}, {"size": 2})
+    block = {"block": {"attributes": {"size": {"computed": True, "type": "number"}}}}
+    check.commands.schemas = json.dumps({"provider_schemas": {"p": {"resource_schemas": {"a_t": block, "b_t": block}}}})
+    check.commands.plans = {name: plan(prior=[ONE], drift=[DRIFT]) for name in ("refresh", "plan")}
+    asked = []
+    for found in ([DRIFT], [DRIFT], [DRIFT, other], [other]):
+        check.commands.lines.clear()
+        check.commands.plans = {name: plan(prior=[ONE], drift=found) for name in ("refresh", "plan")}
+        check.run()
+        asked.append(check.commands.steps.count("providers"))
+    assert asked == [1, 0, 1, 0]
+    assert check.known["a_t"].members["size"].computed_only
+
+
+def test_schemas_that_could_not_be_had_are_asked_for_again(check: Check) -> None:
+    check.commands.plans = {name: plan(prior=[ONE], drift=[DRIFT]) for name in ("refresh", "plan")}
+    for broken in (None, "{", "[]", "{}"):
+        check.commands.schemas = broken
+        check.run()
+    assert check.commands.steps.count("providers") == 4
 
 
 def test_a_state_that_cannot_be_shown_leaves_a_gap(check: Check) -> None:
