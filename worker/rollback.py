@@ -105,6 +105,8 @@ class Rollback:
         self._options: tuple[str, ...] = ()
         self._turning: Turning | None = None
         self._unsettled: tuple[JournalRecord, ...] = ()
+        self._restoring: frozenset[str] = frozenset()
+        """Addresses at which something was before, once the first release is laid out."""
         self._made: dict[str, Half] = {}
         """What the deployment made in place of something that is there, by the id of the call."""
         self._made_again: dict[str, Half] = {}
@@ -178,7 +180,7 @@ class Rollback:
             if anew:
                 # An earlier try may have been cut before any plan: what it added is found again, by the same rules.
                 self._rearrange(taken_out, "what an earlier try added is looked for anew")
-            left = self._ways.take_over.settle(self._terraform, self._unsettled)
+            left = self._ways.take_over.settle(self._terraform, self._unsettled, restoring=self._restoring)
             self._unsettled = tuple(item.record for item in left)
             return {item.record.call_id: item.half for item in left if item.half is not None}
         except (TerraformFailed, OrphansLeft, ConfigurationError) as error:
@@ -200,6 +202,7 @@ class Rollback:
             if isinstance(error, ApiError) and error.code == "lease_lost":
                 raise
             raise _Impossible(f"the first release cannot be planned: {error}") from error
+        self._restoring = frozenset(one.address for one in first.resources)
         if self._order.rollback_only:
             # An earlier try of this rollback may have made again what only this configuration has.
             self._made_again = self._take_in()

@@ -83,6 +83,7 @@ class TakeOver:
         self._imports: list[Import] = []
         self._made_by: dict[str, str] = {}
         self._others: frozenset[str] = frozenset()
+        self._restoring: frozenset[str] = frozenset()
         self._dropped: set[str] = set()
         self._vanished: set[str] = set()
         self._doubtful: dict[str, Unimportable] = {}
@@ -115,12 +116,15 @@ class TakeOver:
         """The addresses of what it took in because one of these runs had made it."""
         return frozenset(item.address for item in self._imports if self._made_by.get(item.call_id) in runs)
 
-    def settle(self, terraform: Terraform, records: Sequence[JournalRecord]) -> tuple[Unimportable, ...]:
+    def settle(
+        self, terraform: Terraform, records: Sequence[JournalRecord], *, restoring: frozenset[str] = frozenset()
+    ) -> tuple[Unimportable, ...]:
         """The same for a rollback: with the configuration that was being applied, before the first one is planned.
 
         Args:
             terraform: of the configuration that was being applied, after init.
             records: from `begin`.
+            restoring: addresses at which something was before, once the first configuration is laid out.
 
         Returns:
             What stays unaccounted for.
@@ -131,6 +135,7 @@ class TakeOver:
             StopRequested: the run has to stop.
         """
         self._imports, self._left = [], []
+        self._restoring = restoring
         # As a rule the state holds all of it: Terraform ended by itself. Then there is nothing to ask anybody.
         if not unheld(records, {"prior_state": terraform.show_state()}):
             return ()
@@ -259,7 +264,15 @@ class TakeOver:
             transport=lambda calls: self._ask(terraform, calls),
         )
         dropped = frozenset(self._dropped | self._doubtful.keys())
-        return reconcile(records, view, candidates, destroying=self._destroying, dropped=dropped, others=self._others)
+        return reconcile(
+            records,
+            view,
+            candidates,
+            destroying=self._destroying,
+            dropped=dropped,
+            others=self._others,
+            restoring=self._restoring,
+        )
 
     def _require_nothing_left(self, left: Sequence[Unimportable]) -> None:
         """Stop for what Terraform may have made; what an exec run's command made is named, it was never Terraform's."""

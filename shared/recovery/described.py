@@ -130,3 +130,6 @@ RULE_ATTRIBUTES = {
 }
 #: Type of a rule -> what `isEgress` says of it.
 RULE_DIRECTIONS = {"aws_vpc_security_group_ingress_rule": "false", "aws_vpc_security_group_egress_rule": "true"}
+
+#: Attributes of a route table's association: Terraform's name -> path.
+ASSOCIATION_ATTRIBUTES = {"route_table_id": "routeTableId", "subnet_id": "subnetId", "gateway_id": "gatewayId"}

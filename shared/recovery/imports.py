@@ -29,7 +29,7 @@ class Import:
     certain: bool
     """Whether what it is about exists: the call was answered, or the cloud said so. If not, it may be dropped."""
     ours: bool
-    """Whether the run is known to have made it. If not, it may have been there before."""
+    """Whether the run made it, as is known, or it is kept whoever did. If not, it may have been there before."""
 
 
 def block(address: str, identifier: str) -> str:

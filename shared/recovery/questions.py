@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from shared.models import JournalRecord
 from shared.recovery.answers import attributes_at, described, items_of, looked_up, root_of, text_at
 from shared.recovery.calls import was_answered
-from shared.recovery.described import EC2, RULE_ATTRIBUTES, RULE_DIRECTIONS
+from shared.recovery.described import ASSOCIATION_ATTRIBUTES, EC2, RULE_ATTRIBUTES, RULE_DIRECTIONS
 from shared.recovery.lookups import LOOKUPS, Lookup, instant
 from shared.recovery.rules import RULES, leaf
 from shared.recovery.views import Candidate, PlanView, tags_of
@@ -85,6 +85,8 @@ def query_candidates(
                 found[kind] = tuple(asker.ec2(kind, made))
             elif kind in RULE_DIRECTIONS:
                 found[kind] = tuple(asker.group_rules(kind, made))
+            elif kind == "aws_route_table_association":
+                found[kind] = tuple(asker.associations(made))
             elif kind == "aws_kms_key":
                 found[kind] = tuple(asker.keys(made))
             elif kind == "aws_route53_zone":
@@ -155,6 +157,20 @@ class _Asker:
                     # All ports: the service says -1, Terraform says nothing.
                     attributes = {key: value for key, value in attributes.items() if not key.endswith("_port")}
                 found.append(Candidate(id=text_at(item, "securityGroupRuleId"), attributes=attributes))
+        return found
+
+    def associations(self, made: Sequence[JournalRecord]) -> list[Candidate]:
+        """Every association of the route tables that the journal names; those of a table that is gone are gone."""
+        tables = sorted(_ids(made, "routetableid"))[:MAX_FILTER_VALUES]
+        if not tables:
+            raise NotAnswered("the journal names no route table")
+        call = self._query("ec2", "DescribeRouteTables", "2016-11-15", _filters({"route-table-id": tables}))
+        found = []
+        for item in items_of(self._ask([call])[0], "routeTableSet/item/associationSet"):
+            attributes = attributes_at(item, ASSOCIATION_ATTRIBUTES)
+            other = attributes.get("subnet_id") or attributes.get("gateway_id")
+            if other and not text_at(item, "associationState/state").startswith("disassociat"):
+                found.append(Candidate(id=f"{other}/{attributes['route_table_id']}", attributes=attributes))
         return found
 
     def keys(self, made: Sequence[JournalRecord]) -> list[Candidate]:

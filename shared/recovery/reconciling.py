@@ -18,6 +18,7 @@ from typing import Any
 
 from shared.models import JournalRecord
 from shared.recovery.calls import was_answered
+from shared.recovery.described import RULE_ATTRIBUTES, RULE_DIRECTIONS
 from shared.recovery.imports import Import
 from shared.recovery.older_rules import OLDER_RULE, older_rule_id, older_rule_is
 from shared.recovery.ownership import is_older, is_ours, things_made
@@ -80,6 +81,7 @@ def reconcile(
     dropped: frozenset[str] = frozenset(),
     others: Collection[str] = (),
     parts: bool = False,
+    restoring: Collection[str] = (),
 ) -> Reconciliation:
     """Decide about every create.
 
@@ -91,8 +93,17 @@ def reconcile(
         dropped: call ids whose import was tried and whose target does not exist, or may be somebody else's.
         others: ids that answered calls of other runs made, as the journal says: no lost answer was about one of them.
         parts: name parts of other things as well, that go with them as a rule: nothing is planned for them here.
+        restoring: addresses at which something was before that the plan makes again.
     """
-    state = _Books(records, view, candidates, destroying=destroying, others=frozenset(others), parts=parts)
+    state = _Books(
+        records,
+        view,
+        candidates,
+        destroying=destroying,
+        others=frozenset(others),
+        parts=parts,
+        restoring=frozenset(restoring),
+    )
     # Answered ones first: they say which ids are taken, before a lost answer is given what is left.
     for record in sorted(records, key=lambda record: not was_answered(record)):
         if record.call_id not in dropped:
@@ -114,12 +125,14 @@ class _Books:
         destroying: bool,
         others: frozenset[str],
         parts: bool,
+        restoring: frozenset[str],
     ) -> None:
         self._all = view.held + view.creates
         self._candidates = candidates
         self._destroying = destroying
         self._others = others
         self._parts = parts
+        self._restoring = restoring
         self._made = things_made(records)
         self._held = Shelves(view.held)
         self._free = Shelves(view.creates)
@@ -191,7 +204,7 @@ class _Books:
             older = None if planned else self._older_rule(rule, item)
             if not planned and older is None:
                 continue
-            if not is_ours(rule, record, item, self._made):
+            if not is_ours(rule, record, item, self._made) and not self._restored(item, planned):
                 self._stop(record, f"its answer was lost, and {item.id}, which looks like it, may be somebody else's")
             elif older is not None:
                 self._bind(record, rule, older, older_rule_id(older.values), item)
@@ -222,6 +235,18 @@ class _Books:
             return fitting
         # Surely the run's own: tags that it does not carry (yet) do not speak against it.
         return [res for res in free if not _contradicts(item, res.values)]
+
+    def _restored(self, item: Candidate, planned: Sequence[Resource]) -> bool:
+        """Whether a group's rule is, in every value, what was there before and is to be there again.
+
+        EC2 has no two such rules in one group. So it can only be kept, whoever made it, and cannot be made beside it.
+        """
+        return (
+            len(planned) == 1
+            and planned[0].address in self._restoring
+            and planned[0].type in RULE_DIRECTIONS
+            and all(str(planned[0].values.get(name) or "") == item.attributes.get(name, "") for name in RULE_ATTRIBUTES)
+        )
 
     def _older_rule(self, rule: Rule, item: Candidate) -> Resource | None:
         """The planned resource of the older type, which is named by its values, that a security group's rule is."""
@@ -281,7 +306,7 @@ class _Books:
                 id=identifier,
                 call_id=record.call_id,
                 certain=was_answered(record) or item is not None,
-                ours=is_ours(rule, record, item, self._made),
+                ours=is_ours(rule, record, item, self._made) or (item is not None and self._restored(item, [planned])),
             )
         )
 

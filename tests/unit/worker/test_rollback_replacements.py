@@ -14,6 +14,7 @@ from tests.unit.shared.safety.support import change, document
 from tests.unit.worker.rollbacks import EMPTY, World, left, named
 from tests.unit.worker.support import record
 from worker.stop import Cause, StopReason, StopRequested
+from worker.take_over import TakeOver
 
 
 def half_replaced(world: World) -> None:
@@ -149,6 +150,23 @@ def test_a_half_that_the_first_configuration_wants_is_held_at_one_place_alone(tm
     world, pushed = cut_in_a_replacement(tmp_path, document(REPLACED, complete=True), EMPTY, rollback_only=True)
     world.carry_out()
     assert pushed == [["sg-new", "sg-old"]]
+
+
+def test_only_with_the_first_configuration_is_kept_what_was_before_whoever_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the deployment's configuration wants is about to be destroyed."""
+    world, _ = cut_in_a_replacement(tmp_path, EMPTY, before=(EMPTY,), rollback_only=True)
+    kept: list[frozenset[str]] = []
+    settle = TakeOver.settle
+
+    def spy(self: TakeOver, *words: Any, restoring: frozenset[str]) -> Any:
+        kept.append(restoring)
+        return settle(self, *words, restoring=restoring)
+
+    monkeypatch.setattr(TakeOver, "settle", spy)
+    world.carry_out()
+    assert (kept[0], *{*kept[1:]}) == (frozenset(), frozenset({"aws_x.old"}))
 
 
 def test_a_state_that_cannot_be_rewritten_is_left_and_what_it_does_not_hold_is_named(tmp_path: Path) -> None:

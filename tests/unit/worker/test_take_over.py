@@ -341,6 +341,22 @@ def test_a_rollback_takes_in_no_topic_that_may_have_been_there_before(
     assert "import" not in world.fake.commands
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_groups_rule_that_was_there_before_is_kept_though_its_answer_was_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    kind, values = "aws_vpc_security_group_ingress_rule", {"security_group_id": "sg-1", "ip_protocol": "tcp"}
+    monkeypatch.setattr(
+        "worker.take_over.query_candidates", lambda *_, **__: {kind: (Candidate(id="sgr-1", attributes=values),)}
+    )
+    made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"})
+    wanted = {f"{kind}.web": dict(values)}
+    world = World(tmp_path, FakeApi(made), wanted, {f"{kind}.web": "sgr-1"}, RunKind.ROLLBACK, rolling_back=True)
+    restoring = frozenset(wanted) if before else frozenset()
+    left = world.take_over.settle(world.terraform, [made], restoring=restoring)
+    assert ([item.record for item in left], "import" in world.fake.commands) == ([] if before else [made], before)
+
+
 def test_what_another_run_was_answered_with_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, aws_eip=ADDRESS)
     api = FakeApi(record("ec2", "AllocateAddress"))

@@ -105,6 +105,32 @@ def test_a_main_route_table_is_nobodys_create() -> None:
     assert ask(Cloud(body=body), made) == {"aws_route_table": ()}
 
 
+ASSOCIATIONS = (
+    "<DescribeRouteTablesResponse><routeTableSet><item><associationSet>{}</associationSet></item></routeTableSet>"
+    "</DescribeRouteTablesResponse>"
+)
+ASSOCIATION = (
+    "<item><routeTableAssociationId>rtbassoc-1</routeTableAssociationId><routeTableId>rtb-1</routeTableId>{}"
+    "<associationState><state>{}</state></associationState></item>"
+)
+
+
+def test_which_associations_a_route_table_still_has_is_asked_although_the_create_was_answered() -> None:
+    held = [ASSOCIATION.format(f"<subnetId>subnet-{name}</subnetId>", "associated") for name in "ab"]
+    leaving = ASSOCIATION.format("<subnetId>subnet-c</subnetId>", "disassociating")
+    gateway, main = ASSOCIATION.format("<gatewayId>igw-1</gatewayId>", "associated"), ASSOCIATION.format("", "")
+    cloud = Cloud(body=ASSOCIATIONS.format("".join((*held, leaving, gateway, main))))
+    named = {"RouteTableId": "rtb-1", "SubnetId": "subnet-x"}
+    found = ask(cloud, record("ec2", "AssociateRouteTable", named, {"associationId": "rtbassoc-9"}))
+    asked = parse_qs(cloud.calls[0].body)
+    assert (asked["Filter.1.Name"], asked["Filter.1.Value.1"]) == (["route-table-id"], ["rtb-1"])
+    assert [item.id for item in found["aws_route_table_association"]] == [
+        "subnet-a/rtb-1",
+        "subnet-b/rtb-1",
+        "igw-1/rtb-1",
+    ]
+
+
 def test_a_rule_for_all_ports_has_none() -> None:
     body = (
         "<R><securityGroupRuleSet><item><securityGroupRuleId>sgr-1</securityGroupRuleId><groupId>sg-1</groupId>"

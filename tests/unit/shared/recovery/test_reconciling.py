@@ -303,6 +303,44 @@ def test_a_security_group_rule_is_told_by_its_place_in_the_group_that_the_run_ma
     )
 
 
+RULE = "aws_vpc_security_group_ingress_rule"
+OPEN = {"security_group_id": "sg-1", "ip_protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_ipv4": "0.0.0.0/0"}
+
+
+@pytest.mark.parametrize(
+    ("there", "restoring", "kept"),
+    [
+        (OPEN, [f"{RULE}.https"], True),
+        (OPEN, [], False),
+        (OPEN, [f"{RULE}.other"], False),
+        ({**OPEN, "description": "by hand"}, [f"{RULE}.https"], False),
+        ({**OPEN, "cidr_ipv4": None, "prefix_list_id": "pl-1"}, [f"{RULE}.https"], False),
+    ],
+    ids=["the same", "was not there before", "was there elsewhere", "described otherwise", "for others"],
+)
+def test_the_very_rule_that_was_in_a_group_before_is_kept_where_it_is_made_again(
+    there: dict[str, Any], restoring: list[str], kept: bool
+) -> None:
+    lost = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"})
+    plan = view(planned(f"{RULE}.https", **OPEN), held=(planned("aws_security_group.g", id="sg-1", name="g"),))
+    exists = Candidate(id="sgr-1", attributes={name: str(value) for name, value in there.items() if value is not None})
+    result = reconcile([lost], plan, {RULE: [exists]}, restoring=restoring, destroying=True)
+    assert [(item.address, item.id, item.ours) for item in result.imports] == (
+        [(f"{RULE}.https", "sgr-1", True)] if kept else []
+    )
+    assert len(result.unimportable) == (0 if kept else 1)
+
+
+def test_an_association_that_the_cloud_has_no_more_is_settled_although_its_create_was_answered() -> None:
+    names = {"RouteTableId": "rtb-1", "SubnetId": "subnet-1"}
+    made = record("ec2", "AssociateRouteTable", names, {"associationId": "rtbassoc-1"})
+    kind = "aws_route_table_association"
+    other = Candidate(id="subnet-2/rtb-1", attributes={"route_table_id": "rtb-1", "subnet_id": "subnet-2"})
+    assert imports_of(reconcile([made], view(), {kind: [other]}, destroying=True)) == []
+    still = Candidate(id="subnet-1/rtb-1", attributes={"route_table_id": "rtb-1", "subnet_id": "subnet-1"})
+    assert len(reconcile([made], view(), {kind: [other, still]}, destroying=True).deferred) == 1
+
+
 def test_a_lost_policy_is_settled_by_the_clouds_answer() -> None:
     made, plan = record("iam", "CreatePolicy", {"PolicyName": "p"}), view(planned("aws_iam_policy.x", name="p"))
     assert "the id that an import needs" in str(reconcile([made], plan, {}).unimportable[0])
