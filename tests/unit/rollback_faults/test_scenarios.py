@@ -44,6 +44,7 @@ def test_another_end_than_the_expected_one_is_no_pass() -> None:
     run = Run.model_construct(status="applied")  # type: ignore[call-arg, arg-type]
     rollback = Rollback.model_construct(status=RollbackStatus.ROLLED_BACK, trigger=Trigger.ALARM, result=None)  # type: ignore[call-arg]
     ended = Ended(run=run, rollback=rollback, orphans=())
-    assert expected(record, ended, "ROLLED_BACK", "alarm")["passed"]
-    assert not expected(record, ended, "ROLLED_BACK", "health")["passed"]
-    assert not expected(record, ended, "APPLIED", None)["passed"]
+    assert expected(record, ended, ("ROLLED_BACK",), "alarm")["passed"]
+    assert not expected(record, ended, ("ROLLED_BACK", "PARTIAL"), "health")["passed"]
+    assert not expected(record, ended, ("APPLIED",), None)["passed"]
+    assert expected(record, ended, ("PARTIAL", "ROLLED_BACK"), None)["passed"]
