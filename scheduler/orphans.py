@@ -14,6 +14,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -157,7 +158,10 @@ def look(context: SchedulerContext, run_id: str) -> OrphanReport:
             return report
         if row is not None:
             before = OrphanReport.model_validate(row.document)
-            kept = {"reported_at": before.reported_at, "recovery_run_id": before.recovery_run_id}
+            kept: dict[str, Any] = {"reported_at": before.reported_at, "recovery_run_id": before.recovery_run_id}
+            if report.trouble:
+                # What was named is as far as anybody knows still there.
+                kept |= {"orphans": before.orphans, "more": before.more}
             report = report.model_copy(update=kept)
         run.examined = True
         values = {

@@ -263,6 +263,22 @@ def test_a_state_that_cannot_be_read_is_trouble_and_hides_nothing(world: World) 
     assert report.trouble
 
 
+def test_what_was_named_stays_named_when_it_cannot_be_looked_at_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = begin(world)
+    make_queue(world, first)
+    cut(world, first)
+    named = look(world, first).orphans
+    assert named
+    monkeypatch.setattr(orphans, "MAX_RECORDS", 1)
+    second = begin(world)
+    make_queue(world, second, "another")
+    report = look(world, first)
+    assert "more than 1 calls" in report.trouble
+    assert (report.open, report.orphans) == (True, named)
+
+
 def test_a_run_that_is_at_work_has_no_report(world: World) -> None:
     first = begin(world)
     make_queue(world, first)
