@@ -84,6 +84,7 @@ class TakeOver:
         self._made_by: dict[str, str] = {}
         self._others: frozenset[str] = frozenset()
         self._restoring: frozenset[str] = frozenset()
+        self._named: frozenset[str] = frozenset()
         self._dropped: set[str] = set()
         self._vanished: set[str] = set()
         self._doubtful: dict[str, Unimportable] = {}
@@ -134,6 +135,7 @@ class TakeOver:
             TerraformFailed: a plan of that configuration, or an import, failed.
             StopRequested: the run has to stop.
         """
+        self._named = frozenset(item.record.call_id for item in self._left)
         self._imports, self._left = [], []
         self._restoring = restoring
         # As a rule the state holds all of it: Terraform ended by itself. Then there is nothing to ask anybody.
@@ -272,6 +274,7 @@ class TakeOver:
             dropped=dropped,
             others=self._others,
             restoring=self._restoring,
+            named=self._named,
         )
 
     def _require_nothing_left(self, left: Sequence[Unimportable]) -> None:

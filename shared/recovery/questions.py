@@ -80,6 +80,9 @@ def query_candidates(
     found: dict[str, tuple[Candidate, ...]] = {}
     for kind, made in by_type.items():
         lost = any(not was_answered(record) for record in made)
+        regional = kind in EC2 or kind in RULE_DIRECTIONS or kind == "aws_route_table_association"
+        if regional and any(record.region != region for record in made):
+            continue  # asked here, what is in another region would seem to be gone
         try:
             if kind in EC2:
                 found[kind] = tuple(asker.ec2(kind, made))
@@ -113,7 +116,8 @@ class _Asker:
         """Everything with an id of the journal or with the tags of something planned."""
         spec = EC2[kind]
         wanted: list[dict[str, str]] = []
-        if ids := sorted(_ids(made, spec.id))[:MAX_FILTER_VALUES]:
+        if known := _ids(made, spec.id):
+            ids = _few(known, f"ids of {kind}")
             by_parameter = {f"{spec.id_parameter}.{number}": value for number, value in enumerate(ids, start=1)}
             wanted.append(_filters({spec.id_filter: ids}) if spec.id_filter else by_parameter)
         if any(not _ids([record], spec.id) for record in made):
@@ -145,9 +149,7 @@ class _Asker:
 
     def group_rules(self, kind: str, made: Sequence[JournalRecord]) -> list[Candidate]:
         """Every rule of the groups that the journal names; ours by their place, so tags are not asked for."""
-        groups = sorted(_ids(made, "groupid"))[:MAX_FILTER_VALUES]
-        if not groups:
-            raise NotAnswered("the journal names no security group")
+        groups = _few(_ids(made, "groupid"), "security groups")
         call = self._query("ec2", "DescribeSecurityGroupRules", "2016-11-15", _filters({"group-id": groups}))
         found = []
         for item in items_of(self._ask([call])[0], "securityGroupRuleSet"):
@@ -161,14 +163,13 @@ class _Asker:
 
     def associations(self, made: Sequence[JournalRecord]) -> list[Candidate]:
         """Every association of the route tables that the journal names; those of a table that is gone are gone."""
-        tables = sorted(_ids(made, "routetableid"))[:MAX_FILTER_VALUES]
-        if not tables:
-            raise NotAnswered("the journal names no route table")
+        tables = _few(_ids(made, "routetableid"), "route tables")
         call = self._query("ec2", "DescribeRouteTables", "2016-11-15", _filters({"route-table-id": tables}))
         found = []
         for item in items_of(self._ask([call])[0], "routeTableSet/item/associationSet"):
-            attributes = attributes_at(item, ASSOCIATION_ATTRIBUTES)
-            other = attributes.get("subnet_id") or attributes.get("gateway_id")
+            # What it is not an association of is said as well: a subnet's is no gateway's.
+            attributes = {name: text_at(item, path) for name, path in ASSOCIATION_ATTRIBUTES.items()}
+            other = attributes["subnet_id"] or attributes["gateway_id"]
             if other and not text_at(item, "associationState/state").startswith("disassociat"):
                 found.append(Candidate(id=f"{other}/{attributes['route_table_id']}", attributes=attributes))
         return found
@@ -305,6 +306,14 @@ def _filters(wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:
         for position, value in enumerate(values, start=1):
             parameters[f"Filter.{number}.Value.{position}"] = value
     return parameters
+
+
+def _few(names: Iterable[str], what: str) -> list[str]:
+    """The values of one filter. What is not asked for would seem to be gone, so with too many nothing is asked."""
+    found = sorted(names)
+    if not 0 < len(found) <= MAX_FILTER_VALUES:
+        raise NotAnswered(f"{len(found)} {what} to ask for; a filter takes 1 to {MAX_FILTER_VALUES}")
+    return found
 
 
 def _ids(records: Iterable[JournalRecord], name: str) -> set[str]:

@@ -82,6 +82,7 @@ def reconcile(
     others: Collection[str] = (),
     parts: bool = False,
     restoring: Collection[str] = (),
+    named: Collection[str] = (),
 ) -> Reconciliation:
     """Decide about every create.
 
@@ -94,6 +95,8 @@ def reconcile(
         others: ids that answered calls of other runs made, as the journal says: no lost answer was about one of them.
         parts: name parts of other things as well, that go with them as a rule: nothing is planned for them here.
         restoring: addresses at which something was before that the plan makes again.
+        named: call ids that another configuration did not settle: that this one plans nothing like it does not say that
+            it was never made.
     """
     state = _Books(
         records,
@@ -103,6 +106,7 @@ def reconcile(
         others=frozenset(others),
         parts=parts,
         restoring=frozenset(restoring),
+        named=frozenset(named),
     )
     # Answered ones first: they say which ids are taken, before a lost answer is given what is left.
     for record in sorted(records, key=lambda record: not was_answered(record)):
@@ -126,6 +130,7 @@ class _Books:
         others: frozenset[str],
         parts: bool,
         restoring: frozenset[str],
+        named: frozenset[str],
     ) -> None:
         self._all = view.held + view.creates
         self._candidates = candidates
@@ -133,6 +138,7 @@ class _Books:
         self._others = others
         self._parts = parts
         self._restoring = restoring
+        self._named_before = named
         self._made = things_made(records)
         self._held = Shelves(view.held)
         self._free = Shelves(view.creates)
@@ -163,8 +169,8 @@ class _Books:
             return  # written in a protocol that the journal cannot read; repeating it converges
         known, item = self._candidates.get(rule.type), None
         if known is not None:
-            found = (item for item in known if item.id == identifier or same(rule, names, item.attributes))
-            item = next(found, None)
+            item = next((item for item in known if item.id == identifier), None)
+            item = item or next((item for item in known if same(rule, names, item.attributes)), None)
             if item is None or is_older(item, record):
                 return  # the cloud does not have it: never made, or gone; or it had it before, and the call failed
             identifier = item.id
@@ -215,9 +221,16 @@ class _Books:
             return
         if identifier is not None:
             self._stop(record, "no planned resource fits it", may_defer=True)
-        elif any(_alike(item, other) for item in possible for other in self._all if other.type == rule.type):
+        elif self._something_like_it(record, rule, possible):
             self._stop(record, "its answer was lost, and something like it exists that nobody holds", may_defer=True)
         # else: nothing like it exists, so it was never made
+
+    def _something_like_it(self, record: JournalRecord, rule: Rule, possible: Sequence[Candidate]) -> bool:
+        """Whether a call without an answer may have made what nobody holds."""
+        if rule.operation.startswith("Authorize"):
+            return bool(possible)  # all of the group's rules are known
+        alike = any(_alike(item, other) for item in possible for other in self._all if other.type == rule.type)
+        return alike or record.call_id in self._named_before
 
     def _may_be(self, item: Candidate, record: JournalRecord, rule: Rule, names: Mapping[str, str]) -> bool:
         """Whether a call without an answer can have made it: it is not older, not another run's, and no other thing."""
@@ -245,7 +258,7 @@ class _Books:
             len(planned) == 1
             and planned[0].address in self._restoring
             and planned[0].type in RULE_DIRECTIONS
-            and all(str(planned[0].values.get(name) or "") == item.attributes.get(name, "") for name in RULE_ATTRIBUTES)
+            and all(_text(planned[0].values.get(name)) == item.attributes.get(name, "") for name in RULE_ATTRIBUTES)
         )
 
     def _older_rule(self, rule: Rule, item: Candidate) -> Resource | None:
@@ -330,6 +343,10 @@ class _Books:
             return None
         self._successors.take(fitting[0])
         return Half(address=fitting[0].address, type=rule.type, id=identifier, region=record.region)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _contradicts(item: Candidate, values: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from shared.errors import ConfigurationError
+from shared.rollback.open_groups import opened
 from shared.rollback.records import (
     MAX_ATTRIBUTES,
     MAX_DIFFERENCES,
@@ -99,6 +100,7 @@ def compare(first: bytes | None, final: bytes | None) -> StateComparison:
         outputs=tuple(outputs[:MAX_DIFFERENCES]),
         more=len(differing[MAX_DIFFERENCES:]) + len(outputs[MAX_DIFFERENCES:]),
         compared=len(before.keys() | after.keys()),
+        opened=tuple(opened(before.values(), after.values()))[:MAX_DIFFERENCES],
     )
 
 

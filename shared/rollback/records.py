@@ -282,6 +282,9 @@ class StateComparison(Record):
     )
     more: int = Field(default=0, ge=0, description="differences that are not listed")
     compared: int = Field(ge=0, description="objects that were compared, in either")
+    opened: tuple[FirstResource, ...] = Field(
+        default=(), max_length=MAX_DIFFERENCES, description="security groups made again that let everything out since"
+    )
 
     @property
     def equal(self) -> bool:

@@ -2,7 +2,7 @@
 
 - rolled back, or not needed: the cloud is what it was, attribute by attribute, and the state holds what it held
 - partial, or failed: each difference was named, as residue or in an orphan report, and what was named as left or
-  missing is
+  missing or changed is
 - no rollback, since the deployment went through in spite of the fault: the cloud is what the second release makes of it
 - anything else: Interlock said nothing, and did not do it either
 
@@ -175,7 +175,7 @@ def judge(evidence: Evidence) -> Verdict:
         reasons += [
             f"{evidence.outcome}, and named without cause: {told}"
             for told in evidence.told
-            if told.kind in (Kind.LEFT, Kind.MISSING) and not any(told.names(one) for one in found)
+            if told.kind in tuple(Kind) and not any(told.names(one) for one in found)
         ]
     elif evidence.outcome == APPLIED and evidence.second is not None:
         off = differences({**evidence.beside, **evidence.second}, evidence.after)

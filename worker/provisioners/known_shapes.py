@@ -11,8 +11,10 @@ from typing import Final
 
 from shared.drift.schemas import Shape
 
+#: Types of one release beyond which the next check begins anew: what plans name has no other bound.
+MAX_TYPES: Final = 200
 #: Releases whose shapes are kept; what was used least recently goes first.
-MAX_RELEASES: Final = 16
+MAX_RELEASES: Final = 8
 
 
 class KnownShapes:
@@ -31,6 +33,8 @@ class KnownShapes:
             return {}
         known = self._releases.setdefault(release, {})
         self._releases.move_to_end(release)
+        if len(known) > MAX_TYPES:
+            known.clear()
         while len(self._releases) > MAX_RELEASES:
             self._releases.popitem(last=False)
         return known

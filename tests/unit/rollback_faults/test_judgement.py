@@ -94,6 +94,7 @@ def test_residue_names_one_thing_and_not_its_neighbours() -> None:
 def test_residue_that_does_not_exist_is_not_exact() -> None:
     verdict = judged(FIRST, "PARTIAL", Told(kind="left", type="aws_sns_topic", ids=("arn:aws:sns:eu-west-1:1:new",)))
     assert not verdict.passed
+    assert not judged(FIRST, "PARTIAL", Told(kind="changed", type="aws_subnet", ids=("subnet-0a1b2c3d",))).passed
 
 
 def test_an_orphan_report_names_it_too() -> None:

@@ -352,9 +352,22 @@ def test_a_groups_rule_that_was_there_before_is_kept_though_its_answer_was_lost(
     made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"})
     wanted = {f"{kind}.web": dict(values)}
     world = World(tmp_path, FakeApi(made), wanted, {f"{kind}.web": "sgr-1"}, RunKind.ROLLBACK, rolling_back=True)
+    world.fake.actual[f"{kind}.web"] = {**values, "id": "sgr-1"}
     restoring = frozenset(wanted) if before else frozenset()
     left = world.take_over.settle(world.terraform, [made], restoring=restoring)
     assert ([item.record for item in left], "import" in world.fake.commands) == ([] if before else [made], before)
+
+
+def test_what_one_configuration_could_not_settle_another_one_does_not_forget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, aws_eip=ADDRESS)
+    made = record("ec2", "AllocateAddress")
+    wanted = {"aws_eip.a": {"tags": {"service": "orders"}}}
+    world = World(tmp_path, FakeApi(made), wanted, {}, RunKind.ROLLBACK, rolling_back=True)
+    assert [item.record for item in world.take_over.settle(world.terraform, [made])] == [made]
+    world.fake.wanted = {}
+    assert [item.record for item in world.take_over.settle(world.terraform, [made])] == [made]
 
 
 def test_what_another_run_was_answered_with_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

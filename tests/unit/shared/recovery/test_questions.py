@@ -67,7 +67,7 @@ def test_an_answered_name_needs_no_question() -> None:
 
 def test_china_has_hosts_of_its_own() -> None:
     cloud = Cloud()
-    ask(cloud, record("ec2", "CreateVpc"), region="cn-north-1")
+    ask(cloud, record("ec2", "CreateVpc", region="cn-north-1"), region="cn-north-1")
     assert cloud.calls[0].host == "ec2.cn-north-1.amazonaws.com.cn"
 
 
@@ -129,6 +129,34 @@ def test_which_associations_a_route_table_still_has_is_asked_although_the_create
         "subnet-b/rtb-1",
         "igw-1/rtb-1",
     ]
+    assert [item.attributes["subnet_id"] for item in found["aws_route_table_association"]] == [
+        "subnet-a",
+        "subnet-b",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        record("ec2", "CreateVpc", {}, {"vpcId": "vpc-1"}),
+        record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}),
+        record("ec2", "AssociateRouteTable", {"RouteTableId": "rtb-1", "SubnetId": "subnet-x"}),
+    ],
+    ids=lambda made: made.operation,
+)
+def test_what_was_made_in_another_region_is_not_asked_for_in_this_one(made: JournalRecord) -> None:
+    """It would seem to be gone."""
+    cloud = Cloud()
+    assert ask(cloud, made, made.model_copy(update={"region": "us-east-1"})) == {}
+    assert cloud.calls == []
+
+
+def test_more_than_a_filter_takes_means_not_knowing() -> None:
+    cloud = Cloud(body=ASSOCIATIONS.format(""))
+    made = [record("ec2", "AssociateRouteTable", {"RouteTableId": f"rtb-{number}"}) for number in range(201)]
+    assert ask(cloud, *made) == {}
+    assert ask(cloud, *made[:200]) == {"aws_route_table_association": ()}
 
 
 def test_a_rule_for_all_ports_has_none() -> None:
