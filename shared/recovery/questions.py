@@ -24,6 +24,8 @@ from shared.recovery.views import Candidate, PlanView, tags_of
 
 MAX_KEYS = 200
 MAX_FILTER_VALUES = 200
+#: Services that answer for all regions, or refuse a question that belongs into another one.
+_EVERYWHERE = frozenset({"iam", "route53", "s3"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +82,7 @@ def query_candidates(
     found: dict[str, tuple[Candidate, ...]] = {}
     for kind, made in by_type.items():
         lost = any(not was_answered(record) for record in made)
-        regional = kind in EC2 or kind in RULE_DIRECTIONS or kind == "aws_route_table_association"
-        if regional and any(record.region != region for record in made):
+        if any(record.service not in _EVERYWHERE and record.region != region for record in made):
             continue  # asked here, what is in another region would seem to be gone
         try:
             if kind in EC2:

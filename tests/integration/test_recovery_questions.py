@@ -196,3 +196,24 @@ def test_a_policy_and_a_secret_whose_answers_were_lost_are_found_by_name(cloud: 
         "aws_iam_policy.p": arn,
         "aws_secretsmanager_secret.s": secret,
     }
+
+
+def test_which_associations_of_a_route_table_are_left_is_asked_whatever_their_creates_were_answered(
+    cloud: Cloud,
+) -> None:
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{number}.0/24")["Subnet"]["SubnetId"] for number in range(2)
+    ]
+    ids = [ec2.associate_route_table(RouteTableId=table, SubnetId=one)["AssociationId"] for one in subnets]
+    records = [
+        record("ec2", "AssociateRouteTable", {"RouteTableId": table, "SubnetId": one}, {"associationId": name})
+        for one, name in zip(subnets, ids, strict=True)
+    ]
+    ec2.disassociate_route_table(AssociationId=ids[0])
+    nothing = PlanView(creates=(), held=())
+    found = query_candidates(records, nothing, region=REGION, transport=cloud.transport)
+    assert [item.id for item in found["aws_route_table_association"]] == [f"{subnets[1]}/{table}"]
+    assert [item.record for item in reconcile(records, nothing, found, destroying=True).deferred] == records[1:]

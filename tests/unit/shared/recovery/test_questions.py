@@ -142,6 +142,8 @@ def test_which_associations_a_route_table_still_has_is_asked_although_the_create
         record("ec2", "CreateVpc", {}, {"vpcId": "vpc-1"}),
         record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}),
         record("ec2", "AssociateRouteTable", {"RouteTableId": "rtb-1", "SubnetId": "subnet-x"}),
+        record("dynamodb", "CreateTable", {"TableName": "t"}),
+        record("kms", "CreateKey", {}, {"KeyId": "k"}),
     ],
     ids=lambda made: made.operation,
 )
