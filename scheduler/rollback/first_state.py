@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session, undefer
 
 from scheduler.context import SchedulerContext
@@ -181,7 +181,9 @@ def _unfinished(session: Session, target: str, *, since: int) -> FirstStateRow |
 
     None as well where anything else was at work since: what that made is nobody's to take back.
     """
-    left = select(func.max(RunRow.epoch)).join(RollbackRow, RollbackRow.current_run_id == RunRow.id)
+    # One that was skipped before any run of it began has only that of the deployment.
+    tried = or_(RollbackRow.current_run_id == RunRow.id, RollbackRow.run_id == RunRow.id)
+    left = select(func.max(RunRow.epoch)).join(RollbackRow, tried)
     left = left.where(RollbackRow.target == target, RollbackRow.status == RollbackStatus.SKIPPED.value)
     after = max(since, session.scalar(left) or 0)
     query = (

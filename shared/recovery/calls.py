@@ -95,11 +95,11 @@ def _unmakes_anything(write: JournalRecord) -> bool:
 
 
 class _Creates:
-    """Creates by what they named: a delete looks only at those that have its rarest name in common with it."""
+    """Creates by region and names: a delete looks only at those that have its rarest name in common with it."""
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[JournalRecord, dict[str, str]]] = {}
-        self._by_value: dict[tuple[str, str, str], dict[int, None]] = {}
+        self._by_value: dict[tuple[str, str, str, str], dict[int, None]] = {}
         self._added = 0
 
     @property
@@ -110,14 +110,14 @@ class _Creates:
     def add(self, create: JournalRecord) -> None:
         made = names_of(create)
         self._kept[self._added] = create, made
-        for key in self._keys(create.service, create.operation, made):
+        for key in self._keys(create, create.operation, made):
             self._by_value.setdefault(key, {})[self._added] = None
         self._added += 1
 
     def unmake(self, delete: JournalRecord) -> None:
         """Leave out what a delete that succeeded removed: same service, same noun, same identifiers."""
         wanted = _UNMAKING.get((delete.service, delete.operation))
-        keys = self._keys(delete.service, wanted or delete.operation, delete.resource)
+        keys = self._keys(delete, wanted or delete.operation, delete.resource)
         if not keys:
             return
         alike = [list(self._by_value.get(key, ())) for key in keys]
@@ -125,12 +125,14 @@ class _Creates:
             create, made = self._kept[number]
             if wanted in (None, create.operation) and _names_same(delete, made):
                 del self._kept[number]
-                for key in self._keys(create.service, create.operation, made):
+                for key in self._keys(create, create.operation, made):
                     del self._by_value[key][number]
 
     @staticmethod
-    def _keys(service: str, operation: str, names: Mapping[str, str]) -> set[tuple[str, str, str]]:
-        return {(service, _noun(operation), value) for value in names.values()}
+    def _keys(call: JournalRecord, operation: str, names: Mapping[str, str]) -> set[tuple[str, str, str, str]]:
+        # A bucket may be made in one region's name and deleted in another's: its name is one for all of them.
+        region = "" if call.service == "s3" else call.region
+        return {(call.service, region, _noun(operation), value) for value in names.values()}
 
 
 def _names_same(delete: JournalRecord, made: Mapping[str, str]) -> bool:

@@ -170,6 +170,12 @@ def _forget(item: RollbackPlanItem, known: _Known) -> str | None:
 
 
 def _create(item: RollbackPlanItem, known: _Known) -> str | None:
+    if item.address in known.forgotten:
+        return "the deployment only took it out of the state: a second one would be made beside it"
+    return _again(item, known)
+
+
+def _again(item: RollbackPlanItem, known: _Known) -> str | None:
     if {*_names(item)} & known.addresses:
         return None
     return "it was not there before the deployment"
@@ -192,7 +198,7 @@ def _delete(item: RollbackPlanItem, known: _Known) -> str | None:
 
 
 def _replace(item: RollbackPlanItem, known: _Known) -> str | None:
-    return _delete(item, known) or _create(item, known)
+    return _delete(item, known) or _again(item, known)
 
 
 _RULES: Final[Mapping[Operation, Callable[[RollbackPlanItem, _Known], str | None]]] = {

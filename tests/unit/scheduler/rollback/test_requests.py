@@ -311,6 +311,18 @@ def test_left_as_it_is_the_target_takes_other_runs_again(world: World) -> None:
     assert {one.address for one in following.rollback.first.resources} == {QUEUE, TOPIC}
 
 
+def test_one_that_was_left_before_any_run_of_it_began_counts_as_left_as_well(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    cut = begun(world, release(world, "two"))
+    write(world, cut, objects(2, QUEUE, TOPIC))
+    lose(world, cut)
+    (back,) = requests.listed(world.context, target=TARGET, flock=None, unfinished=True, limit=9)
+    requests.skip(world.context, back.id, actor="anna", reason="we keep it")
+    following = claimed(world, release(world, "three"))
+    assert following.rollback is not None
+    assert {one.address for one in following.rollback.first.resources} == {QUEUE, TOPIC}
+
+
 def test_one_that_waits_is_skipped_with_its_run_and_one_at_work_is_not(world: World) -> None:
     twice(world)
     back = start(world)

@@ -148,3 +148,13 @@ def test_a_delete_names_what_was_made_in_its_own_way(create: Any, delete: tuple[
     assert unsettled([create, deleted(*delete)]) == []
     other = (delete[0], delete[1], dict.fromkeys(delete[2], "another"))
     assert unsettled([create, deleted(*other)]) == [create]
+
+
+def test_a_delete_in_another_region_takes_nothing_away() -> None:
+    made = [
+        record("logs", "CreateLogGroup", {"logGroupName": "g"}, {}, region=one) for one in ("eu-west-1", "us-east-1")
+    ]
+    gone = record("logs", "DeleteLogGroup", {"logGroupName": "g"}, {}, region="us-east-1")
+    assert unsettled([*made, gone]) == made[:1]
+    bucket = record("s3", "CreateBucket", {"Bucket": "b"}, {}, region="us-east-1")
+    assert unsettled([bucket, record("s3", "DeleteBucket", {"Bucket": "b"}, {}, region="eu-west-1")]) == []

@@ -194,6 +194,13 @@ def test_what_was_forgotten_is_taken_in_and_only_that() -> None:
     assert not allowed(item("import", "aws_vpc.b", "vpc-9"), first=first, new=forgot)
 
 
+def test_what_was_only_forgotten_is_not_made_a_second_time() -> None:
+    first = [was("aws_vpc.a", "vpc-1")]
+    one = item("create", "aws_vpc.a", None)
+    assert allowed(one, first=first)
+    assert "a second one" in why(one, first=first, new=Rearrangement(forgotten=("aws_vpc.a",)))
+
+
 def test_what_was_taken_in_is_forgotten_and_only_that_and_never_destroyed() -> None:
     new = Rearrangement(imported=(Imported(address="aws_vpc.in", type="aws_vpc", id="vpc-9"),))
     assert allowed(item("forget", "aws_vpc.in", "vpc-9"), new=new)
