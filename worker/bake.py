@@ -50,12 +50,19 @@ class _Watched:
     check: CheckSettings
     course: Course
     due_ms: int
+    begun_ms: int | None = None
     look: Look | None = None
     last: Grade | None = None
 
-    @property
-    def evaluated(self) -> bool:
-        return self.last is not None
+    def due(self, now_ms: int, ends_ms: int) -> bool:
+        """Whether it is to be evaluated: in its turn, and once more when the bake is over, which tells how it ended."""
+        if self.look is not None:
+            return False
+        return self.due_ms <= now_ms < ends_ms or (now_ms >= ends_ms and not self.over(ends_ms))
+
+    def over(self, ends_ms: int) -> bool:
+        """Whether an evaluation that began at the end, or after it, has come."""
+        return self.look is None and self.last is not None and self.begun_ms is not None and self.begun_ms >= ends_ms
 
 
 class Bake:
@@ -113,11 +120,11 @@ class Bake:
                 return triggered
             now_ms = self._clock.boot_ms()
             for one in watched:
-                if one.look is None and one.due_ms <= now_ms and (now_ms < ends_ms or not one.evaluated):
+                if one.due(now_ms, ends_ms):
                     self._begin(one, watched)
             if (triggered := self._collect(watched)) is not None:
                 return triggered
-            if self._clock.boot_ms() >= ends_ms and all(one.evaluated and one.look is None for one in watched):
+            if self._clock.boot_ms() >= ends_ms and all(one.over(ends_ms) for one in watched):
                 break
             self._wait(self._pause(watched, ends_ms))
         for one in watched:
@@ -130,7 +137,7 @@ class Bake:
         begun_ms = self._clock.boot_ms()
         look = self._looks.begin(one.check, lambda: any(_fails(other) for other in watched))
         if look is not None:
-            one.look = look
+            one.look, one.begun_ms = look, begun_ms
             one.due_ms = begun_ms + one.check.every_s * 1000
 
     def _collect(self, watched: Sequence[_Watched]) -> Triggered | None:

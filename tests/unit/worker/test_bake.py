@@ -76,14 +76,21 @@ def test_a_bake_time_without_checks_is_waited_for() -> None:
 def test_a_day_is_waited_for_as_well() -> None:
     world = World(http(every_s=3600), bake_s=86_400, up=[GOOD])
     assert world.watch() is None
-    assert len(world.looks.begun["up"]) == 24
+    assert len(world.looks.begun["up"]) == 25
 
 
-def test_a_check_is_looked_at_at_once_and_then_every_so_often_until_the_end() -> None:
+def test_a_check_is_looked_at_at_once_then_every_so_often_and_once_more_at_the_end() -> None:
     world = World(http(every_s=20), bake_s=60, up=[GOOD])
     assert world.watch() is None
-    assert world.begun_at_s("up") == [0, 20, 40]
+    assert world.begun_at_s("up") == [0, 20, 40, 60]
     assert world.lasted_ms == 60_000
+
+
+@pytest.mark.parametrize("every_s", [600, 3600])
+def test_what_burns_at_the_end_is_seen_however_seldom_it_is_looked_at(every_s: int) -> None:
+    found = World(http(every_s=every_s), bake_s=600, up=[GOOD, BAD]).watch()
+    assert found is not None
+    assert found.trigger is Trigger.HEALTH
 
 
 def test_without_a_bake_time_every_check_is_looked_at_once() -> None:
