@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from signing_proxy.service_index import read_model, service_index
 
+_MAX_QUERY_FIELDS = 1000
 _LABEL = re.compile(r"\{([A-Za-z0-9_-]+)(\+?)\}")
 
 
@@ -88,7 +89,10 @@ class ServiceModel:
         self, method: str, path: str, query: str, headers: Mapping[str, str]
     ) -> tuple[str, dict[str, str]] | None:
         """The operation that a REST request means, with its path labels; None where none fits."""
-        given = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=1000)) if query else {}
+        try:
+            given = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)) if query else {}
+        except ValueError:
+            return None  # what is not looked through is not known
         first = path[1:].partition("/")[0]
         candidates = [
             route

@@ -76,4 +76,7 @@ def _resource(flow: http.HTTPFlow, call: Call) -> dict[str, str]:
     labels = call.operation.labels if call.operation else {}
     query = flow.request.path.partition("?")[2]
     kind = flow.request.headers.get("content-type", "")
-    return request_identifiers(labels, query, kind, flow.request.raw_content or b"")
+    try:
+        return request_identifiers(labels, query, kind, flow.request.raw_content or b"")
+    except Exception:  # noqa: BLE001  # who sends what cannot be read is refused, latched and told all the same
+        return dict(labels)

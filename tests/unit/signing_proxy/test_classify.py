@@ -276,6 +276,18 @@ def test_a_service_that_nobody_knows_is_a_write_in_the_shape_its_content_suggest
     assert classified("nonesuch").protocol is Protocol.QUERY
 
 
+def test_what_has_more_fields_than_are_looked_through_is_an_unknown_write() -> None:
+    form = b"Action=TerminateInstances&" + b"&".join(b"InstanceId.%d=i-1" % number for number in range(5001))
+    query = "&".join(f"a{number}=1" for number in range(1001))
+    for found in (
+        classified("ec2", body=form, content_type=FORM),
+        classified("ec2", "GET", query=f"Action=DescribeVpcs&{'&'.join(['x=1'] * 5001)}"),
+        classified("s3", "DELETE", "/b/k", query=query, host="s3.eu-west-1.amazonaws.com"),
+        classified("s3", "GET", "/b/k", query=query, host="s3.eu-west-1.amazonaws.com"),
+    ):
+        assert (found.operation, found.access) == (UNKNOWN_OPERATION, "write")
+
+
 def test_an_absurd_name_is_not_repeated() -> None:
     assert classified("dynamodb", x_amz_target="D." + "x" * 500).operation == UNKNOWN_OPERATION
     assert classified("iam", query="Action=%3Cscript%3E").operation == UNKNOWN_OPERATION

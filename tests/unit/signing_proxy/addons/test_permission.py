@@ -51,6 +51,32 @@ async def test_a_write_outside_is_refused_journaled_with_its_reason_and_latches(
     assert bench.journal.intents[0].resource == {"QueueName": "q"}
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'<?xml version="1.0" encoding="shift_jis"?><Delete/>', "application/xml"),
+        (b'<?xml version="1.0" encoding="nonesuch"?><Delete/>', "application/xml"),
+        (b"&".join(b"a=1" for _ in range(100_000)), "application/x-www-form-urlencoded"),
+        (b"{" * 100_000, "application/json"),
+    ],
+    ids=["an encoding of several bytes", "no encoding", "too many fields", "too deep"],
+)
+async def test_a_write_outside_latches_however_it_is_written(body: bytes, content_type: str) -> None:
+    bench = Bench()
+    run = make_run(bench.clock)
+    bench.allowances.allowance_now = Allowance.reads("a plan changes nothing")
+    flow = make_flow(body=body, content_type=content_type)
+    call = make_call(flow, run)
+    call.operation = CREATE
+    call.passed.add(Check.VERIFIED)
+    await Permission(bench.permissions, Refuser(bench.recorder)).request(flow)
+    assert call.denial is not None
+    assert call.denial.reason is Reason.NOT_ALLOWED
+    assert run.latch is not None
+    await bench.recorder.drain(1)
+    assert bench.journal.refusals() == ["not_allowed"]
+
+
 KEY = Operation(service="iam", operation="CreateAccessKey", protocol=Protocol.QUERY, kind=OperationClass.PERMISSION)
 UNKNOWN = Operation(service="iam", operation="Unknown", protocol=Protocol.QUERY, kind=OperationClass.UNKNOWN)
 ROLE = Operation(service="sts", operation="AssumeRole", protocol=Protocol.QUERY, kind=OperationClass.SECRET_READ)
