@@ -17,11 +17,15 @@ from typing import Any, Final
 
 from shared.drift.instances import Instance, Key
 from shared.drift.meaning import is_nothing, plain
-from shared.drift.shown import TABLE
+from shared.drift.shown import TABLE, Shown
 from shared.safety.plan_document import without_keys
 
 #: Attributes that name a resource to another one.
 _NAMES: Final = ("id", "arn", "name", "url", "bucket", "invoke_arn", "execution_arn")
+#: Attributes that say which object it is, and not what is in it: an element may have one of its own.
+_OWN: Final = frozenset({"id", "arn"})
+#: What an element calls otherwise than the resource that it shows.
+_ALSO: Final = {"action": "rule_action", "protocol": "ip_protocol", "rule_no": "rule_number"}
 _MAX_DEPTH: Final = 32
 
 
@@ -64,18 +68,27 @@ class Reflections:
             return not _only_in(before, after) and self._accounted(before, after, near, names)
         known: list[Instance] = []
         for kind in shown:
-            for one in self._that_name(names, kind.type):
-                if one is instance:
-                    continue
-                if all(one.values.get(name) == value for name, value in kind.where.items()):
-                    if kind.whole:
-                        return True
-                    known.append(one)
+            for one in self._of(instance, kind, names):
+                if kind.whole:
+                    return True
+                known.append(one)
+        if any(kind.counted for kind in shown):
+            # More than the state accounts for is somebody else's, whatever the number was before.
+            return isinstance(after, int) and after <= len({end for one in known for end in _ends(one, shown)})
         # What is missing was one of those resources: where the state still holds it, it is told as deleted itself, and
         # where not, the last apply has removed it.
-        if any(kind.whole for kind in shown):
+        if all(kind.whole for kind in shown):
             return False
         return self._accounted(before, after, known, names)
+
+    def _of(self, instance: Instance, kind: Shown, names: set[str]) -> Iterator[Instance]:
+        """The resources that the attribute shows: of the type, with these values, and linked to its resource."""
+        names = names | {str(value) for name in kind.parent if (value := instance.values.get(name))}
+        for one in self._that_name(names, kind.type):
+            if one is instance or any(one.values.get(name) != value for name, value in kind.where.items()):
+                continue
+            if not kind.link or any(names & frozenset(_texts(one.values.get(name))) for name in kind.link):
+                yield one
 
     def _that_name(self, names: Iterable[str], kind: str) -> list[Instance]:
         """Resources of a type that hold one of these names somewhere."""
@@ -92,7 +105,7 @@ class Reflections:
         added = _only_in(after, before)
         if not added:
             return isinstance(before, (list, dict))
-        sources = [texts for texts in map(self._texts_of, known) if names & texts]
+        sources = [(one.values, texts) for one in known if names & (texts := self._texts_of(one))]
         return all(_explained(element, sources, names) for element in added)
 
     def _texts_of(self, instance: Instance) -> frozenset[str]:
@@ -102,13 +115,38 @@ class Reflections:
         return known
 
 
-def _explained(element: Any, sources: Sequence[frozenset[str]], names: set[str]) -> bool:
+def _explained(element: Any, sources: Sequence[tuple[Mapping[str, Any], frozenset[str]]], names: set[str]) -> bool:
     """One resource has every single value of the element; its lists may come from several such."""
     singles = {text for value in _singles(element) for text in _texts(value)} - names
-    fitting = [texts for texts in sources if singles <= texts]
+    fitting = [texts for values, texts in sources if singles <= texts and _agrees(element, values, names)]
     listed = {text for values in _lists(element) for text in _texts(values)} - names
     together: set[str] = set().union(*fitting) if fitting else set()
     return bool(fitting) and bool(singles or listed) and listed <= together
+
+
+def _agrees(element: Any, values: Mapping[str, Any], names: set[str]) -> bool:
+    """Whether what both sides have under one name is the same: a port from 0 on is none from 443 on."""
+    if not isinstance(element, dict):
+        return True
+    for name, value in element.items():
+        theirs = name if name in values else _ALSO.get(name, "")
+        other = values.get(theirs)
+        if theirs not in values or name in _OWN or isinstance(value, (dict, list)) or isinstance(other, (dict, list)):
+            continue
+        if _says_nothing(value) or _says_nothing(other):
+            if not (_says_nothing(value) and _says_nothing(other)):
+                return False
+        elif (text := _spelled(value)) not in names and text != _spelled(other):
+            return False
+    return True
+
+
+def _ends(one: Instance, shown: Iterable[Shown]) -> Iterator[tuple[str, str]]:
+    """What a counted resource stands for: itself, or who it attaches to. Two that do the same count once."""
+    for kind in shown:
+        for name, what in kind.counted if kind.type == one.type else ():
+            for text in _texts(one.values.get(name)):
+                yield what, text
 
 
 def _singles(element: Any) -> Iterator[Any]:
@@ -136,7 +174,7 @@ def _identities(instance: Instance) -> Iterator[str]:
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
     """Every value inside, spelled so that equal ones are equal; not those that say nothing."""
-    if is_nothing(value) or value is False or value == 0 or depth > _MAX_DEPTH:
+    if _says_nothing(value) or depth > _MAX_DEPTH:
         return
     if isinstance(value, Mapping):
         for item in value.values():
@@ -146,6 +184,10 @@ def _texts(value: Any, depth: int = 0) -> Iterator[str]:
             yield from _texts(item, depth + 1)
     else:
         yield _spelled(value)
+
+
+def _says_nothing(value: Any) -> bool:
+    return is_nothing(value) or value is False or value == 0
 
 
 def _spelled(value: Any) -> str:

@@ -83,6 +83,102 @@ def test_where_one_resource_decides_the_whole_attribute_it_is_that_ones_to_tell(
     assert not explained("versioning", off, on, BUCKET, elsewhere)
 
 
+def test_a_port_from_zero_on_is_none_from_another_one_on() -> None:
+    wide = {**element(443, "0.0.0.0/0"), "from_port": 0}
+    shown = {
+        "security_group_id": "sg-1",
+        "from_port": 443,
+        "to_port": 443,
+        "ip_protocol": "tcp",
+        "cidr_ipv4": "0.0.0.0/0",
+    }
+    newer = resource("aws_vpc_security_group_ingress_rule.r", {"id": "sgr-1", **shown})
+    for one in (rule(443, "0.0.0.0/0"), newer):
+        assert explained("ingress", [], [element(443, "0.0.0.0/0")], GROUP, one)
+        assert not explained("ingress", [], [wide], GROUP, one)
+
+
+def test_all_ports_are_zero_to_zero_and_no_port_at_all() -> None:
+    shown = {
+        "security_group_id": "sg-1",
+        "from_port": None,
+        "to_port": None,
+        "ip_protocol": "-1",
+        "cidr_ipv4": "10.0.0.0/8",
+    }
+    everything = {**element(0, "10.0.0.0/8"), "protocol": "-1"}
+    newer = resource("aws_vpc_security_group_egress_rule.r", {"id": "sgr-1", **shown})
+    assert explained("egress", [], [everything], GROUP, newer)
+
+
+def test_a_number_that_is_a_rules_and_one_that_is_a_ports_are_two_things() -> None:
+    acl = resource("aws_network_acl.a", {"id": "acl-1"})
+    values = {"network_acl_id": "acl-1", "egress": False, "rule_number": 100, "rule_action": "allow", "protocol": "6"}
+    held = resource("aws_network_acl_rule.r", {**values, "from_port": 443, "to_port": 443, "cidr_block": "0.0.0.0/0"})
+    shown = {"action": "allow", "protocol": "6", "from_port": 443, "to_port": 443, "cidr_block": "0.0.0.0/0"}
+    assert explained("ingress", [], [{**shown, "rule_no": 100}], acl, held)
+    assert not explained("ingress", [], [{**shown, "rule_no": 443, "from_port": 0}], acl, held)
+    assert not explained("ingress", [], [{**shown, "rule_no": 443}], acl, held)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "kind", "values"),
+    [
+        ("logging", "aws_s3_bucket_logging", {"target_bucket": "b"}),
+        ("replication_configuration", "aws_s3_bucket_replication_configuration", {"rule": [{"destination": "b"}]}),
+    ],
+)
+def test_what_only_mentions_a_bucket_decides_nothing_of_it(attribute: str, kind: str, values: dict[str, Any]) -> None:
+    of_another = resource(f"{kind}.x", {"id": "app", "bucket": "app", **values})
+    assert not explained(attribute, [], [{"target_bucket": "stranger"}], BUCKET, of_another)
+    assert explained(attribute, [], [{"target_bucket": "x"}], BUCKET, resource(f"{kind}.x", {"bucket": "b"}))
+
+
+def test_a_policy_that_a_user_of_the_same_name_has_is_none_of_the_role() -> None:
+    attached = {"policy_arn": "arn:p", "users": ["r"], "roles": []}
+    assert not explained("managed_policy_arns", [], ["arn:p"], ROLE, resource("aws_iam_policy_attachment.a", attached))
+    attached = {"policy_arn": "arn:p", "roles": ["r"]}
+    assert explained("managed_policy_arns", [], ["arn:p"], ROLE, resource("aws_iam_policy_attachment.a", attached))
+
+
+MANAGED = resource("aws_iam_policy.p", {"id": "arn:p", "arn": "arn:p", "name": "app"})
+ON_ROLE = resource("aws_iam_role_policy_attachment.a", {"policy_arn": "arn:p", "role": "app"})
+ON_MANY = resource("aws_iam_policy_attachment.b", {"policy_arn": "arn:p", "roles": ["app"], "users": ["anna", "bert"]})
+IN_ROLE = resource("aws_iam_role.r", {"id": "app", "name": "app", "managed_policy_arns": ["arn:p"]})
+
+
+@pytest.mark.parametrize(
+    ("held", "most"),
+    [([], 0), ([ON_ROLE], 1), ([IN_ROLE, ON_ROLE], 1), ([ON_MANY], 3), ([ON_ROLE, ON_MANY, IN_ROLE], 3)],
+)
+def test_a_count_is_explained_as_far_as_the_state_accounts_for_it(held: list[Any], most: int) -> None:
+    for count in range(5):
+        assert explained("attachment_count", 9, count, MANAGED, *held) is (count <= most)
+    assert not explained("attachment_count", 1, None, MANAGED, *held)
+
+
+def test_a_mount_target_that_the_state_does_not_hold_was_made_outside() -> None:
+    system = resource("aws_efs_file_system.f", {"id": "fs-1", "arn": "arn:fs"})
+    target = resource("aws_efs_mount_target.t", {"id": "fsmt-1", "file_system_id": "fs-1"})
+    assert explained("number_of_mount_targets", 0, 1, system, target)
+    assert not explained("number_of_mount_targets", 1, 2, system, target)
+
+
+def test_a_domain_beside_the_one_of_the_state_was_made_outside() -> None:
+    pool = resource("aws_cognito_user_pool.p", {"id": "eu_1", "arn": "arn:p", "name": "p"})
+    domain = resource("aws_cognito_user_pool_domain.d", {"id": "pfx", "domain": "pfx", "user_pool_id": "eu_1"})
+    assert explained("domain", "", "pfx", pool, domain)
+    assert not explained("custom_domain", "", "login.example", pool, domain)
+
+
+def test_an_address_that_was_given_to_somebody_else_is_told() -> None:
+    address = resource("aws_eip.e", {"id": "eipalloc-1"})
+    held = {"id": "eipassoc-1", "allocation_id": "eipalloc-1", "instance_id": "i-1"}
+    association = resource("aws_eip_association.a", held)
+    assert explained("instance", "", "i-1", address, association)
+    assert not explained("instance", "", "i-stranger", address, association)
+
+
 PARENT = resource("a_parent.p", {"id": "p-1"})
 
 
