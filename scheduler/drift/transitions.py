@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.drift.report import Cause, DriftReport, RollUp
+from shared.drift.report import Cause, DriftReport, ResourceStatus, RollUp
 from shared.safety.entries import Place
 
 MAX_REPEATS: Final = 3
@@ -37,6 +37,7 @@ SETTLE_FACTOR: Final = 4
 MAX_SETTLE_S: Final = 6 * 3600
 CALM_S: Final = 24 * 3600
 """A change after so long a time without one is the first again."""
+_UNSUPPORTED: Final = "unsupported"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Finding:
     """In sync, drifted, or not checked."""
     shape: str = ""
     """`sha256:…` of which resources drifted how, without values and without what is particular to the target's place;
-    empty: nothing drifted."""
+    empty: nothing drifted; `unsupported`: no more than what can never be looked at was not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,12 @@ def in_common(one: DriftReport, other: DriftReport, place: Place) -> Finding | N
 
 
 def finding_of(report: DriftReport, place: Place) -> Finding:
-    """What a report comes to."""
+    """What a report comes to. What nobody can ever look at is one thing, that nothing could be looked at today another:
+    the first must not stand before the second.
+    """
+    never = not report.gaps and all(one.status is ResourceStatus.UNSUPPORTED for one in report.not_checked)
+    if never and report.roll_up is RollUp.NOT_CHECKED:
+        return Finding(roll_up=report.roll_up, shape=_UNSUPPORTED)
     return Finding(roll_up=report.roll_up, shape=shape_of(report, place))
 
 

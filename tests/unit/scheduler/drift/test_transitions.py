@@ -98,6 +98,32 @@ def test_what_counts_is_only_ever_what_two_checks_have_found_without_one_in_sync
         assert IN_SYNC not in last[drifted[-2] : length]
 
 
+def unread(*statuses: ResourceStatus, gaps: tuple[str, ...] = ()) -> DriftReport:
+    return DriftReport(
+        resources=tuple(
+            ResourceDrift(address=f"a_t.n{number}", type="a_t", status=status, reason="x")
+            for number, status in enumerate(statuses)
+        ),
+        gaps=gaps,
+    )
+
+
+def test_that_nothing_can_be_looked_at_today_is_news_where_something_never_could_be() -> None:
+    never = finding_of(unread(ResourceStatus.UNSUPPORTED, ResourceStatus.IN_SYNC), NORTH)
+    for worse in (
+        unread(ResourceStatus.UNSUPPORTED, ResourceStatus.NOT_CHECKED),
+        unread(ResourceStatus.UNSUPPORTED, ResourceStatus.UNKNOWN),
+        unread(ResourceStatus.UNSUPPORTED, gaps=("the refresh failed",)),
+    ):
+        found = finding_of(worse, NORTH)
+        assert found.roll_up is never.roll_up is RollUp.NOT_CHECKED
+        standing = Standing(confirmed=never, since=NOW)
+        for _ in range(2):
+            standing = after_check(standing, found, at=NOW, confirm=True).standing
+        assert is_to_be_told(standing, never, now=NOW + timedelta(days=1))
+    assert finding_of(unread(ResourceStatus.IN_SYNC), NORTH) == IN_SYNC
+
+
 def settle(reports: list[DriftReport]) -> list[Standing]:
     """Where a target stands after each of these checks, with what the last two of them have in common."""
     standings, standing, before = [], Standing(confirmed=IN_SYNC, since=NOW), DriftReport()
