@@ -154,13 +154,18 @@ def build(traces: dict[str, dict[str, list[str]]]) -> dict[str, dict[str, list[s
         services = {name.partition(":")[0] for name in made | changed | gone}
         does, undoes = _updates(services, nouns, _DOES), _updates(services, nouns, _UNDOES)
         tags, untags = _tagging(services, nouns, _TAG), _tagging(services, nouns, _UNTAG)
-        again = {name for name in made if _kind(name) in (OperationClass.UPDATE, OperationClass.PERMISSION)}
+        again = {name for name in made if _is_set_again(name)}
         types[kind] = {
             "create": sorted(made | does | tags | _further(kind, "create")),
             "update": sorted(changed | does | undoes | again | tags | untags | _further(kind, "update")),
             "delete": sorted(gone | _updates(services, nouns, _UNDOES_FIRST) | _further(kind, "delete")),
         }
     return types
+
+
+def _is_set_again(name: str) -> bool:
+    """Whether an update may call what made it: it sets something (Put…, Attach…), and does not make another one."""
+    return _kind(name) in (OperationClass.UPDATE, OperationClass.PERMISSION) and ":Create" not in name
 
 
 def noun(name: str) -> str:

@@ -78,6 +78,15 @@ def test_an_action_holds_what_it_called_when_it_was_recorded() -> None:
             assert set(names) <= set(actions[action]), f"{action} {kind}"
 
 
+def test_an_update_makes_no_second_one_that_says_who_may_do_what() -> None:
+    traces = json.loads(TRACES.read_text(encoding="utf-8"))["types"]
+    for kind, actions in recorded().items():
+        for name in set(actions["update"]) - set(traces[kind].get("update", ())):
+            service, _, operation = name.partition(":")
+            makes = operation.startswith("Create") and class_of(service, operation) is OperationClass.PERMISSION
+            assert not makes, f"{kind} {name}"
+
+
 def test_the_map_names_nothing_that_the_table_does_not_know_and_no_read() -> None:
     for kind, actions in recorded().items():
         assert set(actions) <= {action.value for action in Action}, kind
