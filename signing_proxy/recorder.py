@@ -18,7 +18,8 @@ from signing_proxy.metrics import ProxyMetrics
 
 logger = logging.getLogger(__name__)
 
-MAX_BACKLOG = 1024
+#: Records of reads that wait; as many more of refusals and of what became of writes find room beside them.
+MAX_BACKLOG = 4096
 OUTCOME_TRIES = 3
 RETRY_S = 0.2
 
@@ -63,7 +64,7 @@ class CallRecorder:
         if not call.intent_attempted:
             return  # a state call: the scheduler keeps its own record of those
         if not call.mutating:
-            self._later(None, outcome)
+            self._later(None, outcome, room=MAX_BACKLOG)
             return
         for attempt in range(1, OUTCOME_TRIES + 1):
             try:
@@ -79,7 +80,7 @@ class CallRecorder:
     def read(self, call: Call, *, method: str, path: str, resource: dict[str, str]) -> None:
         """Note the intent of a call that changes nothing; written in the background."""
         call.intent_attempted = True
-        self._later(self._intent(call, method, path, resource), None)
+        self._later(self._intent(call, method, path, resource), None, room=MAX_BACKLOG)
 
     def refused(
         self, call: Call, denial: Denial, *, method: str, path: str, resource: dict[str, str] | None = None
@@ -157,8 +158,10 @@ class CallRecorder:
             at_wall=self._clock.wall(),
         )
 
-    def _later(self, intent: JournalIntent | None, outcome: JournalOutcome | None) -> None:
-        if len(self._backlog) >= MAX_BACKLOG:
+    def _later(
+        self, intent: JournalIntent | None, outcome: JournalOutcome | None, *, room: int = 2 * MAX_BACKLOG
+    ) -> None:
+        if len(self._backlog) >= room:
             self._metrics.journal_dropped.inc()
             return
         self._backlog.append((intent, outcome))
@@ -184,8 +187,10 @@ class CallRecorder:
                         await self._journal.outcome(outcome)
                     break
                 except InterlockError as error:
-                    if attempt == OUTCOME_TRIES:
+                    # A refusal stays one, and the others wait.
+                    final = isinstance(error, ApiError) and error.status < 500
+                    if final or attempt == OUTCOME_TRIES:
                         self._metrics.journal_dropped.inc()
                         log_event(logger, "journal_dropped", level=logging.WARNING, error=error)
-                    else:
-                        await asyncio.sleep(RETRY_S)
+                        break
+                    await asyncio.sleep(RETRY_S)

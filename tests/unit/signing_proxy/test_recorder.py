@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import Unavailable
+from shared.errors import ApiError, Unavailable
+from shared.models import JournalOutcome
 from signing_proxy.access import OperationClass
 from signing_proxy.calls import Call
 from signing_proxy.classify import Operation, Protocol
@@ -93,6 +94,30 @@ async def test_the_backlog_is_bounded_and_what_is_dropped_is_counted() -> None:
     assert bench.metrics.registry.get_sample_value("interlock_proxy_journal_dropped_total") == 7
     await bench.recorder.drain(60)
     assert len(bench.journal.intents) == MAX_BACKLOG
+
+
+async def test_a_refusal_finds_room_beside_all_reads_that_wait() -> None:
+    bench = Bench()
+    for _ in range(MAX_BACKLOG):
+        bench.recorder.read(call_on(bench, READ), method="GET", path="/", resource={})
+    bench.recorder.refused(call_on(bench, READ), Denial(reason=Reason.WRONG_KEY, message="no"), method="POST", path="/")
+    await bench.recorder.drain(60)
+    assert bench.journal.refusals() == ["wrong_key"]
+
+
+async def test_what_the_scheduler_refuses_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    tried: list[str] = []
+
+    async def refuse(outcome: JournalOutcome) -> None:
+        tried.append(outcome.call_id)
+        raise ApiError("there is no such call", status=404, code="not_found")
+
+    monkeypatch.setattr(bench.journal, "outcome", refuse)
+    bench.recorder.refused(call_on(bench, READ), Denial(reason=Reason.WRONG_KEY, message="no"), method="POST", path="/")
+    await bench.recorder.drain(10)
+    assert len(tried) == 1
+    assert bench.metrics.registry.get_sample_value("interlock_proxy_journal_dropped_total") == 1
 
 
 async def test_an_unknown_operation_is_journaled_without_a_name() -> None:
