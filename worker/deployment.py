@@ -39,6 +39,9 @@ from worker.stop import Cause, Stop, StopRequested
 from worker.take_over import TakeOver
 from worker.watcher import Watcher
 
+#: What nobody can watch is neither kept nor taken back: so the proxy is asked that often what holds for it.
+BAKE_TRIES = 30
+BAKE_PAUSE_MS = 2_000
 #: For emptying a work directory in which something may go on writing.
 LAY_OUT_LIMIT_MS = 60_000
 
@@ -163,7 +166,7 @@ class Deployment:
             means.watcher.extend(settings.bake_s * 1000)
             means.progress.baking()
             # Nothing more is to be changed: from here on the proxy holds the run to reads.
-            if (mode := self._refresh()) != "reads":
+            if (mode := self._refreshed()) != "reads":
                 raise LeaseRefused(
                     f"what was applied is to be watched, but the signing proxy holds the run to {mode!r}, not to reads",
                     hint="does the proxy reach the scheduler, and the same one as this worker?",
@@ -182,6 +185,14 @@ class Deployment:
         if settings.preproduction_test:
             return self._triggered(Trigger.PREPRODUCTION_TEST, "the flock is a test: it held, and is taken back")
         return None
+
+    def _refreshed(self) -> str:
+        """The mode that holds; where the proxy does not reach the scheduler just now it is asked again."""
+        for _ in range(BAKE_TRIES - 1):
+            if (mode := self._refresh()) != "unknown":
+                return mode
+            self._means.stop.wait(BAKE_PAUSE_MS)
+        return self._refresh()
 
     def _places(self, settings: RollbackSettings) -> dict[str, str]:
         """What checks may refer to. An output that is no text, or is secret, is none of it."""

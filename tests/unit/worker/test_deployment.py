@@ -27,7 +27,7 @@ from tests.unit.worker import rollbacks
 from tests.unit.worker.checks.support import command
 from tests.unit.worker.rollbacks import EMPTY, NEW, left, order
 from tests.unit.worker.support import AT, HOLDER, RUN, TARGET, assignment
-from worker import progress
+from worker import deployment, progress
 from worker.deployment import Deployment, Means
 from worker.provisioners.known_shapes import KnownShapes
 from worker.provisioners.outcome import Outcome
@@ -354,11 +354,27 @@ def test_a_first_release_of_other_bytes_is_not_laid_out(world: World) -> None:
 
 
 @pytest.mark.parametrize("mode", ["entries", "unbounded", "unknown", "", "READS"])
-def test_nothing_is_watched_while_the_proxy_would_sign_changes(world: World, mode: str) -> None:
+def test_nothing_is_watched_while_the_proxy_would_sign_changes(
+    world: World, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment, "BAKE_PAUSE_MS", 1)
     world.modes["baking"] = mode
     with pytest.raises(LeaseRefused, match="not to reads"):
         world.carry_out(world.order(checks=(command("smoke"),)))
     assert "check smoke" not in world.commands.lines
+
+
+def test_a_proxy_that_does_not_know_at_once_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployment, "BAKE_PAUSE_MS", 1)
+    answers = iter(["unknown", "unknown", "reads"])
+    refresh = world.refresh
+    monkeypatch.setattr(
+        world,
+        "refresh",
+        lambda: SimpleNamespace(mode=next(answers)) if world.api.told[-1][0] == "baking" else refresh(),
+    )
+    assert world.carry_out(world.order(checks=(command("smoke"),))).status is RunStatus.APPLIED
+    assert next(answers, None) is None
 
 
 @pytest.mark.parametrize("mode", ["entries", "unbounded", ""])
