@@ -22,6 +22,7 @@ _UNMAKING = {
     ("kms", "ScheduleKeyDeletion"): "CreateKey",
     ("monitoring", "DeleteAlarms"): "PutMetricAlarm",
     ("acm", "DeleteCertificate"): "RequestCertificate",
+    ("s3", "DeleteBucketLifecycle"): "PutBucketLifecycleConfiguration",
 }
 #: Error codes of what was not even begun, some of them with a 503.
 _THROTTLED = frozenset(

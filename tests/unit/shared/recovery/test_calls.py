@@ -20,7 +20,8 @@ from tests.unit.worker.support import record
         (record("s3", "CreateBucket", outcome="refused"), False),
         (record("s3", "CreateBucket", {}, {}, http_status=409), False),
         (record("s3", "CreateBucket", {}, {}, http_status=500), True),
-        (record("s3", "PutBucketPolicy", {}, {}), False),
+        (record("s3", "PutBucketPolicy", {}, {}), True),
+        (record("s3", "PutBucketTagging", {}, {}), False),
         (record("ec2", "CreateTags", {}, {}), False),
         (record("x", "Unknown", {}, {}), True),
         (record("x", "", {}, {}), True),
@@ -158,3 +159,13 @@ def test_a_delete_in_another_region_takes_nothing_away() -> None:
     assert unsettled([*made, gone]) == made[:1]
     bucket = record("s3", "CreateBucket", {"Bucket": "b"}, {}, region="us-east-1")
     assert unsettled([bucket, record("s3", "DeleteBucket", {"Bucket": "b"}, {}, region="eu-west-1")]) == []
+
+
+@pytest.mark.parametrize(
+    ("put", "delete"),
+    [("PutBucketPolicy", "DeleteBucketPolicy"), ("PutBucketLifecycleConfiguration", "DeleteBucketLifecycle")],
+)
+def test_what_is_set_on_a_bucket_is_gone_with_the_delete_that_is_named_after_it(put: str, delete: str) -> None:
+    made = record("s3", put, {"Bucket": "b"}, {})
+    assert unsettled([made, record("s3", delete, {"Bucket": "c"}, {})]) == [made]
+    assert unsettled([made, record("s3", delete, {"Bucket": "b"}, {})]) == []

@@ -339,6 +339,17 @@ def test_the_very_rule_that_was_in_a_group_before_is_kept_where_it_is_made_again
     assert len((*result.unimportable, *result.deferred)) == (0 if kept else 1)
 
 
+def test_what_was_set_on_a_bucket_that_was_there_before_is_taken_in_to_be_destroyed_and_else_made_again() -> None:
+    made = record("s3", "PutBucketPolicy", {"Bucket": "b"}, {})
+    bucket = planned("aws_s3_bucket.b", id="b", bucket="b")
+    plan = view(planned("aws_s3_bucket_policy.public", bucket="b"), held=(bucket,))
+    assert imports_of(reconcile([made], plan, {}, destroying=True)) == [("aws_s3_bucket_policy.public", "b")]
+    assert imports_of(reconcile([made], plan, {})) == []
+    assert imports_of(reconcile([made], view(held=(bucket,)), {}, destroying=True)) == [], (
+        "its bucket may set it itself"
+    )
+
+
 def test_what_could_not_be_settled_with_another_configuration_is_not_taken_for_never_made() -> None:
     lost = record("ec2", "AllocateAddress")
     other = planned("aws_eip.other", tags={"Name": "other"})
