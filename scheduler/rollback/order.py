@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
@@ -94,14 +94,20 @@ def _entries(session: Session, tries: list[FirstStateRow], *which: ColumnElement
 
 
 def superseded_by(session: Session, deployment: RunRow) -> RunRow | None:
-    """The run that deployed or destroyed something since; None: the deployment is the target's last."""
+    """The run that deployed or destroyed something since; None: the deployment is the target's last.
+
+    An exec run counts where it wrote state: what it took in would seem to have been made by the deployment.
+    """
+    wrote = exists().where(StateVersionRow.run_id == RunRow.id)
     query = (
         select(RunRow)
         .where(
             RunRow.target == deployment.target,
             RunRow.epoch > deployment.epoch,
-            RunRow.kind.in_((RunKind.APPLY, RunKind.DESTROY)),
-            has_begun(),
+            or_(
+                and_(RunRow.kind.in_((RunKind.APPLY, RunKind.DESTROY)), has_begun()),
+                and_(RunRow.kind == RunKind.EXEC, wrote),
+            ),
         )
         .order_by(RunRow.epoch.desc())
         .limit(1)

@@ -198,6 +198,21 @@ def test_after_something_else_was_deployed_it_is_refused(world: World) -> None:
     assert code(world) == "superseded"
 
 
+@pytest.mark.parametrize("wrote", [True, False])
+def test_a_command_that_wrote_state_since_stands_in_between_and_one_that_only_looked_does_not(
+    world: World, wrote: bool
+) -> None:
+    twice(world)
+    command, _ = world.begin(TARGET, RunKind.EXEC, holder="h")
+    if wrote:
+        write(world, command, objects(3, QUEUE, TOPIC))
+    finish(world, command, RunStatus.SUCCEEDED)
+    if wrote:
+        assert code(world) == "superseded"
+    else:
+        start(world)
+
+
 def test_what_is_back_already_is_refused(world: World) -> None:
     twice(world)
     start(world)
@@ -221,8 +236,8 @@ def test_a_state_that_was_replaced_by_hand_is_refused(world: World) -> None:
 
 def test_so_is_one_of_a_first_deployment(world: World) -> None:
     deployed(world, "one", QUEUE, serial=1)
-    command, _ = world.begin(TARGET, RunKind.EXEC, holder="another")
-    finish(world, command, RunStatus.SUCCEEDED)
+    command, _ = world.begin(TARGET, RunKind.PLAN, holder="another")
+    finish(world, command, RunStatus.PLANNED)
     with world.context.database.write() as session:
         version = session.query(StateVersionRow).one()
         session.add(
