@@ -1,6 +1,6 @@
 """An event as its three kinds of destination want it. Pure; the same event always gives the same bytes.
 
-The webhook's body is `type`, `timestamp` and `data` as Standard Webhooks recommends, below 32 KB. The Slack body has
+The webhook's body is `type`, `timestamp` and `data` as Standard Webhooks recommends, below 64 KB. The Slack body has
 `text` alone, in Slack's mark-up: that is what Mattermost, Rocket.Chat and others take as well. E-mail is plain text.
 """
 

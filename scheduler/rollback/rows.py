@@ -20,13 +20,7 @@ from scheduler.rows import find_run, told_of
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow, TargetRow
 from shared.models import MAX_REASON, RunKind
 from shared.rollback.believing import believed
-from shared.rollback.records import (
-    MAX_WHY,
-    FirstState,
-    RollbackResult,
-    RollbackVerdict,
-    StateComparison,
-)
+from shared.rollback.records import MAX_WHY, FirstState, RollbackResult, RollbackVerdict, StateComparison
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import Rollback, RollbackStatus, RollbackSummary, TargetRollback
 

@@ -210,12 +210,13 @@ class _Books:
             older = None if planned else self._older_rule(rule, item)
             if not planned and older is None:
                 continue
-            if not is_ours(rule, record, item, self._made) and not self._restored(item, planned):
+            kept = self._restored(item, planned)
+            if not kept and not is_ours(rule, record, item, self._made):
                 self._stop(record, f"its answer was lost, and {item.id}, which looks like it, may be somebody else's")
             elif older is not None:
                 self._bind(record, rule, older, older_rule_id(older.values), item)
             elif len(planned) == 1:
-                self._bind(record, rule, planned[0], item.id, item)
+                self._bind(record, rule, planned[0], item.id, item, kept=kept)
             else:
                 self._stop(record, f"{item.id} fits {len(planned)} planned resources", may_defer=True)
             return
@@ -309,7 +310,14 @@ class _Books:
         )
 
     def _bind(
-        self, record: JournalRecord, rule: Rule, planned: Resource, identifier: str, item: Candidate | None
+        self,
+        record: JournalRecord,
+        rule: Rule,
+        planned: Resource,
+        identifier: str,
+        item: Candidate | None,
+        *,
+        kept: bool = False,
     ) -> None:
         self._free.take(planned)
         self._taken_ids.add((rule.type, identifier))
@@ -319,7 +327,7 @@ class _Books:
                 id=identifier,
                 call_id=record.call_id,
                 certain=was_answered(record) or item is not None,
-                ours=is_ours(rule, record, item, self._made) or (item is not None and self._restored(item, [planned])),
+                ours=kept or is_ours(rule, record, item, self._made),
             )
         )
 

@@ -8,14 +8,7 @@ A plan does not see what a configuration leaves out either: see `open_groups`.
 
 from __future__ import annotations
 
-from shared.rollback.records import (
-    Presence,
-    Residue,
-    ResidueKind,
-    RollbackResult,
-    RollbackState,
-    StateComparison,
-)
+from shared.rollback.records import Presence, Residue, ResidueKind, RollbackResult, RollbackState, StateComparison
 
 _WHOLE = (RollbackState.ROLLED_BACK, RollbackState.NOT_NEEDED)
 _KINDS = {Presence.ONLY_FINAL: ResidueKind.LEFT, Presence.ONLY_FIRST: ResidueKind.MISSING}

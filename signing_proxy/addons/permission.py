@@ -79,4 +79,4 @@ def _resource(flow: http.HTTPFlow, call: Call) -> dict[str, str]:
     try:
         return request_identifiers(labels, query, kind, flow.request.raw_content or b"")
     except Exception:  # noqa: BLE001  # who sends what cannot be read is refused, latched and told all the same
-        return dict(labels)
+        return request_identifiers(labels, "", "", b"")

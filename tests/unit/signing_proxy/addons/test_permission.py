@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.safety.allowance import Allowance
@@ -67,12 +69,13 @@ async def test_a_write_outside_latches_however_it_is_written(body: bytes, conten
     bench.allowances.allowance_now = Allowance.reads("a plan changes nothing")
     flow = make_flow(body=body, content_type=content_type)
     call = make_call(flow, run)
-    call.operation = CREATE
+    call.operation = replace(CREATE, labels={"Key": "k" * 100_000})
     call.passed.add(Check.VERIFIED)
     await Permission(bench.permissions, Refuser(bench.recorder)).request(flow)
     assert call.denial is not None
     assert call.denial.reason is Reason.NOT_ALLOWED
     assert run.latch is not None
+    assert run.latch.resource == {"Key": "k" * 512}
     await bench.recorder.drain(1)
     assert bench.journal.refusals() == ["not_allowed"]
 
