@@ -1,7 +1,7 @@
 """The journal: every mutating call is recorded before the proxy signs it, and its outcome after.
 
-An intent is refused unless its run is live, so that a proxy that missed everything else still gets no signature: no
-journal, no signature.
+An intent to change something is refused unless its run is live, so that a proxy that missed everything else still gets
+no signature: no journal, no signature. A read is written down behind the call; it may come when its run is over.
 """
 
 from sqlalchemy import select
@@ -17,18 +17,20 @@ MAX_LISTED = 10_000
 
 
 def record_intent(context: SchedulerContext, intent: JournalIntent) -> bool:
-    """Record a call that is about to be signed. True for a new one, False for a repetition of the same.
+    """Record a call that is about to be signed, or a read. True for a new one, False for a repetition of the same.
 
-    Raises `ApiError` 404 for an unknown run, 409 `lease_lost` when the run is not live under this epoch, and 409
-    `call_id_taken` when the id stands for another call.
+    Raises `ApiError` 404 for an unknown run, 409 `lease_lost` when the run never had this epoch or, but for a read, is
+    not live under it, and 409 `call_id_taken` when the id stands for another call.
     """
     document = intent.model_dump(mode="json")
     try:
         with context.database.write() as session:
             run = find_run(session, intent.run_id)
-            if run.target != intent.target or run.epoch != intent.epoch or run.status not in LIVE_STATUSES:
+            its_own = run.target == intent.target and run.epoch == intent.epoch
+            reads = intent.access == "read"
+            if not its_own or not (reads or run.status in LIVE_STATUSES):
                 raise lease_lost(run.id, f"it is {run.status} and not live on {intent.target} under {intent.epoch}")
-            if find_target(session, run.target).epoch != intent.epoch:
+            if not reads and find_target(session, run.target).epoch != intent.epoch:
                 raise lease_lost(run.id, f"epoch {intent.epoch} of {run.target} is over")
             session.add(
                 JournalRow(

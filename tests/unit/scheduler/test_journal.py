@@ -51,7 +51,7 @@ def test_repeating_an_intent_is_harmless_and_reusing_its_id_is_not(world: World)
     assert len(listed(world)) == 1
 
 
-def test_no_call_is_journaled_for_a_run_that_is_not_live(world: World) -> None:
+def test_no_change_is_journaled_for_a_run_that_is_not_live(world: World) -> None:
     assignment, lease = world.begin()
     intent = world.journal(assignment).model_copy(update={"call_id": "0" * 32})
     for wrong in ({"epoch": 2}, {"target": "web.south"}):
@@ -67,6 +67,20 @@ def test_no_call_is_journaled_for_a_run_that_is_not_live(world: World) -> None:
             journal.record_intent(world.context, intent)
         assert refused.value.code == "lease_lost"
     assert len(listed(world)) == 1
+
+
+def test_a_read_is_written_down_behind_the_call_also_when_its_run_is_over(world: World) -> None:
+    assignment, lease = world.begin()
+    world.finish(assignment)
+    world.journal(assignment, "ListQueues", access="read")
+    world.store.release(TARGET, lease)
+    end_run(world.context, assignment.run.id, epoch=1, reason="")
+    late = world.journal(assignment, "GetQueueUrl", access="read")
+    assert listed(world) == [("GetQueueUrl", None), ("ListQueues", None)]
+    for wrong in ({"epoch": 2}, {"target": "web.south"}):
+        with pytest.raises(ApiError) as refused:
+            journal.record_intent(world.context, late.model_copy(update={**wrong, "call_id": "0" * 32}))
+        assert refused.value.code == "lease_lost"
 
 
 def test_an_outcome_may_come_late_and_a_known_one_replaces_unknown(world: World) -> None:
