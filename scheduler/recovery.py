@@ -17,7 +17,7 @@ from scheduler.rows import find_run, find_target, require_holder
 from scheduler.tables import UNFINISHED_STATUSES, JournalRow, OrphanReportRow, QuarantineRow, RunRow
 from shared.models import JournalRecord, Recovery, RunKind, RunStatus
 from shared.recovery.calls import unsettled, was_answered
-from shared.recovery.rules import RULES, import_id, names_of
+from shared.recovery.rules import import_id, names_of, rule_of
 
 #: More than this many unsettled writes are a refusal, not a truncated list: what is left out would be ignored.
 MAX_RECORDS = 20_000
@@ -147,8 +147,8 @@ def _answered_alike(session: Session, creates: list[JournalRecord]) -> tuple[str
     """Ids in the newest answers of all calls, whoever made them, that make what only an id tells apart: of the kinds
     that have a lost answer here.
     """
-    lost = {(one.service, one.operation) for one in creates if not was_answered(one)}
-    kinds = [kind for kind in sorted(lost) if kind in RULES and RULES[kind].anonymous]
+    rules = [rule for one in creates if not was_answered(one) and (rule := rule_of(one)) and rule.anonymous]
+    kinds = sorted({(rule.service, rule.operation) for rule in rules})
     if not kinds:
         return ()
     query = (
@@ -162,5 +162,5 @@ def _answered_alike(session: Session, creates: list[JournalRecord]) -> tuple[str
         .limit(MAX_RECORDS)
     )
     answered = (journal_record(row) for row in session.scalars(query))
-    ids = {import_id(RULES[one.service, one.operation], names_of(one)) for one in answered if was_answered(one)}
+    ids = {import_id(rule, names_of(one)) for one in answered if was_answered(one) and (rule := rule_of(one))}
     return tuple(sorted(one for one in ids if one))

@@ -20,12 +20,17 @@ MAX_FIELDS = 5000
 _IDENTIFYING = re.compile(
     r"([A-Za-z0-9]*?)(Name|Id|Identifier|Arn|ARN|Url|URL|Bucket|Key|Alias|Protocol|Endpoint)", re.ASCII
 )
-#: The last lines: two subnets, two volumes, two rules of a security group differ in nothing else.
+#: The last lines: two subnets, two volumes, two rules of a security group, two routes differ in nothing else.
 _PLAIN = frozenset(
     {"name", "id", "arn", "bucket", "key", "repositoryname", "loggroupname", "rule", "family"}
+    | {"domain", "emailaddress", "identity", "scope"}
     | {"cidrblock", "availabilityzone"}
     | {"fromport", "toport", "cidripv4"}
+    | {"destinationcidrblock", "destinationipv6cidrblock", "rulenumber", "egress"}
 )
+#: By the root of an XML request, what tells two of its kind apart and would tell nothing elsewhere: whether a record of
+#: DNS is made or deleted, and which of those that share a name.
+_OF_REQUEST = {"ChangeResourceRecordSetsRequest": frozenset({"action", "type"})}
 _NUMBER = re.compile(r"\.\d+$")
 _NEVER = re.compile(
     r"(?i)secret(access|string|binary)|password|token|requestid|hostid|accesskeyid|idempot|ownerid|callerref"
@@ -81,21 +86,36 @@ class _Collector:
                 return
             for name, value in _json_leaves(document, MAX_DEPTH):
                 self.add(name, value)
+            self._add_attribute(document)
         elif stripped == b"<":
             try:
                 root = ElementTree.fromstring(body)  # noqa: S314 -- expat bounds entity expansion; body is bounded
             except ElementTree.ParseError:
                 return
+            more = _OF_REQUEST.get(_local(root), frozenset())
             for parent in root.iter():
+                if _local(parent) == "ChangeInfo":
+                    continue  # Route 53's number of the change is no name of what was changed
                 for element in parent:
                     if len(element) == 0 and element.text:
-                        self.add(_tag(element, parent), element.text.strip())
+                        name = _tag(element, parent)
+                        self.add(name, element.text.strip(), always=name.lower() in more)
+
+    def _add_attribute(self, document: Any) -> None:
+        """Which attribute is set, where it is one: the query protocol calls it AttributeName, JSON has it as a key."""
+        attributes = document.get("Attributes") if isinstance(document, dict) else None
+        if isinstance(attributes, dict) and len(attributes) == 1:
+            self.add("AttributeName", str(next(iter(attributes))))
 
 
 def _tag(element: ElementTree.Element, parent: ElementTree.Element) -> str:
     """The element's name; an item of `flowLogIdSet` is a `flowLogId`."""
-    name = element.tag.rpartition("}")[2]
-    return parent.tag.rpartition("}")[2].removesuffix("Set") if name in ("item", "member") else name
+    name = _local(element)
+    return _local(parent).removesuffix("Set") if name in ("item", "member") else name
+
+
+def _local(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
 
 
 def _json_leaves(node: Any, depth: int) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError,
 from shared.models import Assignment, JournalRecord, RunStatus
 from shared.recovery.calls import was_answered
 from shared.recovery.reconciling import Half, Unimportable
-from shared.recovery.rules import RULES, import_id, names_of
+from shared.recovery.rules import import_id, names_of, rule_of, rules_of
 from shared.recovery.views import read_plan
 from shared.rollback.bounds import REPLACES
 from shared.rollback.inverses import inverse
@@ -444,7 +444,7 @@ def _may_be_lost(own: JournalRecord) -> bool:
     A provider that got its answer has told Terraform. Where a rule says what such a call makes, the state is asked all
     the same; where none does, nobody could tell.
     """
-    return not was_answered(own) or (own.service, own.operation) in RULES
+    return not was_answered(own) or bool(rules_of(own))
 
 
 def _places(halves: Mapping[str, Half]) -> dict[str, tuple[str, str]]:
@@ -455,7 +455,7 @@ def _orphan(item: Unimportable) -> Residue:
     record = item.record
     names = {**record.resource, **record.outcome_resource}
     known = ", ".join(f"{key}={value}" for key, value in list(names.items())[:6])
-    rule = RULES.get((record.service, record.operation))
+    rule = rule_of(record)
     return Residue(
         kind=ResidueKind.LEFT,
         address=f"{record.service}:{record.operation} ({known})"[:MAX_ADDRESS],

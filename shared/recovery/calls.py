@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from shared.models import JournalRecord
-from shared.recovery.rules import RULES, leaf, makes_something, names_of
+from shared.recovery.rules import leaf, makes_something, names_of, rules_of
 
 #: First words of operations that make nothing. Any other write may have made something, an unknown one too.
 _MAKES_NOTHING = frozenset(
@@ -19,11 +19,17 @@ _UNMAKES = frozenset(
 )
 #: Deletes that are named after another thing than their creates.
 _UNMAKING = {
-    ("kms", "ScheduleKeyDeletion"): "CreateKey",
-    ("monitoring", "DeleteAlarms"): "PutMetricAlarm",
-    ("acm", "DeleteCertificate"): "RequestCertificate",
-    ("s3", "DeleteBucketLifecycle"): "PutBucketLifecycleConfiguration",
+    ("acm", "DeleteCertificate"): ("RequestCertificate",),
+    ("iam", "RemoveUserFromGroup"): ("AddUserToGroup",),
+    ("kms", "ScheduleKeyDeletion"): ("CreateKey",),
+    ("monitoring", "DeleteAlarms"): ("PutMetricAlarm",),
+    ("route53", "ChangeResourceRecordSets"): ("ChangeResourceRecordSets",),
+    ("s3", "DeleteBucketLifecycle"): ("PutBucketLifecycleConfiguration",),
+    ("s3", "DeleteObject"): ("PutObject", "CompleteMultipartUpload", "CopyObject"),
+    ("ses", "DeleteIdentity"): ("VerifyEmailIdentity", "VerifyDomainIdentity"),
 }
+#: Names in a delete that identify nothing that its create named.
+_OF_THE_DELETE = frozenset({"action", "versionid"})
 #: Error codes of what was not even begun, some of them with a 503.
 _THROTTLED = frozenset(
     {"BandwidthLimitExceeded", "EC2ThrottledException", "RequestLimitExceeded", "RequestThrottled", "SlowDown"}
@@ -41,7 +47,7 @@ def may_make(write: JournalRecord) -> bool:
     """
     if not write.operation:
         return write.method != "DELETE"
-    return (write.service, write.operation) in RULES or _verb(write.operation) not in _MAKES_NOTHING
+    return bool(rules_of(write)) or _verb(write.operation) not in _MAKES_NOTHING
 
 
 def may_have_happened(write: JournalRecord) -> bool:
@@ -88,10 +94,13 @@ def to_account_for(records: Iterable[JournalRecord]) -> list[JournalRecord]:
     Args:
         records: as the recovery endpoint returns them.
     """
-    return [record for record in unsettled(records) if makes_something(record.service, record.operation)]
+    return [record for record in unsettled(records) if makes_something(record)]
 
 
 def _unmakes_anything(write: JournalRecord) -> bool:
+    # One operation of Route 53 makes and deletes: what it did stands in the request.
+    if write.operation == "ChangeResourceRecordSets" and write.resource.get("Action") != "DELETE":
+        return False
     return _verb(write.operation) in _UNMAKES or (write.service, write.operation) in _UNMAKING
 
 
@@ -118,16 +127,15 @@ class _Creates:
     def unmake(self, delete: JournalRecord) -> None:
         """Leave out what a delete that succeeded removed: same service, same noun, same identifiers."""
         wanted = _UNMAKING.get((delete.service, delete.operation))
-        keys = self._keys(delete, wanted or delete.operation, delete.resource)
-        if not keys:
-            return
-        alike = [list(self._by_value.get(key, ())) for key in keys]
-        for number in min(alike, key=len):
-            create, made = self._kept[number]
-            if wanted in (None, create.operation) and _names_same(delete, made):
-                del self._kept[number]
-                for key in self._keys(create, create.operation, made):
-                    del self._by_value[key][number]
+        names = {name: value for name, value in delete.resource.items() if leaf(name) not in _OF_THE_DELETE}
+        for operation in wanted or (delete.operation,):
+            alike = [list(self._by_value.get(key, ())) for key in self._keys(delete, operation, names)]
+            for number in min(alike, key=len, default=[]):
+                create, made = self._kept[number]
+                if (wanted is None or create.operation == operation) and _names_same(names, made):
+                    del self._kept[number]
+                    for key in self._keys(create, create.operation, made):
+                        del self._by_value[key][number]
 
     @staticmethod
     def _keys(call: JournalRecord, operation: str, names: Mapping[str, str]) -> set[tuple[str, str, str, str]]:
@@ -136,10 +144,9 @@ class _Creates:
         return {(call.service, region, _noun(operation), value) for value in names.values()}
 
 
-def _names_same(delete: JournalRecord, made: Mapping[str, str]) -> bool:
+def _names_same(deleted: Mapping[str, str], made: Mapping[str, str]) -> bool:
     return all(
-        made[leaf(name)] == value if leaf(name) in made else value in made.values()
-        for name, value in delete.resource.items()
+        made[leaf(name)] == value if leaf(name) in made else value in made.values() for name, value in deleted.items()
     )
 
 

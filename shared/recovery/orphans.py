@@ -17,15 +17,16 @@ from shared.recovery.calls import was_answered
 from shared.recovery.imports import block
 from shared.recovery.reconciling import Reconciliation, reconcile
 from shared.recovery.references import references_of, referred, value_of
-from shared.recovery.rules import IMPORTABLE, RULES, import_id, names_of
+from shared.recovery.rules import import_id, names_of, rule_of, text_of
+from shared.recovery.table import TABLE
 from shared.recovery.views import PlanView, Resource, read_plan
 
 MAX_ORPHANS: Final = 1000
 MAX_PLANNED: Final = 20_000
 #: Attributes that tell planned resources of one type apart: those that a rule compares.
 IDENTIFYING: Final[Mapping[str, frozenset[str]]] = {
-    kind: frozenset(attribute for rule in RULES.values() if rule.type == kind for _, attribute in rule.same)
-    for kind in IMPORTABLE
+    kind: frozenset(one for rule in TABLE if rule.type == kind for _, same in rule.same for one in same.split("|"))
+    for kind in sorted({rule.type for rule in TABLE})
 }
 Text = Annotated[str, StringConstraints(max_length=2048)]
 
@@ -45,7 +46,7 @@ class Planned(Record):
 
 
 class PlannedResources(Record):
-    """What a run's plan would make, of the types whose import is known."""
+    """What a run's plan would make, of the types that a rule knows."""
 
     resources: Annotated[tuple[Planned, ...], Field(max_length=MAX_PLANNED)] = Field(description="by address")
 
@@ -129,7 +130,7 @@ def planned_of(plan: Mapping[str, Any]) -> PlannedResources:
 def _names(item: Resource) -> dict[str, str]:
     known = {name: item.values.get(name) for name in IDENTIFYING[item.type]}
     scalar = {name: value for name, value in known.items() if isinstance(value, str | int) and value != ""}
-    return {name: str(value)[:2048] for name, value in sorted(scalar.items())}
+    return {name: text_of(value)[:2048] for name, value in sorted(scalar.items())}
 
 
 def find_orphans(
@@ -159,7 +160,7 @@ def find_orphans(
     for record in sorted(left, key=lambda record: record.at_wall):
         if record.call_id not in bound and record.call_id not in why:
             continue
-        rule = RULES.get((record.service, record.operation))
+        rule = rule_of(record)
         names = names_of(record)
         item = bound.get(record.call_id)
         orphans.append(
@@ -217,7 +218,7 @@ def _placed(records: Sequence[JournalRecord], held: Sequence[Resource], planned:
             return found
         names = {item.address: item.names for item in free}
         for item in found.imports:
-            own = {"id": item.id} | ({"arn": item.id} if item.id.startswith("arn:") else {})
+            own = dict.fromkeys(("id", "zone_id"), item.id) | ({"arn": item.id} if item.id.startswith("arn:") else {})
             known[item.address] = {**own, **names[item.address]}
 
 

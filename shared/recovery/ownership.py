@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from shared.models import JournalRecord
 from shared.recovery.calls import was_answered
-from shared.recovery.rules import RULES, names_of
+from shared.recovery.rules import names_of, rule_of
 from shared.recovery.table import Rule
 from shared.recovery.views import Candidate
 
@@ -34,8 +34,8 @@ def things_made(records: Iterable[JournalRecord]) -> Made:
     """
     found = set()
     for record in records:
-        rule = RULES.get((record.service, record.operation))
-        if rule is None or rule.adopts or not was_answered(record):
+        rule = rule_of(record)
+        if rule is None or rule.adopts or rule.part or not was_answered(record):
             continue
         names = names_of(record)
         own = _own_name(rule)
@@ -72,7 +72,8 @@ def _lies_in(rule: Rule, names: Mapping[str, str], item: Candidate | None, made:
     """Whether it is in, or of, something that the runs made themselves: then it was not there before that was."""
     for name, attribute in rule.same:
         key = name.lower()
-        if key == _own_name(rule) or (service, key, names.get(key, "")) not in made:
+        # What is set on something is named after that.
+        if (key == _own_name(rule) and not rule.part) or (service, key, names.get(key, "")) not in made:
             continue
         if item is None or not rule.anonymous or item.attributes.get(attribute) == names[key]:
             return True

@@ -19,7 +19,7 @@ from shared.recovery.answers import attributes_at, described, items_of, looked_u
 from shared.recovery.calls import was_answered
 from shared.recovery.described import ASSOCIATION_ATTRIBUTES, EC2, RULE_ATTRIBUTES, RULE_DIRECTIONS
 from shared.recovery.lookups import LOOKUPS, Lookup, instant
-from shared.recovery.rules import RULES, leaf
+from shared.recovery.rules import leaf, rule_of
 from shared.recovery.views import Candidate, PlanView, tags_of
 
 MAX_KEYS = 200
@@ -75,7 +75,7 @@ def query_candidates(
     """
     by_type: dict[str, list[JournalRecord]] = {}
     for record in records:
-        rule = RULES.get((record.service, record.operation))
+        rule = rule_of(record)
         if rule is not None:
             by_type.setdefault(rule.type, []).append(record)
     asker = _Asker(view, region, transport)

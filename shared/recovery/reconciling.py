@@ -22,7 +22,7 @@ from shared.recovery.described import RULE_ATTRIBUTES, RULE_DIRECTIONS
 from shared.recovery.imports import Import
 from shared.recovery.older_rules import OLDER_RULE, older_rule_id, older_rule_is
 from shared.recovery.ownership import is_older, is_ours, things_made
-from shared.recovery.rules import RULES, differs, import_id, names_of, same
+from shared.recovery.rules import as_planned, differs, import_id, named, names_of, rule_of, rules_of, same, text_of
 from shared.recovery.shelves import Shelves
 from shared.recovery.table import Rule
 from shared.recovery.views import Candidate, PlanView, Resource, tags_of
@@ -150,22 +150,31 @@ class _Books:
         self.unimportable: list[Unimportable] = []
 
     def account_for(self, record: JournalRecord) -> None:
-        rule = RULES.get((record.service, record.operation))
+        names = names_of(record)
+        rule = self._rule(record, names)
         if rule is None:
             if not self._held_by_noun(record):
                 self._stop(record, "there is no rule to import what it makes")
             return
-        names = names_of(record)
         identifier = import_id(rule, names)
         if rule.anonymous:
             self._anonymous(record, rule, names, identifier)
         else:
             self._named(record, rule, names, identifier)
 
+    def _rule(self, record: JournalRecord, names: Mapping[str, str]) -> Rule | None:
+        """What the call makes; where types share an operation, the one that something is held or planned of."""
+        rules = rules_of(record)
+        if len(rules) > 1:
+            for shelves in (self._held, self._free):
+                if found := next((rule for rule in rules if shelves.like(rule, names) is not None), None):
+                    return found
+        return next(iter(rules), None)
+
     def _named(self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None) -> None:
         if self._held.like(rule, names) is not None or self._held.with_id(rule.type, identifier):
             return
-        if rule.adopts and not self._destroying and not any(names.get(name.lower()) for name, _ in rule.same):
+        if rule.adopts and not self._destroying and not any(named(names, name) for name, _ in rule.same):
             return  # written in a protocol that the journal cannot read; repeating it converges
         known, item = self._candidates.get(rule.type), None
         if known is not None:
@@ -182,10 +191,13 @@ class _Books:
                 self._stop(record, "neither the state nor the plan has a resource of that name", may_defer=True)
         elif rule.adopts and not self._destroying:
             return  # repeating the call is answered with what exists
+        elif not rule.import_id:
+            self._stop(record, f"it is {planned.address}, of a type that cannot be imported")
         elif identifier is None:
             self._stop(record, "its answer was lost, and with it the id that an import needs")
         else:
-            self._bind(record, rule, planned, identifier, item)
+            own = import_id(rule, {**names, **as_planned(rule, planned.values)}) if rule.as_planned else None
+            self._bind(record, rule, planned, own or identifier, item)
 
     def _anonymous(self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None) -> None:
         if self._held.with_id(rule.type, identifier):
@@ -259,7 +271,7 @@ class _Books:
             len(planned) == 1
             and planned[0].address in self._restoring
             and planned[0].type in RULE_DIRECTIONS
-            and all(_text(planned[0].values.get(name)) == item.attributes.get(name, "") for name in RULE_ATTRIBUTES)
+            and all(text_of(planned[0].values.get(name)) == item.attributes.get(name, "") for name in RULE_ATTRIBUTES)
         )
 
     def _older_rule(self, rule: Rule, item: Candidate) -> Resource | None:
@@ -336,7 +348,7 @@ class _Books:
         (self.deferred if may_defer else self.unimportable).append(stopped)
 
     def _half(self, record: JournalRecord) -> Half | None:
-        rule = RULES.get((record.service, record.operation))
+        rule = rule_of(record)
         # What a second create is answered with may be somebody else's, whatever it was asked for.
         if rule is None or rule.adopts or not was_answered(record):
             return None
@@ -351,10 +363,6 @@ class _Books:
             return None
         self._successors.take(fitting[0])
         return Half(address=fitting[0].address, type=rule.type, id=identifier, region=record.region)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
 
 
 def _contradicts(item: Candidate, values: Mapping[str, Any]) -> bool:

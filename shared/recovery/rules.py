@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from shared.models import JournalRecord
 from shared.recovery.table import TABLE, Rule
 
-RULES: dict[tuple[str, str], Rule] = {(rule.service, rule.operation): rule for rule in TABLE}
+#: By service and operation.
+BY_CALL: Final[Mapping[tuple[str, str], tuple[Rule, ...]]] = {
+    call: tuple(rule for rule in TABLE if (rule.service, rule.operation) == call)
+    for call in dict.fromkeys((rule.service, rule.operation) for rule in TABLE)
+}
 #: What an import can be made of: the named list of docs/recovery.md.
-IMPORTABLE: tuple[str, ...] = tuple(sorted({rule.type for rule in TABLE}))
+IMPORTABLE: Final[tuple[str, ...]] = tuple(sorted({rule.type for rule in TABLE if rule.import_id}))
+#: Attributes that a configuration may give without what follows the first dot of the name in the cloud.
+_SHORT: Final = frozenset({("aws_route53_record", "fqdn|name")})
+
+_NAME: Final = re.compile(r"\{([\w|]+)\}")
+_OPTIONAL: Final = re.compile(r"\[([^\]]+)\]")
 
 # First words of operations that make something of their own. All others (Put…, Attach…, Add…, Enable…, Authorize…) set
 # a property of something else: repeating them converges or fails in plain sight.
@@ -36,29 +45,48 @@ MAKERS = (
 REPEATABLE = frozenset(
     {
         ("ec2", "CreateTags"),
-        ("ec2", "CreateRoute"),  # part of its table; a second one is refused
-        ("ec2", "CreateNetworkAclEntry"),  # part of its list
         ("iam", "CreatePolicyVersion"),
         ("s3", "CreateMultipartUpload"),
-        ("s3", "CopyObject"),
-        ("elasticloadbalancing", "RegisterTargets"),
         ("autoscaling", "CreateOrUpdateTags"),
     }
 )
 
 
-def makes_something(service: str, operation: str) -> bool:
-    """Whether a call of this operation has to be accounted for after a cut.
+def rules_of(call: JournalRecord) -> tuple[Rule, ...]:
+    """The rules that say what a call makes; more than one where types share an operation.
 
     Args:
-        service: signing name.
-        operation: empty or `Unknown` when no model knows it; such a call counts.
+        call: journaled.
     """
-    if (service, operation) in RULES:
+    rules = BY_CALL.get((call.service, call.operation), ())
+    if not any(rule.where for rule in rules):
+        return rules
+    asked = {leaf(name): value for name, value in call.resource.items()}
+    return tuple(
+        rule for rule in rules if all(asked.get(name.lower()) in values.split("|") for name, values in rule.where)
+    )
+
+
+def rule_of(call: JournalRecord) -> Rule | None:
+    """The first rule that says what a call makes.
+
+    Args:
+        call: journaled.
+    """
+    return next(iter(rules_of(call)), None)
+
+
+def makes_something(call: JournalRecord) -> bool:
+    """Whether a call has to be accounted for after a cut. One whose operation is not known has to.
+
+    Args:
+        call: changes something.
+    """
+    if rules_of(call):
         return True
-    if (service, operation) in REPEATABLE:
+    if (call.service, call.operation) in REPEATABLE:
         return False
-    return operation in ("", "Unknown") or operation.startswith(MAKERS)
+    return call.operation in ("", "Unknown") or call.operation.startswith(MAKERS)
 
 
 def names_of(record: JournalRecord) -> dict[str, str]:
@@ -91,12 +119,49 @@ def import_id(rule: Rule, names: Mapping[str, str]) -> str | None:
         rule: of the call.
         names: result of `names_of`.
     """
-    wanted = re.findall(r"\{(\w+)\}", rule.import_id)
-    if not wanted or not all(names.get(name.lower()) for name in wanted):
-        return None
-    filled = re.sub(r"\{(\w+)\}", lambda match: names[match[1].lower()], rule.import_id)
+    needed = _OPTIONAL.sub(lambda match: match[1] if _filled(match[1], names) is not None else "", rule.import_id)
+    filled = _filled(needed, names) if needed else None
     # Route 53 answers with `/hostedzone/Z…` and takes the last part.
-    return filled.rpartition("/")[2] if filled.startswith("/hostedzone/") else filled
+    return filled.rpartition("/")[2] if filled is not None and filled.startswith("/hostedzone/") else filled
+
+
+def _filled(template: str, names: Mapping[str, str]) -> str | None:
+    wanted = {found: named(names, found) for found in _NAME.findall(template)}
+    if not all(wanted.values()):
+        return None
+    return _NAME.sub(lambda match: wanted[match[1]] or "", template)
+
+
+def as_planned(rule: Rule, values: Mapping[str, Any]) -> dict[str, str]:
+    """The names of an import that a configuration writes in its own way.
+
+    Args:
+        rule: of the call.
+        values: attributes of what is planned.
+    """
+    own = {name.lower(): text_of(values.get(attribute)) for name, attribute in rule.as_planned}
+    return {name: text for name, text in own.items() if text}
+
+
+def named(names: Mapping[str, str], alternatives: str) -> str | None:
+    """The first of some names that is known.
+
+    Args:
+        names: result of `names_of`.
+        alternatives: with `|` between them.
+    """
+    return next((found for name in alternatives.split("|") if (found := names.get(name.lower()))), None)
+
+
+def text_of(value: Any) -> str:
+    """A scalar as the cloud writes it; empty for nothing.
+
+    Args:
+        value: of an attribute.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def same(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
@@ -108,7 +173,7 @@ def same(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> boo
         values: attributes of a resource.
     """
     known = _known(rule, names, values)
-    return bool(known) and all(left == right for left, right in known)
+    return rule.alone or (bool(known) and all(known))
 
 
 def differs(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
@@ -119,9 +184,22 @@ def differs(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> 
         names: result of `names_of`.
         values: attributes of a resource.
     """
-    return any(left != right for left, right in _known(rule, names, values))
+    return not all(_known(rule, names, values))
 
 
-def _known(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    pairs = [(names.get(name.lower()), values.get(attribute)) for name, attribute in rule.same]
-    return [(left.rstrip("."), str(right).rstrip(".")) for left, right in pairs if left and right is not None]
+def _known(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> list[bool]:
+    """Of each attribute that both sides know, whether it is the same."""
+    found = []
+    for name, attribute in rule.same:
+        known = [values.get(one) for one in attribute.split("|")]
+        value = known[0] if len(known) == 1 else next((one for one in known if one not in (None, "")), None)
+        if (asked := named(names, name)) and value is not None:
+            found.append(_equal(asked.rstrip("."), value, short=(rule.type, attribute) in _SHORT))
+    return found
+
+
+def _equal(asked: str, value: Any, *, short: bool) -> bool:
+    if isinstance(value, list):
+        return asked in map(text_of, value)
+    text = text_of(value).rstrip(".")
+    return asked == text or (short and bool(text) and asked.startswith(f"{text}."))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from shared.recovery.rules import RULES, same
-from shared.recovery.table import Rule
+from shared.recovery.rules import named, same, text_of
+from shared.recovery.table import TABLE, Rule
 from shared.recovery.views import Resource
 
 _IDS = ("id", "arn")
 _TELLING: dict[str, set[str]] = defaultdict(set)
-for _rule in RULES.values():
-    _TELLING[_rule.type] |= {attribute for _, attribute in _rule.same}
+for _rule in TABLE:
+    _TELLING[_rule.type] |= {one for _, attribute in _rule.same for one in attribute.split("|")}
 
 
 class Shelves:
@@ -31,7 +31,7 @@ class Shelves:
             self._by_type[item.type].append(item)
             for attribute in {*_TELLING.get(item.type, ()), *_IDS}:
                 if isinstance(value := item.values.get(attribute), str | int | float):
-                    self._by_value[item.type, attribute, str(value).rstrip(".")].append(item)
+                    self._by_value[item.type, attribute, text_of(value).rstrip(".")].append(item)
 
     def of(self, kind: str) -> list[Resource]:
         """Those of a type.
@@ -53,12 +53,15 @@ class Shelves:
             rule: of a call.
             names: of the call.
         """
+        if rule.alone:
+            return next(iter(self.of(rule.type)), None)
         for name, attribute in rule.same:
-            if not (value := names.get(name.lower())):
+            if not (value := named(names, name)):
                 continue
-            for item in self._by_value.get((rule.type, attribute, value.rstrip(".")), ()):
-                if self._has(item) and same(rule, names, item.values):
-                    return item
+            for one in attribute.split("|"):
+                for item in self._by_value.get((rule.type, one, value.rstrip(".")), ()):
+                    if self._has(item) and same(rule, names, item.values):
+                        return item
         return None
 
     def with_id(self, kind: str, identifier: str | None) -> bool:

@@ -4,6 +4,9 @@
 Measured with hashicorp/aws 5.100. A second create of what exists already either fails (then only an import helps), is
 answered with what exists (`adopts`), or makes a second one (no name identifies it: `anonymous`). What is `part` of
 something else goes with it and stops nobody.
+
+Names of the journal and attributes may have alternatives (`A|B=a|b`): the first that is known counts. In what an import
+takes, `{A|B}` is the first of both, and what stands in `[…]` is left out where its name is not known.
 """
 
 from __future__ import annotations
@@ -24,25 +27,43 @@ class Rule:
     same: tuple[tuple[str, str], ...] = ()
     """(name in the journal, attribute in Terraform): all that are known on both sides have to be equal."""
     import_id: str = ""
-    """What `terraform import` takes, built from names in the journal; empty: from a query only."""
+    """What `terraform import` takes, built from names in the journal; empty: its type cannot be imported."""
     adopts: bool = False
     """A second create returns the first one's resource."""
     anonymous: bool = False
     """Only its id tells two of them apart; the journal's answer or a query supplies it."""
     part: bool = False
     """It is set on something else, and may belong to a resource that sets it itself: unmatched, it is that one's."""
+    alone: bool = False
+    """There is one of it, and nothing names it."""
+    where: tuple[tuple[str, str], ...] = ()
+    """(name in the request, values that it may have): the operation makes it only where all of them hold."""
+    as_planned: tuple[tuple[str, str], ...] = ()
+    """(name in the journal, attribute): the import takes it as the configuration writes it."""
 
 
 def _pairs(same: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, attribute) for name, _, attribute in (pair.partition("=") for pair in same.split()))
 
 
-def _named(service: str, operation: str, kind: str, same: str, import_id: str, flag: str = "") -> Rule:
-    """`same` is `JournalName=attribute`, or more of them with spaces between."""
-    pairs = _pairs(same)
+def _named(
+    service: str,
+    operation: str,
+    kind: str,
+    same: str,
+    import_id: str,
+    flag: str = "",
+    where: str = "",
+    planned: str = "",
+) -> Rule:
+    """`same` is `JournalName=attribute`, or more of them with spaces between; `where` and `planned` are as well.
+
+    `within` is a part that a second call of the kind is refused for.
+    """
     return Rule(
-        service=service, operation=operation, type=f"aws_{kind}", same=pairs, import_id=import_id,
-        adopts=flag in ("adopts", "part"), part=flag == "part",
+        service=service, operation=operation, type=f"aws_{kind}", same=_pairs(same), import_id=import_id,
+        adopts=flag in ("adopts", "part"), part=flag in ("part", "within"), alone=not same,
+        where=_pairs(where), as_planned=_pairs(planned),
     )  # fmt: skip
 
 
@@ -93,6 +114,7 @@ TABLE: tuple[Rule, ...] = (
     _named("secretsmanager", "CreateSecret", "secretsmanager_secret", "Name=name", "{ARN}"),
     _named("ses", "CreateTemplate", "ses_template", "TemplateName=name", "{TemplateName}"),
     _named("ssm", "CreateDocument", "ssm_document", "Name=name", "{Name}"),
+    _named("wafv2", "CreateIPSet", "wafv2_ip_set", "Name=name", "{Id}/{Name}/{Scope}"),
     _named("ssm", "PutParameter", "ssm_parameter", "Name=name", "{Name}"),
     # A second create is answered with what exists.
     _named("events", "PutRule", "cloudwatch_event_rule", "Name=name", "{Name}", "adopts"),
@@ -123,6 +145,52 @@ TABLE: tuple[Rule, ...] = (
     _named("s3", "PutBucketWebsite", "s3_bucket_website_configuration", "Bucket=bucket", "{Bucket}", "part"),
     _named("s3", "PutPublicAccessBlock", "s3_bucket_public_access_block", "Bucket=bucket", "{Bucket}", "part"),
     _named("secretsmanager", "PutResourcePolicy", "secretsmanager_secret_policy", "SecretId=secret_arn", "{SecretId}", "part"),
+    _named("dynamodb", "PutItem", "dynamodb_table_item", "TableName=table_name", "", "part"),
+    _named("ec2", "AssociateDhcpOptions", "vpc_dhcp_options_association", "VpcId=vpc_id DhcpOptionsId=dhcp_options_id", "{VpcId}", "part"),
+    _named("ec2", "CreateNetworkAclEntry", "network_acl_rule", "NetworkAclId=network_acl_id RuleNumber=rule_number Egress=egress", "{NetworkAclId}:{RuleNumber}:{Protocol}:{Egress}", "within"),
+    _named("ec2", "CreateRoute", "route", "RouteTableId=route_table_id DestinationCidrBlock|DestinationIpv6CidrBlock|DestinationPrefixListId=destination_cidr_block|destination_ipv6_cidr_block|destination_prefix_list_id", "{RouteTableId}_{DestinationCidrBlock|DestinationIpv6CidrBlock|DestinationPrefixListId}", "within"),
+    _named("ec2", "ReplaceRouteTableAssociation", "main_route_table_association", "RouteTableId=route_table_id", "", "part"),
+    _named("iam", "AddUserToGroup", "iam_group_membership", "GroupName=group UserName=users", "", "part"),
+    _named("iam", "AddUserToGroup", "iam_user_group_membership", "UserName=user GroupName=groups", "", "part"),
+    _named("iam", "UpdateAccountPasswordPolicy", "iam_account_password_policy", "", "iam-account-password-policy", "part"),
+    _named("route53", "ChangeResourceRecordSets", "route53_record", "Id=zone_id Name=fqdn|name Type=type SetIdentifier=set_identifier", "{Id}_{Name}_{Type}[_{SetIdentifier}]", "within", "Action=CREATE|UPSERT", "Name=name"),
+    _named("s3", "CompleteMultipartUpload", "s3_object", "Bucket=bucket Key=key", "{Bucket}/{Key}", "part"),
+    _named("s3", "PutBucketNotificationConfiguration", "s3_bucket_notification", "Bucket=bucket", "{Bucket}", "part"),
+    _named("s3", "PutBucketVersioning", "s3_bucket_versioning", "Bucket=bucket", "{Bucket}", "part"),
+    _named("s3", "PutObject", "s3_object", "Bucket=bucket Key=key", "{Bucket}/{Key}", "part"),
+    _named("secretsmanager", "PutSecretValue", "secretsmanager_secret_version", "SecretId=secret_id VersionId=version_id", "{SecretId}|{VersionId}", "part"),
+    _named("ses", "VerifyEmailIdentity", "ses_email_identity", "EmailAddress=email", "{EmailAddress}", "adopts"),
+    _named("sns", "SetTopicAttributes", "sns_topic_policy", "TopicArn=arn", "{TopicArn}", "part", "AttributeName=Policy"),
+    _named("sqs", "SetQueueAttributes", "sqs_queue_policy", "QueueUrl=queue_url", "{QueueUrl}", "part", "AttributeName=Policy"),
+    # Of these the provider's import was not tried: they are told by their names, without a block.
+    _named("autoscaling", "PutLifecycleHook", "autoscaling_lifecycle_hook", "AutoScalingGroupName=autoscaling_group_name LifecycleHookName=name", "", "part"),
+    _named("autoscaling", "PutScheduledUpdateGroupAction", "autoscaling_schedule", "AutoScalingGroupName=autoscaling_group_name ScheduledActionName=scheduled_action_name", "", "part"),
+    _named("backup", "PutBackupVaultAccessPolicy", "backup_vault_policy", "BackupVaultName=backup_vault_name", "", "part"),
+    _named("elasticfilesystem", "PutFileSystemPolicy", "efs_file_system_policy", "FileSystemId=file_system_id", "", "part"),
+    _named("elasticfilesystem", "PutBackupPolicy", "efs_backup_policy", "FileSystemId=file_system_id", "", "part"),
+    _named("elasticloadbalancing", "AddListenerCertificates", "lb_listener_certificate", "ListenerArn=listener_arn CertificateArn=certificate_arn", "", "part"),
+    _named("elasticloadbalancing", "RegisterTargets", "lb_target_group_attachment", "TargetGroupArn=target_group_arn Id=target_id", "", "part"),
+    _named("ec2", "AssociateAddress", "eip_association", "AllocationId=allocation_id", "", "part"),
+    _named("ec2", "AssociateVpcCidrBlock", "vpc_ipv4_cidr_block_association", "VpcId=vpc_id CidrBlock=cidr_block", "", "part"),
+    _named("ec2", "AttachInternetGateway", "internet_gateway_attachment", "InternetGatewayId=internet_gateway_id VpcId=vpc_id", "", "part"),
+    _named("ec2", "AttachVolume", "volume_attachment", "VolumeId=volume_id InstanceId=instance_id", "", "part"),
+    _named("kms", "PutKeyPolicy", "kms_key_policy", "KeyId=key_id", "", "part"),
+    _named("lambda", "AddPermission", "lambda_permission", "FunctionName=function_name StatementId=statement_id", "", "part"),
+    _named("logs", "PutSubscriptionFilter", "cloudwatch_log_subscription_filter", "logGroupName=log_group_name filterName=name", "", "part"),
+    _named("route53", "AssociateVPCWithHostedZone", "route53_zone_association", "Id=zone_id VPCId=vpc_id", "", "part"),
+    _named("s3", "CopyObject", "s3_object_copy", "Bucket=bucket Key=key", "", "part"),
+    _named("s3", "PutBucketAccelerateConfiguration", "s3_bucket_accelerate_configuration", "Bucket=bucket", "", "part"),
+    _named("s3", "PutBucketAcl", "s3_bucket_acl", "Bucket=bucket", "", "part"),
+    _named("s3", "PutBucketInventoryConfiguration", "s3_bucket_inventory", "Bucket=bucket Id=name", "", "part"),
+    _named("s3", "PutBucketLogging", "s3_bucket_logging", "Bucket=bucket", "", "part"),
+    _named("s3", "PutBucketMetricsConfiguration", "s3_bucket_metric", "Bucket=bucket Id=name", "", "part"),
+    _named("s3", "PutBucketReplication", "s3_bucket_replication_configuration", "Bucket=bucket", "", "part"),
+    _named("s3", "PutBucketRequestPayment", "s3_bucket_request_payment_configuration", "Bucket=bucket", "", "part"),
+    _named("s3", "PutObjectLockConfiguration", "s3_bucket_object_lock_configuration", "Bucket=bucket", "", "part"),
+    _named("ses", "VerifyDomainIdentity", "ses_domain_identity", "Domain=domain", "", "part"),
+    _named("sqs", "SetQueueAttributes", "sqs_queue_redrive_allow_policy", "QueueUrl=queue_url", "", "part", "AttributeName=RedriveAllowPolicy"),
+    _named("sqs", "SetQueueAttributes", "sqs_queue_redrive_policy", "QueueUrl=queue_url", "", "part", "AttributeName=RedrivePolicy"),
+    _named("wafv2", "AssociateWebACL", "wafv2_web_acl_association", "WebACLArn=web_acl_arn ResourceArn=resource_arn", "", "part"),
     # Only the id tells two of them apart.
     _anonymous("acm", "RequestCertificate", "acm_certificate", "{CertificateArn}", "DomainName=domain_name"),
     _anonymous("appconfig", "CreateApplication", "appconfig_application", "{Id}", "Name=name"),

@@ -23,6 +23,7 @@ from shared.recovery.orphans import Orphan, find_orphans, planned_of
 from shared.recovery.provenance import doubtful
 from shared.recovery.questions import Answer, Call, query_candidates
 from shared.recovery.reconciling import reconcile
+from shared.recovery.rules import rule_of
 from shared.recovery.views import read_plan, read_state
 from shared.safety.allowance import Allowance
 from tests.aws_corpus.harness import Terraform, VerifyingCloud
@@ -36,7 +37,7 @@ FLAGS = ("-no-color", "-input=false", "-parallelism=20")
 BLOCKS = "interlock_recovery.tf"
 MAX_ROUNDS = 8
 #: What a plan says of an id, where it is not the state's: attributes that hold what the import took.
-IDENTITIES = ("id", "arn", "name", "policy_arn")
+IDENTITIES = ("id", "arn", "name", "policy_arn", "network_acl_id")
 
 
 class Recovering:
@@ -97,8 +98,22 @@ class Recovering:
         types = self._accepted("report", accepted, [_import(orphan) for orphan in blocks])
         without = sorted(f"{orphan.service}:{orphan.operation}" for orphan in orphans if orphan.import_block is None)
         print(f"report: {len(orphans)} orphans, {len(blocks)} blocks, {len(types)} types accepted; without: {without}")
+        named = [_what(orphan.type, orphan) for orphan in orphans if orphan.import_block is None]
+        self._unnoticed("report", {str(orphan.address) for orphan in blocks}, named)
         if len(types) < GOAL:
             self.wrong.append(f"report: {len(types)} types, the goal is {GOAL}")
+
+    def _unnoticed(self, name: str, imported: set[str], named: Sequence[str]) -> None:
+        """Nothing of what there was may be neither imported nor named."""
+        nouns = [one.replace("_", "").replace("ingress", "").lower() for one in named]
+        unnoticed = [
+            address
+            for address in sorted(self._ids.keys() - imported)
+            if not any(address.split(".")[0].removeprefix("aws_").replace("_", "") in noun for noun in nouns)
+        ]
+        print(f"{name}: {len(self._ids)} resources, {len(imported)} imported; neither imported nor named: {unnoticed}")
+        if unnoticed:
+            self.wrong.append(f"{name}: nobody would know of {unnoticed}")
 
     def _by_rounds(self, name: str, records: list[JournalRecord], *, goal: int) -> None:
         imports: list[Import] = []
@@ -122,12 +137,16 @@ class Recovering:
                 break
             imports += decision.imports
         types = self._accepted(name, plan, imports)
-        left = sorted(f"{item.record.operation}: {item.why}" for item in (*decision.deferred, *decision.unimportable))
+        remains = (*decision.deferred, *decision.unimportable)
+        left = sorted(f"{item.record.operation}: {item.why}" for item in remains)
         print(f"{name}: {len(imports)} imports of {len(types)} types in {number} rounds; left: {len(left)}")
         for line in left:
             print(f"    {line}")
         for operation, why in sorted(doubts.items()):
             print(f"    doubted {operation}: {why}")
+        if goal:
+            named = [_what(rule.type if (rule := rule_of(one.record)) else None, one.record) for one in remains]
+            self._unnoticed(name, {item.address for item in imports}, named)
         if len(types) < goal:
             self.wrong.append(f"{name}: {len(types)} types, the goal is {goal}")
 
@@ -184,6 +203,11 @@ def _import(orphan: Orphan) -> Import:
     assert orphan.id is not None
     made = orphan.outcome == "made"
     return Import(address=orphan.address, id=orphan.id, call_id=orphan.call_id, certain=made, ours=made)
+
+
+def _what(kind: str | None, call: Orphan | JournalRecord) -> str:
+    """The type that is named, or else the one that the call is named after."""
+    return kind or call.service + call.operation.removeprefix("Create")
 
 
 def _now() -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from shared.recovery.described import EC2, RULE_DIRECTIONS
-from shared.recovery.rules import RULES
+from shared.recovery.table import TABLE
 
 
 def test_every_described_type_has_a_rule_and_an_id_that_the_journal_knows() -> None:
-    by_type = {rule.type: rule for rule in RULES.values()}
+    by_type = {rule.type: rule for rule in TABLE}
     for kind, spec in EC2.items():
         assert by_type[kind].service == "ec2", kind
         assert by_type[kind].import_id.lower() == "{" + spec.id.lower() + "}", kind
@@ -16,5 +16,5 @@ def test_every_described_type_has_a_rule_and_an_id_that_the_journal_knows() -> N
 
 
 def test_everything_of_ec2_without_a_name_is_described() -> None:
-    anonymous = {rule.type for rule in RULES.values() if rule.service == "ec2" and rule.anonymous}
+    anonymous = {rule.type for rule in TABLE if rule.service == "ec2" and rule.anonymous}
     assert anonymous == set(EC2) | set(RULE_DIRECTIONS)

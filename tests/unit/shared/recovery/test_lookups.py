@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from shared.recovery.lookups import LOOKUPS, instant, items_in
-from shared.recovery.rules import RULES
+from shared.recovery.table import TABLE
 
 
 def test_every_lookup_is_of_a_type_that_a_rule_names_by_the_same_attribute() -> None:
-    by_type = {rule.type: rule for rule in RULES.values()}
+    by_type = {rule.type: rule for rule in TABLE}
     for kind, lookup in LOOKUPS.items():
         rule = by_type[kind]
         assert lookup.service == rule.service, kind

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.recovery.ownership import SKEW, is_older, is_ours, things_made
-from shared.recovery.rules import RULES
+from shared.recovery.rules import BY_CALL
 from shared.recovery.views import Candidate
 from tests.unit.worker.support import record
 
@@ -16,7 +16,7 @@ LOST = record("iam", "PutRolePolicy", {"RoleName": "r", "PolicyName": "p"})
 
 
 def ours(made: Any, *others: Any, item: Candidate | None = None) -> bool:
-    return is_ours(RULES[made.service, made.operation], made, item, things_made([made, *others]))
+    return is_ours(BY_CALL[made.service, made.operation][0], made, item, things_made([made, *others]))
 
 
 def test_what_was_answered_is_the_runs_own() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.recovery.rules import (
+    BY_CALL,
     IMPORTABLE,
-    RULES,
     differs,
     import_id,
     leaf,
@@ -17,6 +17,7 @@ from shared.recovery.rules import (
     names_of,
     same,
 )
+from shared.recovery.table import TABLE
 from tests.unit.worker.support import record
 
 PROMISED = [
@@ -51,7 +52,7 @@ PROMISED = [
 
 
 def test_the_promised_types_have_rules() -> None:
-    assert set(PROMISED) <= {rule.type for rule in RULES.values()}
+    assert set(PROMISED) <= {rule.type for rule in TABLE}
 
 
 def test_at_least_forty_types_are_importable_and_the_page_names_them_all() -> None:
@@ -63,7 +64,7 @@ def test_at_least_forty_types_are_importable_and_the_page_names_them_all() -> No
 
 
 def test_each_rule_identifies_by_name_or_by_its_answer() -> None:
-    for rule in RULES.values():
+    for rule in TABLE:
         assert rule.same or rule.anonymous, rule
         assert re.fullmatch(r"\{\w+\}([:/]\{\w+\}){0,2}", rule.import_id), rule
 
@@ -76,13 +77,13 @@ def test_a_numbered_name_is_the_name_without_its_number() -> None:
 
 def test_the_answer_wins_over_the_request_in_what_an_import_takes() -> None:
     made = record("route53", "CreateHostedZone", {"Id": "asked"}, {"Id": "/hostedzone/Z1"})
-    rule = RULES["route53", "CreateHostedZone"]
+    rule = BY_CALL["route53", "CreateHostedZone"][0]
     assert import_id(rule, names_of(made)) == "Z1"
     assert import_id(rule, {}) is None
 
 
 def test_names_are_the_same_where_all_that_both_sides_know_is_equal() -> None:
-    rule = RULES["logs", "CreateLogStream"]
+    rule = BY_CALL["logs", "CreateLogStream"][0]
     names = {"loggroupname": "g", "logstreamname": "s"}
     assert same(rule, names, {"log_group_name": "g", "name": "s"})
     assert same(rule, names, {"name": "s"})

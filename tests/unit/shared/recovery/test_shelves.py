@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from shared.recovery import shelves
-from shared.recovery.rules import RULES
+from shared.recovery.rules import BY_CALL
 from shared.recovery.shelves import Shelves
 from shared.recovery.views import Resource
 
-BUCKET = RULES["s3", "CreateBucket"]
-ASSOCIATION = RULES["ec2", "AssociateRouteTable"]
+BUCKET = BY_CALL["s3", "CreateBucket"][0]
+ASSOCIATION = BY_CALL["ec2", "AssociateRouteTable"][0]
 
 
 def resource(address: str, **values: Any) -> Resource:
@@ -36,7 +36,7 @@ def test_all_names_that_both_sides_know_have_to_be_equal() -> None:
 
 def test_a_name_with_a_dot_behind_it_is_the_same() -> None:
     zone = resource("aws_route53_zone.z", name="example.com")
-    assert Shelves([zone]).like(RULES["route53", "CreateHostedZone"], {"name": "example.com."}) is zone
+    assert Shelves([zone]).like(BY_CALL["route53", "CreateHostedZone"][0], {"name": "example.com."}) is zone
 
 
 def test_an_id_or_an_arn_is_known() -> None:
