@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from xml.etree import ElementTree
 
 from shared.recovery.described import GONE, Described
@@ -11,16 +11,19 @@ from shared.recovery.lookups import Lookup, instant, items_in
 from shared.recovery.views import Candidate
 
 
-def described(spec: Described, answer: str) -> Iterable[Candidate]:
+def described(spec: Described, answer: str, made: Container[str] = ()) -> Iterable[Candidate]:
     """The items of one of EC2's answers that are still there.
 
     Args:
         spec: of their type.
         answer: XML.
+        made: ids that answered a call.
     """
     for item in items_of(answer, spec.items):
-        # A VPC's main table was made with it, by nobody's call; its default list of rules too.
-        if text_at(item, "associationSet/item/main") == "true" or text_at(item, "default") == "true":
+        # A VPC's main table was made with it, by nobody's call; its default list of rules too. Another table may have
+        # become the main one since it was made.
+        by_nobody = text_at(item, "associationSet/item/main") == "true" or text_at(item, "default") == "true"
+        if by_nobody and text_at(item, spec.id) not in made:
             continue
         if spec.state and text_at(item, spec.state) in GONE:
             continue

@@ -117,7 +117,8 @@ class _Asker:
         """Everything with an id of the journal or with the tags of something planned."""
         spec = EC2[kind]
         wanted: list[dict[str, str]] = []
-        if known := _ids(made, spec.id):
+        known = _ids(made, spec.id)
+        if known:
             ids = _few(known, f"ids of {kind}")
             by_parameter = {f"{spec.id_parameter}.{number}": value for number, value in enumerate(ids, start=1)}
             wanted.append(_filters({spec.id_filter: ids}) if spec.id_filter else by_parameter)
@@ -132,7 +133,7 @@ class _Asker:
         for answer in self._transport(calls):
             if spec.id_parameter and answer.status == 400 and ".NotFound" in answer.body:
                 continue  # a filter finds nothing; a parameter says so
-            found |= {item.id: item for item in described(spec, _whole(answer))}
+            found |= {item.id: item for item in described(spec, _whole(answer), known)}
         return list(found.values())
 
     def by_name(self, lookup: Lookup, made: Sequence[JournalRecord]) -> list[Candidate]:

@@ -305,10 +305,10 @@ class _Books:
             item.values.get("id") == group and (item.values.get("ingress") or item.values.get("egress"))
             for item in self._held.of("aws_security_group")
         )
-        newer = any(kind.startswith("aws_vpc_security_group_") for kind in self._planned_types)
-        return (lists and not newer) or any(
-            item.values.get("security_group_id") == group for item in self._held.of(OLDER_RULE)
-        )
+        # As long as a rule with a resource of its own is to be made, it may be that one.
+        if any(kind == OLDER_RULE or kind.startswith("aws_vpc_security_group_") for kind in self._planned_types):
+            return False
+        return lists or any(item.values.get("security_group_id") == group for item in self._held.of(OLDER_RULE))
 
     def _held_by_noun(self, record: JournalRecord) -> bool:
         """Whether the state holds a resource of a type named like the operation, with a name or id of the record."""

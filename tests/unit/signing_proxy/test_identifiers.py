@@ -97,3 +97,48 @@ def test_what_does_not_parse_names_nothing() -> None:
     for kind, body in (("application/json", b"{"), ("text/xml", b"<a>"), ("", b"\x00\xff"), ("text/xml", b"")):
         assert response_identifiers(kind, {}, body) == {}
     assert response_identifiers("application/json", {}, b"[" * 100_000) == {}
+
+
+def test_what_is_done_to_which_record_of_a_zone_is_kept_and_the_number_of_the_change_is_not() -> None:
+    body = (
+        b'<ChangeResourceRecordSetsRequest xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><ChangeBatch><Changes>'
+        b"<Change><Action>CREATE</Action><ResourceRecordSet><Name>www.example.com</Name><Type>A</Type>"
+        b"<SetIdentifier>blue</SetIdentifier><ResourceRecords><ResourceRecord><Value>secret</Value></ResourceRecord>"
+        b"</ResourceRecords></ResourceRecordSet></Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
+    )
+    assert request_identifiers({"Id": "Z1"}, "", "application/xml", body) == {
+        "Id": "Z1",
+        "Action": "CREATE",
+        "Name": "www.example.com",
+        "Type": "A",
+        "SetIdentifier": "blue",
+    }
+    answer = b"<R><ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status></ChangeInfo></R>"
+    assert response_identifiers("text/xml", {}, answer) == {}
+    assert request_identifiers({}, "", "text/xml", b"<Other><Action>CREATE</Action><Type>A</Type></Other>") == {}
+
+
+def test_which_attribute_is_set_is_kept_and_its_value_is_not() -> None:
+    def kept(attributes: dict[str, str]) -> dict[str, str]:
+        body = json.dumps({"QueueUrl": "https://q", "Attributes": attributes}).encode()
+        return request_identifiers({}, "", "application/x-amz-json-1.0", body)
+
+    assert kept({"Policy": "{}"}) == {"QueueUrl": "https://q", "AttributeName": "Policy"}
+    assert kept({"Policy": "{}", "DelaySeconds": "1"}) == {"QueueUrl": "https://q"}
+    assert request_identifiers({}, "", "application/json", b"[1]") == {}
+
+
+def test_what_tells_two_routes_and_two_entries_of_a_list_apart_is_kept() -> None:
+    route = b"Action=CreateRoute&RouteTableId=rtb-1&DestinationCidrBlock=0.0.0.0%2F0&GatewayId=igw-1"
+    assert request_identifiers({}, "", FORM, route) == {
+        "RouteTableId": "rtb-1",
+        "DestinationCidrBlock": "0.0.0.0/0",
+        "GatewayId": "igw-1",
+    }
+    entry = b"NetworkAclId=acl-1&RuleNumber=100&Egress=false&Protocol=6&RuleAction=allow"
+    assert request_identifiers({}, "", FORM, entry) == {
+        "NetworkAclId": "acl-1",
+        "RuleNumber": "100",
+        "Egress": "false",
+        "Protocol": "6",
+    }

@@ -23,6 +23,13 @@ def test_what_is_gone_and_what_nobody_made_is_left_out() -> None:
     )
     found = list(described(EC2["aws_network_acl"], f"<R><networkAclSet>{acls}</networkAclSet></R>"))
     assert [item.id for item in found] == ["acl-false"]
+    table = (
+        "<R><routeTableSet><item><routeTableId>rtb-1</routeTableId><associationSet><item><main>true</main></item>"
+        "</associationSet></item></routeTableSet></R>"
+    )
+    assert not list(described(EC2["aws_route_table"], table))
+    became_main = [item.id for item in described(EC2["aws_route_table"], table, {"rtb-1"})]
+    assert became_main == ["rtb-1"], "a call was answered with its id"
 
 
 def test_a_lookup_is_read_from_xml_and_from_json() -> None:

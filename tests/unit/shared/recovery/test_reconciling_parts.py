@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.recovery.reconciling import reconcile
+from shared.recovery.reconciling import Reconciliation, reconcile
 from shared.recovery.views import Candidate
 from tests.unit.shared.recovery.test_reconciling import imports_of, planned, view
 from tests.unit.worker.support import record
@@ -153,8 +153,14 @@ def test_a_rule_of_the_older_type_is_imported_by_its_values() -> None:
             "cidr_ipv4": "10.0.0.0/8",
         },
     )
-    result = reconcile([made], plan, {"aws_vpc_security_group_ingress_rule": [exists]})
-    assert imports_of(result) == [("aws_security_group_rule.ssh", "sg-1_ingress_tcp_22_22_10.0.0.0/8")]
+    listed = planned("aws_security_group.g", id="sg-1", ingress=[{"from_port": 22}])
+    another = planned("aws_security_group_rule.https", security_group_id="sg-1", from_port=443)
+    for held in ((), (listed,), (listed, another)):
+        result = reconcile([made], view(*plan.creates, held=held), {"aws_vpc_security_group_ingress_rule": [exists]})
+        assert imports_of(result) == [("aws_security_group_rule.ssh", "sg-1_ingress_tcp_22_22_10.0.0.0/8")]
+    assert (
+        reconcile([made], view(held=(listed,)), {"aws_vpc_security_group_ingress_rule": [exists]}) == Reconciliation()
+    )
     lost = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"})
     assert len(reconcile([lost], plan, {"aws_vpc_security_group_ingress_rule": [exists]}).unimportable) == 1
 
