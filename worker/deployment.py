@@ -10,7 +10,7 @@ changes is signed for it any more) or killed, or whose state could not be stored
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,7 +97,11 @@ class Deployment:
         self._terraform = Terraform(means.commands, means.directory, means.job)
         self._taking_over = self._take_over()
         self._gate = SafetyGate(
-            means.api, means.assignment, refresh=self._refresh, note=means.note, made_before=self._made_before
+            means.api,
+            means.assignment,
+            refresh=self._refresh,
+            note=means.note,
+            taken_over=lambda: self._taking_over.taken_over,
         )
 
     def carry_out(self) -> Outcome:
@@ -278,11 +282,6 @@ class Deployment:
             count=means.count,
             rolling_back=rolling_back,
         )
-
-    def _made_before(self) -> Container[str]:
-        """Where things are that earlier tries of this deployment made, and that were in no state."""
-        order = self._means.assignment.rollback
-        return self._taking_over.taken_in(order.tries) if order is not None else frozenset()
 
     def _refresh(self) -> str:
         return self._means.proxy.refresh_allowance().mode

@@ -28,6 +28,7 @@ from shared.recovery.rules import import_id, names_of, rule_of, rules_of
 from shared.recovery.views import read_plan
 from shared.rollback.bounds import REPLACES
 from shared.rollback.inverses import inverse
+from shared.rollback.letting_go import is_another, let_go
 from shared.rollback.making import residue, rollback_plan
 from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out, untainted
 from shared.rollback.records import (
@@ -112,6 +113,8 @@ class Rollback:
         self._made_again: dict[str, Half] = {}
         """What earlier tries of the rollback made in place of what is there."""
         self._left: list[Residue] = []
+        self._changed: frozenset[str] = frozenset()
+        """Addresses of what stays, and the deployment set something on."""
         self._plan: RollbackPlan | None = None
         self._document: dict[str, Any] = {}
         self._verdict = RollbackVerdict()
@@ -134,11 +137,13 @@ class Rollback:
             ApiError: the lease is lost.
         """
         start_ms = max(0, self._ways.clock.boot_ms() - triggered.at_ms)
+        self._changed = frozenset(one.address for one in rearranged.changed)
         state, reason = RollbackState.FAILED, triggered.reason
         try:
             self._settle(prepared)
             self._lay_out_first(rearranged)
             self._go_back()
+            self._store_what_is_there()
             state = self._came_to()
             if state is RollbackState.PARTIAL and self._failed and self._ways.api_was_away():
                 # A call may have been carried out without an answer: who begins anew finds it in the journal.
@@ -193,7 +198,7 @@ class Rollback:
         first = self._order.first
         if first.release_digest is None:
             self._options = ("-destroy",)
-            self._forget(item.address for item in rearranged.imported)
+            self._let_go([item.address for item in rearranged.imported], rearranged.imported)
             return
         try:
             self._terraform = self._ways.first(first.release_digest)
@@ -214,7 +219,7 @@ class Rollback:
             self._take_in(anew=False)
         # Not by `removed` blocks: not every Terraform knows them, and each knows this.
         turned = inverse(rearranged, first, removed_blocks=False)
-        self._forget(turned.forget)
+        self._let_go(turned.forget, rearranged.imported)
         self._turning = Turning(self._terraform.directory, turned, self._ways.note)
         self._turning.write()
 
@@ -252,14 +257,32 @@ class Rollback:
         self._ways.note(f"something was cut: {what}" + ("" if code == 0 else ": the state could not be stored"))
         return code == 0
 
-    def _forget(self, addresses: Iterable[str]) -> None:
+    def _let_go(self, addresses: Sequence[str], imported: Iterable[Imported]) -> None:
         """Take out of the state what was there before and in none: the deployment had taken it in."""
-        if not (wanted := tuple(addresses)):
+        if not addresses:
             return
-        held = {resource.address for resource in read_plan({"prior_state": self._terraform.show_state()}).held}
-        for address in wanted:
-            if address in held and (code := self._terraform.forget(address)) != 0:
+        known = {one.address: one for one in imported}
+        held = {res.address: res for res in read_plan({"prior_state": self._terraform.show_state()}).held}
+        for address in addresses:
+            if address not in held or is_another(known[address], held[address].values):
+                continue
+            if (code := self._terraform.forget(address)) != 0:
                 raise TerraformFailed(f"state rm {address}", code)
+            self._left += let_go(known[address])
+
+    def _store_what_is_there(self) -> None:
+        """Where the last plan read other values, on what the deployment set, than the state has.
+
+        A plan that has nothing to do stores nothing, and the stored states are what is compared in the end.
+        """
+        if self._plan is None or not self._plan.empty:
+            return
+        found = [one for one in read(self._document).resource_drift if one.address in self._changed]
+        if found and self._terraform.store_refreshed() != 0:
+            why = "what is there is not what the state has, and could not be stored: see the run's log"
+            self._left += [
+                Residue(kind=ResidueKind.UNKNOWN, address=one.address, type=one.type, reason=why) for one in found
+            ]
 
     def _go_back(self) -> None:
         """Plan and apply until a plan is empty, nothing of it may be done, or nothing moves any more."""

@@ -6,7 +6,7 @@ where a hostile provider runs too: should that lie here, the proxy still signs o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from shared import exit_codes
@@ -15,7 +15,7 @@ from shared.errors import InterlockError, LeaseRefused
 from shared.models import Assignment, RunKind, RunStatus
 from shared.recovery.orphans import planned_of
 from shared.rollback.one_way import one_way
-from shared.rollback.rearranging import rearrangement
+from shared.rollback.rearranging import combined, rearrangement
 from shared.rollback.records import Rearrangement
 from shared.safety.comparison import named
 from shared.safety.making import safety_plan
@@ -38,7 +38,7 @@ class SafetyGate:
         *,
         refresh: Callable[[], str],
         note: Callable[[str], None],
-        made_before: Callable[[], Container[str]] = frozenset,
+        taken_over: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """Bind the parts.
 
@@ -47,9 +47,9 @@ class SafetyGate:
             assignment: the run.
             refresh: has the proxy ask what the run may do now; returns the mode that holds.
             note: takes a line for the run's log.
-            made_before: addresses of what earlier tries of this deployment made, and the plan only takes in.
+            taken_over: addresses of what earlier runs left and the plan only takes in, with the run that made it.
         """
-        self._made_before = made_before
+        self._taken_over = taken_over
         self._api = api
         self._assignment = assignment
         self._refresh = refresh
@@ -73,19 +73,20 @@ class SafetyGate:
         """
         shown = terraform.show_plan()
         read_plan = read(shown)
-        plan = safety_plan(read_plan)
+        plan = safety_plan(read_plan, taken_over=self._taken_over().keys())
         run, order = self._assignment.run, self._assignment.rollback
         more: dict[str, Rearrangement] = {}
         if order is not None:
-            own = without_imports(rearrangement(shown), self._made_before())
-            self.rearranged = more["rearranged"] = combined(order.rearranged, own)
+            own = with_origins(rearrangement(shown), self._taken_over(), order.tries)
+            self.rearranged = more["rearranged"] = combined((order.rearranged, own))
         record = self._api.deliver_safety_plan(run.id, holder=self._assignment.holder, plan=plan, **more)
         self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {record.verdict}")
         for entry in record.verdict.entries[:_LISTED]:
             self._note(f"  {entry}")
         for change in read_plan.resource_changes:
             if change.address in plan.one_way:
-                self._note(f"  nothing turns the update of {change.address} around: {one_way(change)}")
+                why = one_way(change) or "it is imported as well, and no state has what it was before"
+                self._note(f"  nothing turns the update of {change.address} around: {why}")
         if run.kind is RunKind.PLAN:
             return None
         if record.verdict.decision is not Decision.ACCEPTED:
@@ -114,22 +115,21 @@ class SafetyGate:
             self._note(f"the scheduler does not know where things belong, should this run be cut: {error}")
 
 
-def without_imports(rearranged: Rearrangement, made: Container[str]) -> Rearrangement:
-    """Without the imports of what was not there before the deployment: a rollback destroys that, and does not forget
-    it.
+def with_origins(rearranged: Rearrangement, taken_over: Mapping[str, str], tries: Container[str]) -> Rearrangement:
+    """With who made what is taken in, and without the imports of what was not there before the deployment: a rollback
+    destroys that, and does not forget it.
+
+    Args:
+        rearranged: by the plan.
+        taken_over: addresses of what earlier runs left, with the run.
+        tries: runs that are earlier tries of this deployment.
     """
-    kept = tuple(one for one in rearranged.imported if one.address not in made)
-    return rearranged.model_copy(update={"imported": kept})
-
-
-def combined(earlier: Rearrangement, later: Rearrangement) -> Rearrangement:
-    """What two tries of one deployment did with addresses, one after the other."""
-    return Rearrangement(
-        moved=(*earlier.moved, *later.moved),
-        forgotten=tuple(dict.fromkeys((*earlier.forgotten, *later.forgotten))),
-        imported=tuple(dict.fromkeys((*earlier.imported, *later.imported))),
-        packages=earlier.packages | later.packages,
+    kept = tuple(
+        one.model_copy(update={"made_by": taken_over.get(one.address)})
+        for one in rearranged.imported
+        if taken_over.get(one.address) not in tries
     )
+    return rearranged.model_copy(update={"imported": kept})
 
 
 def _ended(verdict: Verdict, run_id: str) -> Outcome:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,10 @@ class TakeOver:
         self._import_all(terraform)
         return None
 
-    def taken_in(self, runs: Container[str]) -> frozenset[str]:
-        """The addresses of what it took in because one of these runs had made it."""
-        return frozenset(item.address for item in self._imports if self._made_by.get(item.call_id) in runs)
+    @property
+    def taken_over(self) -> dict[str, str]:
+        """The addresses of what it took in, with the run that had made it."""
+        return {item.address: self._made_by[item.call_id] for item in self._imports if item.call_id in self._made_by}
 
     def settle(
         self, terraform: Terraform, records: Sequence[JournalRecord], *, restoring: frozenset[str] = frozenset()

@@ -172,7 +172,8 @@ def _compared(context: SchedulerContext, session: Session, row: RollbackRow) -> 
     try:
         first = verify(context, session, rows.first_state_of(session, row))
         final = current_body(context, session, row.target)
-        return compare(first.body if first is not None else None, final).model_dump(mode="json")
+        changed = rearranged(tries_of(session, row.run_id)).changed
+        return compare(first.body if first is not None else None, final, changed).model_dump(mode="json")
     except (InterlockError, ValueError, RecursionError) as error:
         log_event(log, "rollback_not_compared", level=logging.WARNING, rollback=row.id, error=repr(error))
         return None

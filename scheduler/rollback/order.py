@@ -16,6 +16,7 @@ from scheduler.state_versions import current_identity
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow, SafetyPlanRow, StateVersionRow
 from shared.models import RunKind
 from shared.rollback.bounds import REPLACES
+from shared.rollback.rearranging import combined
 from shared.rollback.records import MAX_WHY, FirstState, Rearrangement, RollbackOrder
 from shared.rollback.settings import Trigger
 from shared.safety.entries import Entry, Operation, SafetyPlan
@@ -59,16 +60,9 @@ def tries_of(session: Session, run_id: str) -> list[FirstStateRow]:
 
 
 def rearranged(tries: list[FirstStateRow]) -> Rearrangement:
-    """What their plans did with addresses only, one after the other."""
+    """What their plans did that has to be turned around, one after the other."""
     parts = [Rearrangement.model_validate(row.rearranged) for row in tries if row.rearranged is not None]
-    if len(parts) == 1:
-        return parts[0]
-    return Rearrangement(
-        moved=tuple(dict.fromkeys(one for part in parts for one in part.moved)),
-        forgotten=tuple(dict.fromkeys(one for part in parts for one in part.forgotten)),
-        imported=tuple(dict.fromkeys(one for part in parts for one in part.imported)),
-        packages={path: source for part in parts for path, source in part.packages.items()},
-    )
+    return combined(parts)
 
 
 def touched(session: Session, tries: list[FirstStateRow]) -> frozenset[str]:

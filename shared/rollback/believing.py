@@ -3,12 +3,20 @@
 The result comes from a plan that was made inside the sandbox. The states are the scheduler's own: a provider that says
 of everything that it is gone makes an empty plan, and what it made is still in the state.
 
-A plan does not see what a configuration leaves out either: see `open_groups`.
+A plan does not see what a configuration leaves out either: see `open_groups` and `keeping`.
 """
 
 from __future__ import annotations
 
-from shared.rollback.records import Presence, Residue, ResidueKind, RollbackResult, RollbackState, StateComparison
+from shared.rollback.records import (
+    MAX_WHY,
+    Presence,
+    Residue,
+    ResidueKind,
+    RollbackResult,
+    RollbackState,
+    StateComparison,
+)
 
 _WHOLE = (RollbackState.ROLLED_BACK, RollbackState.NOT_NEEDED)
 _KINDS = {Presence.ONLY_FINAL: ResidueKind.LEFT, Presence.ONLY_FIRST: ResidueKind.MISSING}
@@ -21,11 +29,16 @@ _OPEN = (
     "it was made again, and lets everything out (egress), which it did not before: its creation was cut before the "
     "provider took that away, and no plan sees it. Revoke that rule, then skip: a retry has nothing to do"
 )
+_KEPT = (
+    "the deployment set {names}, and no plan of the first configuration takes that back: it says nothing of it, or is "
+    "to ignore it. Set it back, then retry; or skip"
+)
 
 
 def believed(result: RollbackResult, comparison: StateComparison | None, *, begun: bool = False) -> RollbackResult:
     """The result with the comparison; one that claims to be whole while objects of one state are not in the other is
-    partial, and names them; so is one with a security group that lets everything out since. Objects that a replacement
+    partial, and names them; so is one with a security group that lets everything out since, or with values that the
+    deployment set and that stay. Objects that a replacement
     left (deposed) are no part of what was there.
 
     Args:
@@ -41,6 +54,16 @@ def believed(result: RollbackResult, comparison: StateComparison | None, *, begu
     residue = tuple(
         Residue(kind=ResidueKind.CHANGED, address=one.address, type=one.type, id=one.id, reason=_OPEN)
         for one in comparison.opened
+    )
+    residue += tuple(
+        Residue(
+            kind=ResidueKind.CHANGED,
+            address=one.address,
+            type=one.type,
+            id=one.id,
+            reason=_KEPT.format(names=", ".join(one.attributes))[:MAX_WHY],
+        )
+        for one in comparison.kept
     )
     if result.state not in _WHOLE:
         named = {one.address for one in result.residue}

@@ -127,8 +127,9 @@ def verdict(
         touched=both(touched),
         replaced=both(replaced),
         forgotten=frozenset(new.forgotten),
-        taken_in=frozenset(one.address for one in new.imported),
-        taken_ids=frozenset((one.type, one.id) for one in new.imported if one.id is not None),
+        # What the same plan replaced is another object by now, if it got there: its id tells.
+        taken_in=frozenset(one.address for one in new.imported if one.also != "replace" or one.object_id is None),
+        taken_ids=frozenset((one.type, name) for one in new.imported for name in (one.id, one.object_id) if name),
         consents=frozenset(consents),
     )
     reasons = {item: _refusal(item, known) for item in plan.items if item.operation is not Operation.PROVISIONER}

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from shared.errors import ConfigurationError
+from shared.rollback.keeping import kept
 from shared.rollback.open_groups import opened
 from shared.rollback.records import (
     MAX_ATTRIBUTES,
     MAX_DIFFERENCES,
     MAX_PREVIEW,
     AttributeDifference,
+    Changed,
     Presence,
     ResourceDifference,
     StateComparison,
@@ -80,8 +82,13 @@ _SECRET_TYPES: Final = ("aws_pinpoint_adm_", "aws_pinpoint_apns_", "aws_pinpoint
 type _Step = str | int
 
 
-def compare(first: bytes | None, final: bytes | None) -> StateComparison:
+def compare(first: bytes | None, final: bytes | None, changed: Collection[Changed] = ()) -> StateComparison:
     """Compare two states; None: there was none. Data sources are left out: they are read, not deployed.
+
+    Args:
+        first: before the deployment.
+        final: after the rollback.
+        changed: what the deployment set on what stays.
 
     Raises ConfigurationError for what is no state of format 4.
     """
@@ -101,6 +108,7 @@ def compare(first: bytes | None, final: bytes | None) -> StateComparison:
         more=len(differing[MAX_DIFFERENCES:]) + len(outputs[MAX_DIFFERENCES:]),
         compared=len(before.keys() | after.keys()),
         opened=tuple(opened(before.values(), after.values()))[:MAX_DIFFERENCES],
+        kept=tuple(kept(before.values(), after.values(), changed))[:MAX_DIFFERENCES],
     )
 
 

@@ -1,4 +1,5 @@
-"""What a plan does with addresses only: its moves, forgets and imports. Pure.
+"""What a plan does that a plan of the first configuration does not turn around by itself: its moves, forgets and
+imports, and what it sets on what stays. Pure.
 
 The worker delivers it with the safety plan, before anything is applied: whoever takes the deployment back has to know,
 and the run that planned it may be gone by then.
@@ -6,13 +7,20 @@ and the run that planned it may be gone by then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Literal
 
 from shared.errors import ConfigurationError
-from shared.rollback.records import MAX_ID, Imported, Moved, Rearrangement
-from shared.safety.plan_document import Change, read, without_keys
+from shared.rollback.records import MAX_ATTRIBUTES, Changed, Imported, Moved, Rearrangement
+from shared.rollback.states import id_of, named_id
+from shared.safety.plan_document import SENSITIVE, Change, read, without_keys
 
+_ALSO: Final[Mapping[tuple[str, ...], Literal["update", "replace"]]] = {
+    ("update",): "update",
+    ("delete", "create"): "replace",
+    ("create", "delete"): "replace",
+}
 _FORGETS: Final = (("forget",), ("create", "forget"))
 MAX_PACKAGES: Final = 1000
 MAX_SOURCE_CHARS: Final = 1024
@@ -23,7 +31,8 @@ def rearrangement(plan: Mapping[str, Any]) -> Rearrangement:
     document = read(plan)
     managed = [change for change in document.resource_changes if change.mode == "managed" and change.deposed is None]
     taken_in = [change for change in managed if change.importing]
-    names = {change.address: _import_id(item) for item, change in _with_items(plan, document.resource_changes)}
+    items = {change.address: item for item, change in _with_items(plan, document.resource_changes)}
+    expressions = dict(_expressions(plan))
     others = {without_keys(change.address) for change in managed if not change.importing}
     return Rearrangement(
         moved=tuple(
@@ -36,10 +45,21 @@ def rearrangement(plan: Mapping[str, Any]) -> Rearrangement:
             Imported(
                 address=change.address,
                 type=change.type,
-                id=names.get(change.address),
+                id=_import_id(items[change.address]),
                 alone=without_keys(change.address) not in others,
+                object_id=_own_id(change),
+                also=_ALSO.get(change.actions),
             )
             for change in taken_in
+        ),
+        changed=tuple(
+            Changed(address=change.previous_address or change.address, attributes=names[:MAX_ATTRIBUTES])
+            for change in managed
+            if change.actions == ("update",)
+            and not change.importing
+            and (
+                names := tuple(_set(items[change.address], expressions.get(without_keys(change.address), frozenset())))
+            )
         ),
         packages=_packages(plan),
     )
@@ -52,8 +72,79 @@ def _with_items(plan: Mapping[str, Any], changes: tuple[Change, ...]) -> Iterato
 
 def _import_id(item: Mapping[str, Any]) -> str | None:
     importing = item["change"].get("importing")
-    found = importing.get("id") if isinstance(importing, dict) else None
-    return found if isinstance(found, str) and 0 < len(found) <= MAX_ID else None
+    return named_id(importing.get("id")) if isinstance(importing, dict) else None
+
+
+def _own_id(change: Change) -> str | None:
+    found = id_of(change.before)
+    return None if found == SENSITIVE else found
+
+
+def _set(item: Mapping[str, Any], configured: frozenset[str]) -> Iterator[str]:
+    """Attributes that an update gives other values. One that is known after the apply counts where it is configured."""
+    change = item["change"]
+    before, after, unknown = (_mapping(change.get(part)) for part in ("before", "after", "after_unknown"))
+    for name in sorted(before.keys() | after.keys() | unknown.keys()):
+        if len(name) > 256:
+            continue
+        if unknown.get(name) is True:
+            if name in configured:
+                yield name
+        elif not same_values(before.get(name), after.get(name)):
+            yield name
+
+
+def same_values(one: Any, other: Any) -> bool:
+    """Whether two values of an attribute mean the same; documents in JSON are what they say, however written.
+
+    Args:
+        one: of an attribute.
+        other: of the same attribute.
+    """
+    return _meaning(one) == _meaning(other)
+
+
+def _meaning(value: Any) -> str:
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return json.dumps(value)
+    return json.dumps(value, sort_keys=True)
+
+
+def _expressions(plan: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
+    """The attributes that the configuration names, by the resource's address without keys. `read` checked the shape."""
+    waiting = [("", (plan.get("configuration") or {}).get("root_module") or {})]
+    while waiting:
+        prefix, module = waiting.pop()
+        for resource in module.get("resources") or ():
+            yield f"{prefix}{resource.get('address')}", frozenset(_mapping(resource.get("expressions")))
+        for name, call in (module.get("module_calls") or {}).items():
+            waiting.append((f"{prefix}module.{name}.", call.get("module") or {}))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def combined(parts: Iterable[Rearrangement]) -> Rearrangement:
+    """What the tries of one deployment did, one after the other.
+
+    Args:
+        parts: of each, the first try first.
+    """
+    parts = tuple(parts)
+    changed: dict[str, dict[str, None]] = {}
+    for one in (one for part in parts for one in part.changed):
+        changed.setdefault(one.address, {}).update(dict.fromkeys(one.attributes))
+    return Rearrangement(
+        moved=tuple(dict.fromkeys(one for part in parts for one in part.moved)),
+        forgotten=tuple(dict.fromkeys(one for part in parts for one in part.forgotten)),
+        imported=tuple(dict.fromkeys(one for part in parts for one in part.imported)),
+        changed=tuple(Changed(address=name, attributes=tuple(of)[:MAX_ATTRIBUTES]) for name, of in changed.items()),
+        packages={path: source for part in parts for path, source in part.packages.items()},
+    )
 
 
 def _packages(plan: Mapping[str, Any]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
@@ -120,16 +120,32 @@ class Imported(Record):
     alone: bool = Field(
         default=False, description="whether every instance of its resource is taken in by the same plan"
     )
+    object_id: ResourceId | None = Field(default=None, description="its `id` as the plan found it; None: it has none")
+    also: Literal["update", "replace"] | None = Field(default=None, description="what the same plan does to it")
+    made_by: RunId | None = Field(
+        default=None,
+        description="the earlier run that left it, and whose leftover was taken over; None: an import block",
+    )
+
+
+class Changed(Record):
+    """What a plan sets on an object that stays."""
+
+    address: Address = Field(description="its address in the first configuration")
+    attributes: Annotated[
+        tuple[Annotated[str, StringConstraints(max_length=256)], ...], Field(max_length=MAX_ATTRIBUTES)
+    ] = Field(description="names of the attributes that get other values")
 
 
 class Rearrangement(Record):
-    """What a plan does with addresses only, and a rollback has to turn around. Made by `rearranging`."""
+    """What a plan does that a plan of the first configuration does not turn around by itself. Made by `rearranging`."""
 
     moved: tuple[Moved, ...] = Field(default=(), max_length=MAX_ENTRIES, description="in the order of the plan")
     forgotten: tuple[Address, ...] = Field(
         default=(), max_length=MAX_ENTRIES, description="by their addresses before the plan"
     )
     imported: tuple[Imported, ...] = Field(default=(), max_length=MAX_ENTRIES, description="taken in")
+    changed: tuple[Changed, ...] = Field(default=(), max_length=MAX_ENTRIES, description="updated in place")
     packages: Annotated[dict[str, str], Field(max_length=1000)] = Field(
         default_factory=dict, description="sources of called modules by path without keys: module.a.module.b"
     )
@@ -270,6 +286,17 @@ class ResourceDifference(Record):
     more: int = Field(default=0, ge=0, description="attributes that differ and are not listed")
 
 
+class Kept(Record):
+    """An object that is still there, with values that the deployment gave it and no plan takes back."""
+
+    address: Address = Field(description="of the instance")
+    type: TypeName = Field(description="of the resource")
+    id: ResourceId | None = Field(default=None, description="of the object, where it is known")
+    attributes: tuple[Annotated[str, StringConstraints(max_length=256)], ...] = Field(
+        max_length=MAX_ATTRIBUTES, description="names of the attributes that are not as they were"
+    )
+
+
 class StateComparison(Record):
     """The first and the final state of a target, attribute by attribute, without secrets."""
 
@@ -284,6 +311,9 @@ class StateComparison(Record):
     compared: int = Field(ge=0, description="objects that were compared, in either")
     opened: tuple[FirstResource, ...] = Field(
         default=(), max_length=MAX_DIFFERENCES, description="security groups made again that let everything out since"
+    )
+    kept: tuple[Kept, ...] = Field(
+        default=(), max_length=MAX_DIFFERENCES, description="what the deployment set, and no plan takes back"
     )
 
     @property

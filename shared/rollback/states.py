@@ -96,7 +96,12 @@ def id_of(attributes: Any) -> str | None:
     found = attributes.get("id") if isinstance(attributes, Mapping) else None
     if isinstance(found, int) and not isinstance(found, bool):
         found = str(found)
-    return found if isinstance(found, str) and found not in ("none", "-") and 0 < len(found) <= MAX_ID else None
+    return named_id(found) if found not in ("none", "-") else None
+
+
+def named_id(value: Any) -> str | None:
+    """A text that names something, and is not too long for that; else None."""
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_ID else None
 
 
 def _first(one: Instance) -> FirstResource:

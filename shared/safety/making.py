@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
 from shared.errors import ConfigurationError
@@ -37,8 +37,12 @@ _PROVISIONED: Final = frozenset(
 REST: Final = "(rest of an incomplete plan)"
 
 
-def safety_plan(document: PlanDocument) -> SafetyPlan:
+def safety_plan(document: PlanDocument, taken_over: Container[str] = ()) -> SafetyPlan:
     """Everything that applying the plan does.
+
+    Args:
+        document: the plan.
+        taken_over: addresses of what earlier runs left: no configuration asked for these imports.
 
     Raises ConfigurationError for a plan that ended with an error, or that does more than can be approved at once.
     """
@@ -49,7 +53,12 @@ def safety_plan(document: PlanDocument) -> SafetyPlan:
         raise ConfigurationError(
             f"the plan does {len(entries)} things; {MAX_ENTRIES} can be approved at once", hint="split the flock"
         )
-    turned = frozenset(change.address for change in document.resource_changes if one_way(change) is not None)
+    turned = frozenset(
+        change.address
+        for change in document.resource_changes
+        if one_way(change) is not None
+        or (change.importing and change.actions == ("update",) and change.address not in taken_over)
+    )
     return SafetyPlan(entries=entries, one_way=turned)
 
 

@@ -166,6 +166,10 @@ class Terraform:
             )
         return code
 
+    def store_refreshed(self) -> int:
+        """Store what is there as it is, and change nothing; returns Terraform's exit code."""
+        return self._run("apply", "-refresh-only", "-auto-approve", "-input=false", "-no-color")
+
     def show_state(self) -> dict[str, Any]:
         """The state as JSON (`terraform show -json`).
 

@@ -9,6 +9,7 @@ import pytest
 from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError, Unavailable
 from shared.models import RunStatus
 from shared.rollback.records import (
+    Changed,
     Imported,
     Moved,
     Rearrangement,
@@ -77,6 +78,61 @@ def test_what_the_deployment_only_took_in_stays_where_it_was(tmp_path: Path, fir
     world.carry_out(TAKEN_IN)
     assert [line for line in world.commands.lines if line.startswith("state rm")] == ["state rm -no-color aws_x.a"]
     assert world.commands.steps.index("state") < world.commands.steps.index("plan")
+
+
+def test_what_was_taken_in_and_replaced_at_once_is_another_object_and_goes(tmp_path: Path) -> None:
+    one = Imported(address="aws_x.a", type="aws_x", id="n", object_id="id-before", also="replace")
+    for held, forgotten in (("id-after", []), ("id-before", ["state rm -no-color aws_x.a"])):
+        world = World(tmp_path / held, EMPTY)
+        world.commands.state = state("aws_x.a", id=held)
+        assert world.carry_out(Rearrangement(imported=(one,))).residue == ()
+        assert [line for line in world.commands.lines if line.startswith("state rm")] == forgotten
+
+
+@pytest.mark.parametrize("first", [None, FIRST])
+def test_what_another_run_had_made_and_is_in_no_state_again_is_named(tmp_path: Path, first: str | None) -> None:
+    one = Imported(address="aws_x.a", type="aws_x", id="n", made_by="run-1111111111111111")
+    world = World(tmp_path, EMPTY, first=first)
+    world.commands.state = state("aws_x.a")
+    result = world.carry_out(Rearrangement(imported=(one,)))
+    assert result.state is RollbackState.PARTIAL
+    assert [(item.kind, item.address, item.id) for item in result.residue] == [(ResidueKind.LEFT, "aws_x.a", "n")]
+    again = World(tmp_path / "again", EMPTY, first=first)
+    assert again.carry_out(Rearrangement(imported=(one,))).residue == (), "the state does not hold it"
+
+
+def drifted(*addresses: str) -> bytes:
+    return document(complete=True, resource_drift=[change(one, "update") for one in addresses])
+
+
+SET = Rearrangement(changed=(Changed(address="aws_x.old", attributes=("policy",)),))
+
+
+@pytest.mark.parametrize(
+    ("plan", "given", "stored"),
+    [
+        (drifted("aws_x.old"), SET, True),
+        (drifted("aws_x.other"), SET, False),
+        (drifted("aws_x.old"), Rearrangement(), False),
+        (EMPTY, SET, False),
+    ],
+    ids=["of what was set", "of something else", "nothing was set", "none"],
+)
+def test_values_that_no_plan_stores_are_stored_to_be_compared(
+    tmp_path: Path, plan: bytes, given: Rearrangement, stored: bool
+) -> None:
+    world = World(tmp_path, plan)
+    assert world.carry_out(given).state is RollbackState.NOT_NEEDED
+    refreshed = [line for line in world.commands.lines if line.startswith("apply -refresh-only")]
+    assert len(refreshed) == stored
+
+
+def test_what_could_not_be_stored_cannot_be_told(tmp_path: Path) -> None:
+    world = World(tmp_path, drifted("aws_x.old"))
+    world.commands.codes["apply"] = [1]
+    result = world.carry_out(SET)
+    assert result.state is RollbackState.PARTIAL
+    assert [(item.kind, item.address) for item in result.residue] == [(ResidueKind.UNKNOWN, "aws_x.old")]
 
 
 def test_what_cannot_be_taken_out_of_the_state_is_not_planned_to_be_deleted(tmp_path: Path) -> None:

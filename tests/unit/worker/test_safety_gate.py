@@ -20,7 +20,7 @@ from tests.unit.shared.safety.support import change, document, entry
 from tests.unit.worker.provisioners.test_terraform import Commands, terraform
 from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment
 from worker.provisioners.outcome import Outcome
-from worker.safety_gate import SafetyGate, without_imports
+from worker.safety_gate import SafetyGate, with_origins
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -179,8 +179,11 @@ def test_what_is_not_applied_tells_nothing_of_the_sort(tmp_path: Path) -> None:
 
 def test_what_an_earlier_try_made_is_no_import_of_something_that_was_there_before() -> None:
     taken = tuple(Imported(address=f"a_t.{name}", type="a_t", id=name) for name in ("mine", "theirs"))
-    kept = without_imports(Rearrangement(imported=taken), {"a_t.mine"})
-    assert [one.address for one in kept.imported] == ["a_t.theirs"]
+    mine, other = "run-1111111111111111", "run-2222222222222222"
+    kept = with_origins(Rearrangement(imported=taken), {"a_t.mine": mine}, (mine,))
+    assert [(one.address, one.made_by) for one in kept.imported] == [("a_t.theirs", None)]
+    kept = with_origins(Rearrangement(imported=taken), {"a_t.mine": mine, "a_t.theirs": other}, (mine,))
+    assert [(one.address, one.made_by) for one in kept.imported] == [("a_t.theirs", other)]
 
 
 @pytest.mark.parametrize("step", ["show", "deliver", "refresh"])

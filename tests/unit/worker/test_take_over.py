@@ -185,8 +185,7 @@ def test_a_create_becomes_an_import_and_its_plan_is_the_runs(tmp_path: Path) -> 
     # Once without and once with the import; the last is the plan to apply.
     assert world.fake.commands.count("plan") == 2
     (made,) = api.recovery(TARGET, run=RUN, holder=HOLDER).creates
-    assert world.take_over.taken_in({made.run_id}) == {"aws_s3_bucket.b"}
-    assert world.take_over.taken_in({"run-0000000000000000"}) == frozenset()
+    assert world.take_over.taken_over == {"aws_s3_bucket.b": made.run_id}
 
 
 def test_a_create_where_the_state_holds_what_is_gone_makes_room_first(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from shared.rollback.believing import believed
 from shared.rollback.records import (
     FirstResource,
+    Kept,
     Presence,
     Residue,
     ResidueKind,
@@ -82,3 +83,13 @@ def test_who_claims_less_is_believed(state: RollbackState) -> None:
 @pytest.mark.parametrize("state", list(RollbackState))
 def test_without_a_comparison_it_stands_alone(state: RollbackState) -> None:
     assert believed(result(state), None) == result(state)
+
+
+@pytest.mark.parametrize("state", list(RollbackState))
+def test_what_the_deployment_set_and_nothing_took_back_is_named(state: RollbackState) -> None:
+    one = Kept(address="aws_sqs_queue.q", type="aws_sqs_queue", id="q", attributes=("policy", "delay"))
+    found = believed(result(state), StateComparison(same_lineage=True, compared=9, kept=(one,)))
+    assert found.state is (RollbackState.PARTIAL if state in WHOLE else state)
+    (left,) = found.residue
+    assert (left.kind, left.address, left.id) == (ResidueKind.CHANGED, "aws_sqs_queue.q", "q")
+    assert "policy, delay" in left.reason

@@ -211,6 +211,16 @@ def test_what_was_taken_in_is_forgotten_and_only_that_and_never_destroyed() -> N
     assert "existed before" in why(item("delete", "aws_vpc.moved", "vpc-9"), new=new)
 
 
+def test_what_replaced_an_import_in_the_same_plan_goes_and_the_import_itself_does_not() -> None:
+    one = {"address": "aws_vpc.in", "type": "aws_vpc", "also": "replace"}
+    new = Rearrangement(imported=(Imported(**one, id="name", object_id="vpc-9"),))
+    for operation, place in (("delete", "aws_vpc.in"), ("delete", "aws_vpc.moved")):
+        assert "existed before" in why(item(operation, place, "vpc-9"), new=new)
+    assert allowed(item("delete", "aws_vpc.in", "vpc-10"), new=new)
+    unknown = Rearrangement(imported=(Imported(**one, id="name"),))
+    assert "existed before" in why(item("delete", "aws_vpc.in", "vpc-10"), new=unknown)
+
+
 @pytest.mark.parametrize("operation", ["read", "output", "move"])
 def test_what_changes_nothing_in_the_cloud_may_always_be_done(operation: str) -> None:
     assert allowed(item(operation, "aws_vpc.a", "vpc-1"), touched=())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.errors import ConfigurationError
 from shared.rollback.comparison import compare
-from shared.rollback.records import AttributeDifference, Presence, StateComparison
+from shared.rollback.records import AttributeDifference, Changed, Presence, StateComparison
 from tests.unit.shared.rollback.test_states import resource, state
 
 
@@ -193,3 +193,10 @@ def test_no_difference_is_told_exactly_when_they_are_the_same_and_both_ways_alik
     assert (there == []) == (json.dumps(first, sort_keys=True) == json.dumps(final, sort_keys=True))
     assert [(path, right, left) for path, left, right in attributes(final, first)] == there
     assert len({path for path, _, _ in there}) == len(there)
+
+
+def test_what_the_deployment_set_is_held_against_the_first_state() -> None:
+    first, final = (body(resource("t.a", {"attributes": {"id": "1", "x": x, "y": x}})) for x in (1, 2))
+    found = compare(first, final, [Changed(address="t.a", attributes=("x",))])
+    assert [(one.address, one.attributes) for one in found.kept] == [("t.a", ("x",))]
+    assert compare(first, final).kept == ()

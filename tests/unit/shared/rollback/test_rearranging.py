@@ -8,8 +8,8 @@ import pytest
 
 from shared.errors import ConfigurationError
 from shared.rollback import rearranging
-from shared.rollback.rearranging import rearrangement
-from shared.rollback.records import Imported, Moved, Rearrangement
+from shared.rollback.rearranging import combined, rearrangement
+from shared.rollback.records import Changed, Imported, Moved, Rearrangement
 from shared.safety.plan_document import load
 from tests.unit.shared.safety.support import change, document
 
@@ -58,7 +58,7 @@ def test_an_import_knows_its_id_and_whether_it_is_alone_in_its_resource() -> Non
     )
     assert found.imported == (
         Imported(address="aws_vpc.a", type="aws_vpc", id="vpc-1", alone=True),
-        Imported(address='aws_vpc.b["x"]', type="aws_vpc", id="vpc-2", alone=False),
+        Imported(address='aws_vpc.b["x"]', type="aws_vpc", id="vpc-2", alone=False, also="update"),
         Imported(address="aws_vpc.c[0]", type="aws_vpc", alone=True),
         Imported(address="aws_vpc.c[1]", type="aws_vpc", alone=True),
         Imported(address="aws_vpc.d", type="aws_vpc", alone=True),
@@ -109,3 +109,86 @@ def test_a_plan_without_changes_rearranges_nothing() -> None:
 def test_what_is_no_plan_is_refused() -> None:
     with pytest.raises(ConfigurationError):
         rearrangement({"format_version": "1.2"})
+
+
+def updated(before: Any, after: Any, unknown: Any = None, **more: Any) -> dict[str, Any]:
+    words = {"change_before": before, "change_after": after, "change_after_unknown": unknown or {}, **more}
+    return change("aws_sqs_queue.q", "update", **words)
+
+
+def configured(*names: str, address: str = "aws_sqs_queue.q") -> dict[str, Any]:
+    expressions = {name: {"references": ["aws_x.y"]} for name in names}
+    return {"configuration": {"root_module": {"resources": [{"address": address, "expressions": expressions}]}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unknown", "named"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1, "b": 3}, {}, ["b"]),
+        ({"tags": None}, {"tags": {"x": "y"}}, {}, ["tags"]),
+        ({"tags": {"x": "y"}}, {}, {}, ["tags"]),
+        ({"rules": [{"port": 1}]}, {"rules": [{"port": 2}]}, {"rules": [{"id": True}]}, ["rules"]),
+        ({"policy": "{}"}, {}, {"policy": True}, ["policy"]),
+        ({"etag": "1"}, {}, {"etag": True}, []),
+        ({"policy": '{"b":1,"a":2}'}, {"policy": '{"a": 2, "b": 1}'}, {}, []),
+        ({"text": "[no json"}, {"text": "[no JSON"}, {}, ["text"]),
+        ({"on": True}, {"on": 1}, {}, ["on"]),
+    ],
+)
+def test_an_update_names_what_it_sets_and_of_what_is_known_later_what_is_configured(
+    before: Any, after: Any, unknown: Any, named: list[str]
+) -> None:
+    found = of(updated(before, after, unknown), **configured("policy"))
+    assert found.changed == ((Changed(address="aws_sqs_queue.q", attributes=tuple(named)),) if named else ())
+
+
+def test_secrets_that_are_set_are_named_too() -> None:
+    masked = {"change_before_sensitive": {"password": True}, "change_after_sensitive": {"password": True}}
+    found = of(updated({"password": "a"}, {"password": "b"}, **masked))
+    assert found.changed == (Changed(address="aws_sqs_queue.q", attributes=("password",)),)
+
+
+def test_what_is_set_is_named_where_the_first_configuration_has_it() -> None:
+    found = of(updated({"a": 1}, {"a": 2}, previous_address="aws_sqs_queue.first"))
+    assert [one.address for one in found.changed] == ["aws_sqs_queue.first"]
+
+
+def test_the_configuration_of_a_module_counts_for_its_instances() -> None:
+    address = 'module.m["x"].aws_sqs_queue.q[0]'
+    inside = configured("policy")["configuration"]["root_module"]
+    called = {"root_module": {"module_calls": {"m": {"source": "./m", "module": inside}}}}
+    item = change(address, "update", change_before={}, change_after={}, change_after_unknown={"policy": True})
+    assert [one.attributes for one in of(item, configuration=called).changed] == [("policy",)]
+
+
+@pytest.mark.parametrize("actions", [("no-op",), ("create",), ("delete", "create"), ("delete",)])
+def test_only_what_stays_has_something_set(actions: tuple[str, ...]) -> None:
+    assert of(change("aws_x.y", *actions, change_before={"a": 1}, change_after={"a": 2})).changed == ()
+
+
+@pytest.mark.parametrize(
+    ("actions", "also"), [(("no-op",), None), (("update",), "update"), (("create", "delete"), "replace")]
+)
+def test_an_import_says_what_else_is_done_to_what_object(actions: tuple[str, ...], also: str | None) -> None:
+    words = {"change_importing": {"id": "n"}, "change_before": {"id": "i", "a": 1}, "change_before_sensitive": {}}
+    found = of(change("aws_x.y", *actions, **words, change_after={"a": 2}))
+    assert [(one.also, one.object_id) for one in found.imported] == [(also, "i")]
+    assert found.changed == ()
+    hidden = of(change("aws_x.y", *actions, **{**words, "change_before_sensitive": {"id": True}}))
+    assert [one.object_id for one in hidden.imported] == [None]
+
+
+def test_tries_of_one_deployment_are_added_up() -> None:
+    first = Rearrangement(
+        moved=(Moved(before="a.b", after="a.c"),),
+        changed=(Changed(address="a.x", attributes=("one",)), Changed(address="a.y", attributes=("one",))),
+        packages={"module.m": "./m"},
+    )
+    second = Rearrangement(forgotten=("a.f",), changed=(Changed(address="a.x", attributes=("one", "two")),))
+    assert combined([first, second]) == Rearrangement(
+        moved=first.moved,
+        forgotten=("a.f",),
+        changed=(Changed(address="a.x", attributes=("one", "two")), Changed(address="a.y", attributes=("one",))),
+        packages={"module.m": "./m"},
+    )
+    assert combined([]) == Rearrangement()

@@ -139,3 +139,16 @@ def test_updates_that_nothing_turns_around_are_named() -> None:
         )
     )
     assert made.one_way == {"aws_ebs_volume.a"}
+
+
+def test_what_is_imported_and_updated_at_once_is_named_unless_an_earlier_run_left_it() -> None:
+    plan = parse(
+        document(
+            change("aws_x.both", "update", change_importing={"id": "b"}),
+            change("aws_x.taken", "update", change_importing={"id": "t"}),
+            change("aws_x.only", "no-op", change_importing={"id": "o"}),
+            change("aws_x.update", "update"),
+        )
+    )
+    assert safety_plan(plan, taken_over={"aws_x.taken"}).one_way == {"aws_x.both"}
+    assert safety_plan(plan).one_way == {"aws_x.both", "aws_x.taken"}
