@@ -73,6 +73,17 @@ resource "aws_sns_topic" "alerts" {
   depends_on = [aws_cloudwatch_event_rule.daily]
 }
 """
+#: Only here the topic has a policy. A configuration without one leaves it as it is.
+POLICED = FIRST.replace(
+    """{ name = "${var.name}-news" }""",
+    """{
+  name = "${var.name}-news"
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Principal = { AWS = "*" }, Action = "sns:Publish", Resource = "*" }]
+  })
+}""",
+)
 #: The topic gets a successor before it goes.
 REPLACED = """
 resource "aws_sns_topic" "news" {
@@ -170,6 +181,20 @@ class World(StageWorld):
         """What is there, and how it is."""
         return self.cloud.everything()
 
+    def topic_policy(self) -> str:
+        """That of the flock's topic."""
+        return str(self.cloud.client("sns").get_topic_attributes(TopicArn=self._topic())["Attributes"]["Policy"])
+
+    def set_topic_policy(self, policy: str) -> None:
+        """As a person would."""
+        self.cloud.client("sns").set_topic_attributes(
+            TopicArn=self._topic(), AttributeName="Policy", AttributeValue=policy
+        )
+
+    def _topic(self) -> str:
+        listed = self.cloud.client("sns").list_topics()["Topics"]
+        return str(next(one["TopicArn"] for one in listed if one["TopicArn"].endswith(f":{self.name}-news")))
+
     def plan_of_first(self, release: str) -> Run:
         """A plan of the first release, as anybody may make it."""
         run = self.stage.api.create_run(target=self.target, kind=RunKind.PLAN, release_digest=release)
@@ -236,6 +261,36 @@ def test_of_a_replacement_that_was_cut_the_old_one_stays_and_the_new_one_goes(wo
     made = [call.arrived.operation for call in calls if call.arrived.run == run.id and call.arrived.mutating]
     assert (made.count("CreateTopic"), made.count("DeleteTopic")) == (1, 1), "what existed is not made anew"
     assert world.plan_of_first(first).exit_code == exit_codes.OK
+
+
+def test_what_only_the_deployment_sets_on_something_that_stays_is_named_until_it_is_set_back(world: World) -> None:
+    first = world.publish(FIRST)
+    assert world.apply(first).status is RunStatus.APPLIED
+    before = world.topic_policy()
+
+    run = world.apply(world.publish(POLICED, TAKEN.replace("aws_sns_topic.alerts", "aws_sns_topic.news")))
+
+    assert run.status is RunStatus.ERRORED, f"{run.reason}\n{world.log(run.id)}"
+    back = world.rollback(run.id)
+    assert back.status is RollbackStatus.PARTIAL
+    assert back.result is not None
+    ((kind, address, why),) = [(one.kind, one.address, one.reason) for one in back.result.residue]
+    assert (kind, address) == (ResidueKind.CHANGED, "aws_sns_topic.news")
+    assert "the deployment set policy" in why
+    assert world.topic_policy() != before, "the provider keeps what the first configuration says nothing of"
+
+    world.set_topic_policy(before)
+    world.stage.api.retry_rollback(back.id, actor="anna")
+    again = eventually(
+        lambda: found if not (found := world.rollback(run.id)).status.at_work else None,
+        "it is tried again",
+        patience_s=400,
+    )
+    assert again is not None
+    assert again.status is RollbackStatus.NOT_NEEDED, world.log(again.current_run_id)
+    assert again.result is not None
+    assert again.result.comparison is not None
+    assert again.result.comparison.equal, "what is there was read and stored"
 
 
 def test_where_nothing_was_before_nothing_is_afterwards(world: World) -> None:

@@ -99,24 +99,38 @@ class QueuePolicy(AwsResource):
 
 class Topic(AwsResource):
     TYPE = "sns_topic"
-    ATTRIBUTES = (required("name", replace=True), computed("arn"), optional("tags", TAGS))
+    ATTRIBUTES = (
+        required("name", replace=True),
+        computed("arn"),
+        optional("policy", JSON),
+        optional("tags", TAGS),
+    )
 
     def make(self, planned: State) -> State:
         answer = self.aws.client("sns").create_topic(Name=planned["name"], Tags=tag_list(planned["tags"]))
+        self._police(answer["TopicArn"], planned)
         return {"id": answer["TopicArn"]}
 
     def observe(self, state: State) -> State | None:
         sns, arn = self.aws.client("sns"), state["id"]
-        if unless_absent(sns.get_topic_attributes, "NotFound", TopicArn=arn) is None:
+        found = unless_absent(sns.get_topic_attributes, "NotFound", TopicArn=arn)
+        if found is None:
             return None
+        policy = json.loads(found["Attributes"]["Policy"])
         tags = sns.list_tags_for_resource(ResourceArn=arn)["Tags"]
-        return {"id": arn, "arn": arn, "name": arn.rpartition(":")[2], "tags": tag_map(tags)}
+        return {"id": arn, "arn": arn, "name": arn.rpartition(":")[2], "policy": policy, "tags": tag_map(tags)}
 
     def change(self, current: State, planned: State) -> None:
+        self._police(current["id"], planned)
         self.aws.client("sns").tag_resource(ResourceArn=current["id"], Tags=tag_list(planned["tags"]))
 
     def remove(self, current: State) -> None:
         self.aws.client("sns").delete_topic(TopicArn=current["id"])
+
+    def _police(self, arn: str, planned: State) -> None:
+        if planned["policy"] is not None:
+            text = json.dumps(planned["policy"])
+            self.aws.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=text)
 
 
 class Subscription(AwsResource):

@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 
 from scheduler import runs
 from scheduler.rollback import requests
-from scheduler.rollback.consents import consents_of
+from scheduler.rollback.consents import consents_of, to_destroy
 from scheduler.tables import ReleaseRow, RunRow, StateVersionRow
 from shared.errors import ApiError
 from shared.models import Assignment, RunKind, RunStatus
@@ -284,7 +284,9 @@ def test_what_was_refused_is_done_with_consent_by_name(world: World) -> None:
     verdict = plans_back(world, again, item("delete", QUEUE), item("delete", TOPIC))
     assert verdict.whole
     with world.context.database.read() as session:
-        assert consents_of(session, back.release_digest, TARGET) == {QUEUE}
+        assert consents_of(session, back.release_digest, TARGET) == frozenset(), "no plan was consented to"
+        agreed = to_destroy(session, back.release_digest, TARGET, deployments=[], planned={QUEUE})
+        assert agreed == frozenset(), "nor another deployment's rollback"
 
 
 def test_a_consent_needs_a_name_and_something_that_was_refused(world: World) -> None:

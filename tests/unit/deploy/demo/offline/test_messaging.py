@@ -53,6 +53,14 @@ def test_a_queue_policy_lives(aws: Aws, queue: dict[str, object]) -> None:
 def test_a_topic_lives(aws: Aws) -> None:
     made = lives(messaging.Topic, aws, name="orders", tags=TAGS)
     assert made["id"] == made["arn"]
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sns:Publish"}]}
+    lives(messaging.Topic, aws, name="orders", tags=None, policy=policy)
+
+
+def test_a_topics_policy_is_changed_in_place(aws: Aws) -> None:
+    topic = create(messaging.Topic, aws, name="orders", tags=None)
+    given = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "sns:Publish"}]}
+    assert change(messaging.Topic, aws, topic, policy=given)["policy"] == given
 
 
 def test_a_subscription_lives(aws: Aws, queue: dict[str, object]) -> None:
