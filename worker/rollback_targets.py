@@ -21,7 +21,8 @@ def targets(document: Mapping[str, Any], verdict: RollbackVerdict) -> tuple[str,
     """The addresses to plan alone.
 
     Args:
-        document: the whole plan, as `terraform show -json` says it; what its state knows of dependencies counts.
+        document: the whole plan, as `terraform show -json` says it; what its state and its configuration know of
+            dependencies counts. What goes through a local value no plan tells.
         verdict: on that plan.
     """
     needs = dict(_dependencies(document))
@@ -56,7 +57,7 @@ def _reached(start: Iterable[str], needs: Mapping[str, frozenset[str]]) -> set[s
 
 
 def _dependencies(document: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
-    """What each resource of the state needs, by addresses without keys."""
+    """What each resource needs, by addresses without keys: as the state has it, and as it is configured."""
     found: dict[str, set[str]] = {}
     waiting = [((document.get("prior_state") or {}).get("values") or {}).get("root_module") or {}]
     while waiting:
@@ -64,4 +65,35 @@ def _dependencies(document: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[
         for resource in module.get("resources") or ():
             found.setdefault(without_keys(resource["address"]), set()).update(resource.get("depends_on") or ())
         waiting += module.get("child_modules") or ()
+    for place, needs in _configured((document.get("configuration") or {}).get("root_module") or {}, ""):
+        found.setdefault(place, set()).update(needs)
     return ((place, frozenset(map(without_keys, needs))) for place, needs in found.items())
+
+
+def _configured(module: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, set[str]]]:
+    """The same of resources, of what is passed to modules, and of what these put out."""
+    for resource in module.get("resources") or ():
+        yield prefix + resource["address"], _references(resource, prefix)
+    for name, call in (module.get("module_calls") or {}).items():
+        inside, inner = call.get("module") or {}, f"{prefix}module.{name}."
+        for variable, expression in (call.get("expressions") or {}).items():
+            yield f"{inner}var.{variable}", _references(expression, prefix)
+        for output, said in (inside.get("outputs") or {}).items():
+            yield inner + output, _references(said, inner)
+        yield from _configured(inside, inner)
+
+
+def _references(said: Any, prefix: str) -> set[str]:
+    """Everything that is referred to, however deep, by addresses without keys."""
+    found: set[str] = set()
+    waiting = [said]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            named = [*(value.get("references") or ()), *(value.get("depends_on") or ())]
+            for words in (without_keys(str(one)).split(".") for one in named):
+                found.add(prefix + ".".join(words[: 3 if words[0] in ("module", "data") else 2]))
+            waiting += [one for key, one in value.items() if key != "constant_value"]
+        elif isinstance(value, list):
+            waiting += value
+    return found

@@ -342,11 +342,53 @@ def keeps_data(kind: str) -> str | None:
 
     What was made a moment ago may have taken in data since. For a resource that only has another name or address when
     it is made anew nothing is lost by that, and what passes through a queue that was not there before had no place.
+
+    Types of other providers than hashicorp/aws are told by what they are called.
     """
     loss = LOSSES.get(kind)
-    return loss.why if loss is not None and (loss.holds is Holds.DATA or kind in _DATA_AS_WELL) else None
+    if loss is None:
+        provider, *words = kind.split("_")
+        told = provider not in _KNOWN_PROVIDERS and not _CALLED.isdisjoint(words)
+        return "it is called like something that holds data" if told else None
+    return loss.why if loss.holds is Holds.DATA or kind in _DATA_AS_WELL else None
 
 
+#: Of hashicorp/aws the table knows; the others make nothing outside of the state that could hold anything.
+_KNOWN_PROVIDERS: Final = frozenset(
+    {"aws", "archive", "cloudinit", "external", "http", "local", "null", "random", "terraform", "time", "tls"}
+)
+#: Words in the names of types that hold data, of the providers for the other large clouds and for databases.
+_CALLED: Final = frozenset(
+    {
+        "account",
+        "backup",
+        "bigtable",
+        "bucket",
+        "cluster",
+        "container",
+        "database",
+        "dataset",
+        "datastore",
+        "db",
+        "disk",
+    }
+    | {
+        "domain",
+        "file",
+        "fileshare",
+        "filestore",
+        "filesystem",
+        "index",
+        "instance",
+        "key",
+        "keyring",
+        "lake",
+        "machine",
+    }
+    | {"memorystore", "mongodb", "mysql", "pool", "postgresql", "redis", "registry", "repository", "schema", "secret"}
+    | {"server", "share", "snapshot", "spanner", "sql", "storage", "store", "stream", "table", "tablespace", "vault"}
+    | {"vm", "volume", "warehouse", "workspace"}
+)
 #: Not coming back as they were, and holding data that came in since.
 _DATA_AS_WELL: Final = frozenset(
     {

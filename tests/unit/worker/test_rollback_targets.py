@@ -90,3 +90,43 @@ def test_a_circle_ends() -> None:
         verdict(item("delete", "aws_x.a"), refused=(item("delete", "aws_x.b"),)),
     )
     assert chosen == ()
+
+
+def refers(*names: str) -> dict[str, Any]:
+    return {"references": [part for name in names for part in (name, name.rpartition(".")[0])]}
+
+
+def configured(**resources: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"address": f"aws_x.{name}", "expressions": said} for name, said in resources.items()]
+
+
+def chosen(root: dict[str, Any]) -> tuple[str, ...]:
+    """Of a configuration in which aws_x.vpc is refused a change, and all else is to be made again."""
+    allowed = [item("create", one) for one in ("aws_x.a", "aws_x.free", "module.m.aws_x.a[0]")]
+    verdict_ = verdict(*allowed, refused=(item("update", "aws_x.vpc"),))
+    return targets({"configuration": {"root_module": root}}, verdict_)
+
+
+def test_what_is_to_be_made_again_and_refers_to_something_refused_is_left_and_the_rest_is_done() -> None:
+    direct = configured(a={"vpc_id": refers("aws_x.vpc.id")}, free={"name": {"constant_value": "n"}}, vpc={})
+    assert chosen({"resources": direct}) == ("aws_x.free", "module.m.aws_x.a[0]")
+    nested = configured(a={"rule": [{"group": refers('aws_x.vpc["k"].id')}]}, free={}, vpc={})
+    assert chosen({"resources": nested}) == ("aws_x.free", "module.m.aws_x.a[0]")
+    waits = [{"address": "aws_x.a", "depends_on": ["aws_x.b"]}, *configured(b={"x": refers("aws_x.vpc.id")})]
+    assert chosen({"resources": waits}) == ("aws_x.free", "module.m.aws_x.a[0]")
+    read = [
+        *configured(a={"x": refers("data.aws_y.d.id")}),
+        {"address": "data.aws_y.d", "expressions": {"x": refers("aws_x.vpc.id")}},
+    ]
+    assert chosen({"resources": read}) == ("aws_x.free", "module.m.aws_x.a[0]")
+
+
+def test_what_is_passed_to_a_module_and_put_out_by_it_is_a_reference_too() -> None:
+    inside = {
+        "resources": configured(a={"vpc_id": refers("var.vpc")}),
+        "outputs": {"made": {"expression": refers("aws_x.a.id")}},
+    }
+    calls = {"m": {"expressions": {"vpc": refers("aws_x.vpc.id")}, "module": inside}}
+    assert chosen({"module_calls": calls}) == ("aws_x.a", "aws_x.free")
+    root = configured(a={"x": refers("module.m.made")})
+    assert chosen({"resources": root, "module_calls": calls}) == ("aws_x.free",)

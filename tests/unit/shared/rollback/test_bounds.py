@@ -301,7 +301,7 @@ def test_nothing_that_existed_and_no_data_is_destroyed_without_a_name(
 ) -> None:
     new = Rearrangement(imported=tuple(Imported(address=one, type=one.split(".")[0]) for one in sorted(taken)))
     made = verdict(plan_of(*planned), first_state(*there), consents=consents, touched=touched, new=new)
-    assert sorted([*made.allowed, *(one.item for one in made.refused)], key=str) == sorted(planned, key=str)
+    assert sorted([*made.allowed, *(one.item for one in made.refused)], key=repr) == sorted(planned, key=repr)
     known = {(one.type, one.id) for one in there if one.id is not None}
     for one in made.allowed:
         names = {one.address, one.previous_address} - {None}

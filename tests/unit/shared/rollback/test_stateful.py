@@ -62,6 +62,32 @@ def test_data_of_a_resource_is_kept_whoever_made_it() -> None:
         assert keeps_data(kind) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "keeps"),
+    [
+        ("google_sql_database_instance", True),
+        ("google_storage_bucket", True),
+        ("google_compute_disk", True),
+        ("azurerm_mssql_database", True),
+        ("azurerm_storage_account", True),
+        ("azurerm_key_vault", True),
+        ("kubernetes_persistent_volume_claim", True),
+        ("postgresql_schema", True),
+        ("google_compute_network", False),
+        ("google_pubsub_topic", False),
+        ("azurerm_subnet", False),
+        ("kubernetes_deployment", False),
+        ("random_password", False),
+        ("tls_private_key", False),
+        ("local_file", False),
+        ("terraform_data", False),
+        ("aws_new_database", False),
+    ],
+)
+def test_a_type_of_another_provider_is_told_by_its_name(kind: str, keeps: bool) -> None:
+    assert (keeps_data(kind) is not None) is keeps
+
+
 def test_what_keeps_data_as_well_is_in_the_table() -> None:
     assert all(LOSSES[kind].holds is Holds.GONE for kind in stateful._DATA_AS_WELL)
 
