@@ -30,6 +30,7 @@ from shared.rollback.bounds import REPLACES
 from shared.rollback.inverses import inverse
 from shared.rollback.letting_go import is_another, let_go
 from shared.rollback.making import residue, rollback_plan
+from shared.rollback.open_groups import OPEN_TYPE
 from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out, untainted
 from shared.rollback.records import (
     MAX_WHY,
@@ -271,13 +272,14 @@ class Rollback:
             self._left += let_go(known[address])
 
     def _store_what_is_there(self) -> None:
-        """Where the last plan read other values, on what the deployment set, than the state has.
+        """Where the last plan read other values than the state has, on what the deployment set or of what may be open.
 
         A plan that has nothing to do stores nothing, and the stored states are what is compared in the end.
         """
         if self._plan is None or not self._plan.empty:
             return
-        found = [one for one in read(self._document).resource_drift if one.address in self._changed]
+        drifted = read(self._document).resource_drift
+        found = [one for one in drifted if one.address in self._changed or one.type == OPEN_TYPE]
         if found and self._terraform.store_refreshed() != 0:
             why = "what is there is not what the state has, and could not be stored: see the run's log"
             self._left += [

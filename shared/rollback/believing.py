@@ -27,7 +27,7 @@ _WHY = {
 }
 _OPEN = (
     "it was made again, and lets everything out (egress), which it did not before: its creation was cut before the "
-    "provider took that away, and no plan sees it. Revoke that rule, then skip: a retry has nothing to do"
+    "provider took that away, and no plan takes it. Revoke that rule, then retry; or skip"
 )
 _KEPT = (
     "the deployment set {names}, and no plan of the first configuration takes that back: it says nothing of it, or is "

@@ -13,7 +13,8 @@ from typing import Any, Final
 from shared.rollback.records import MAX_ID, FirstResource
 from shared.rollback.states import Instance
 
-_GROUP: Final = "aws_security_group"
+#: The only type of which anything is said here.
+OPEN_TYPE: Final = "aws_security_group"
 _EVERYWHERE: Final = "0.0.0.0/0"
 
 
@@ -24,11 +25,11 @@ def opened(first: Collection[Instance], final: Collection[Instance]) -> Iterator
         first: objects of the first state.
         final: objects of the final one.
     """
-    before = {one.address: one for one in first if one.type == _GROUP and one.deposed is None}
+    before = {one.address: one for one in first if one.type == OPEN_TYPE and one.deposed is None}
     ruled = {str(one.attributes.get("security_group_id")) for one in final if _is_such_a_rule(one)}
     for one in final:
         was, made = before.get(one.address), one.attributes.get("id")
-        if one.type != _GROUP or one.deposed is not None or was is None or not isinstance(made, str):
+        if one.type != OPEN_TYPE or one.deposed is not None or was is None or not isinstance(made, str):
             continue
         again = made != was.attributes.get("id") and made not in ruled
         if again and _lets_everything_out(one) and not _lets_everything_out(was):

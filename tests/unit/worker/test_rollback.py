@@ -114,9 +114,10 @@ SET = Rearrangement(changed=(Changed(address="aws_x.old", attributes=("policy",)
         (drifted("aws_x.old"), SET, True),
         (drifted("aws_x.other"), SET, False),
         (drifted("aws_x.old"), Rearrangement(), False),
+        (drifted("aws_security_group.g"), Rearrangement(), True),
         (EMPTY, SET, False),
     ],
-    ids=["of what was set", "of something else", "nothing was set", "none"],
+    ids=["of what was set", "of something else", "nothing was set", "of a group", "none"],
 )
 def test_values_that_no_plan_stores_are_stored_to_be_compared(
     tmp_path: Path, plan: bytes, given: Rearrangement, stored: bool
