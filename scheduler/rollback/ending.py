@@ -89,7 +89,7 @@ def _concluded(
     if _is_back(row, run) and run.reported_status is None and run.status == RunStatus.LOST:
         run.status = RunStatus.ROLLED_BACK
     status = RollbackStatus(result.state.value)
-    left = f"{len(result.residue)} resources are not as they were" if result.residue else ""
+    left = rows.left_over(len(result.residue))
     reason = "; ".join(part for part in (result.reason or row.reason, left) if part)
     rows.over(context, session, row, status, reason, run=run)
     return Ended(successor=None)

@@ -5,7 +5,9 @@ Every step is taken under the target's lock, in the transaction of what caused i
 
 from __future__ import annotations
 
+import re
 import secrets
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -118,6 +120,17 @@ def asked_again(context: SchedulerContext, row: RollbackRow, *, actor: str) -> N
     """A person wants it tried (again): attempts and waiting time count from here."""
     row.attempts, row.actor = 0, actor or row.actor
     row.triggered_at, row.started_at = context.clock.wall(), None
+    # What was left the last time need not be left any more.
+    row.reason = _LEFT.sub("", row.reason)
+
+
+def left_over(count: int) -> str:
+    """How a reason ends that something is left; empty for nothing."""
+    return f"{count} resources are not as they were" if count else ""
+
+
+#: As `left_over` says it.
+_LEFT: Final = re.compile(r"(?:; )?\d+ resources are not as they were$")
 
 
 def over(
