@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import delete, update
 
 from scheduler import runs
-from scheduler.rollback import requests, rows
+from scheduler.rollback import requests
+from scheduler.rollback import rows as rollback_rows
 from scheduler.rollback.consents import consents_of, to_destroy
 from scheduler.tables import ReleaseRow, RunRow, StateVersionRow
 from shared.errors import ApiError
@@ -279,7 +280,7 @@ def test_one_that_is_not_whole_is_tried_again_from_the_start(world: World) -> No
 def test_what_was_left_the_last_time_is_no_reason_of_the_next_try(world: World) -> None:
     back = stuck(world)
     with world.context.database.write() as session:
-        rows.find(session, back.id).reason = f"it is ill; {rows.left_over(2)}"
+        rollback_rows.find(session, back.id).reason = f"it is ill; {rollback_rows.left_over(2)}"
     assert requests.retry(world.context, back.id, actor="anna").reason == "it is ill"
 
 
