@@ -6,7 +6,7 @@ without its questions to the cloud: a report is made within seconds of the end, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -17,7 +17,7 @@ from shared.recovery.calls import was_answered
 from shared.recovery.imports import block
 from shared.recovery.reconciling import Reconciliation, reconcile
 from shared.recovery.references import references_of, referred, value_of
-from shared.recovery.rules import import_id, names_of, rule_of, text_of
+from shared.recovery.rules import import_id, names_of, rule_of, rules_of, text_of
 from shared.recovery.table import TABLE
 from shared.recovery.views import PlanView, Resource, read_plan
 
@@ -192,10 +192,17 @@ def _unheld(
         for item in planned
         if item.address not in addresses
     )
-    found = reconcile(records, PlanView(creates=creates, held=tuple(state)), {}, destroying=True)
+    found = reconcile(records, PlanView(creates=creates, held=tuple(state)), {}, destroying=True, parts=True)
     open_ids = {item.call_id for item in found.imports}
     open_ids |= {item.record.call_id for item in (*found.deferred, *found.unimportable)}
-    return [record for record in records if record.call_id in open_ids]
+    kinds = {item.type for item in creates}
+    return [record for record in records if record.call_id in open_ids and _counts(record, kinds)]
+
+
+def _counts(record: JournalRecord, kinds: Container[str]) -> bool:
+    """Whether it is more than a part of what it was set on: where the plan had none of its type it is no more."""
+    rules = rules_of(record)
+    return not rules or any(not rule.part or rule.type in kinds for rule in rules)
 
 
 def _placed(records: Sequence[JournalRecord], held: Sequence[Resource], planned: Sequence[Planned]) -> Reconciliation:

@@ -54,7 +54,7 @@ def is_older(item: Candidate, record: JournalRecord) -> bool:
     return not was_answered(record) and item.created_at is not None and item.created_at < record.at_wall - SKEW
 
 
-def is_ours(rule: Rule, record: JournalRecord, item: Candidate | None, made: Made) -> bool:
+def is_ours(rule: Rule, record: JournalRecord, item: Candidate | None, made: Made, *, answered: bool = True) -> bool:
     """Whether what the call would have made is known to be what exists, not something that was there before.
 
     Args:
@@ -62,8 +62,9 @@ def is_ours(rule: Rule, record: JournalRecord, item: Candidate | None, made: Mad
         record: the call.
         item: what exists, where the cloud was asked; not older than the call.
         made: result of `things_made`.
+        answered: whether an answer is enough; else only what it lies in counts.
     """
-    if was_answered(record) or (item is not None and item.created_at is not None):
+    if (answered and was_answered(record)) or (item is not None and item.created_at is not None):
         return True
     return _lies_in(rule, names_of(record), item, made, record.service)
 

@@ -83,6 +83,7 @@ def reconcile(
     parts: bool = False,
     restoring: Collection[str] = (),
     named: Collection[str] = (),
+    all_goes: bool = False,
 ) -> Reconciliation:
     """Decide about every create.
 
@@ -95,6 +96,7 @@ def reconcile(
         others: ids that answered calls of other runs made, as the journal says: no lost answer was about one of them.
         parts: name parts of other things as well, that go with them as a rule: nothing is planned for them here.
         restoring: addresses at which something was before that the plan makes again.
+        all_goes: what things are part of is destroyed as well.
         named: call ids that another configuration did not settle: that this one plans nothing like it does not say that
             it was never made.
     """
@@ -107,6 +109,7 @@ def reconcile(
         parts=parts,
         restoring=frozenset(restoring),
         named=frozenset(named),
+        all_goes=all_goes,
     )
     # Answered ones first: they say which ids are taken, before a lost answer is given what is left.
     for record in sorted(records, key=lambda record: not was_answered(record)):
@@ -131,6 +134,7 @@ class _Books:
         parts: bool,
         restoring: frozenset[str],
         named: frozenset[str],
+        all_goes: bool,
     ) -> None:
         self._all = view.held + view.creates
         self._candidates = candidates
@@ -139,11 +143,11 @@ class _Books:
         self._parts = parts
         self._restoring = restoring
         self._named_before = named
+        self._all_goes = all_goes
         self._made = things_made(records)
         self._held = Shelves(view.held)
         self._free = Shelves(view.creates)
         self._successors = Shelves(view.successors)
-        self._planned_types = {item.type for item in view.creates}
         self._taken_ids: set[tuple[str, str]] = set()
         self.imports: list[Import] = []
         self.deferred: list[Unimportable] = []
@@ -187,24 +191,29 @@ class _Books:
             return  # made, deleted and made again: one import serves both
         planned = self._free.like(rule, names)
         if planned is None:
-            if not rule.part or self._parts:
+            if not rule.part or self._parts or self._successors.like(rule, names) is not None:
                 self._stop(record, "neither the state nor the plan has a resource of that name", may_defer=True)
         elif rule.adopts and not self._destroying:
             return  # repeating the call is answered with what exists
         elif not rule.import_id:
-            self._stop(record, f"it is {planned.address}, of a type that cannot be imported")
+            # It goes with what it is part of, where that goes.
+            if not (self._all_goes or is_ours(rule, record, None, self._made, answered=False)):
+                self._stop(record, f"it is {planned.address}, of a type that cannot be imported")
         elif identifier is None:
             self._stop(record, "its answer was lost, and with it the id that an import needs")
         else:
-            own = import_id(rule, {**names, **as_planned(rule, planned.values)}) if rule.as_planned else None
+            # What a rollback takes in it destroys: that is named as the call named it.
+            written = rule.as_planned and not self._destroying
+            own = import_id(rule, {**names, **as_planned(rule, planned.values)}) if written else None
+            self._taken_ids.add((rule.type, identifier))
             self._bind(record, rule, planned, own or identifier, item)
 
     def _anonymous(self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None) -> None:
         if self._held.with_id(rule.type, identifier):
             return
-        if rule.operation.startswith("Authorize") and self._inline_rule(record):
-            return
         known = self._candidates.get(rule.type)
+        if rule.operation.startswith("Authorize") and self._is_settled_rule(record, rule, known, identifier):
+            return
         if known is None:
             self._without_query(record, rule, names, identifier)
             return
@@ -233,7 +242,8 @@ class _Books:
                 self._stop(record, f"{item.id} fits {len(planned)} planned resources", may_defer=True)
             return
         if identifier is not None:
-            self._stop(record, "no planned resource fits it", may_defer=True)
+            if not (rule.operation.startswith("Authorize") and self._is_inline(record)):
+                self._stop(record, "no planned resource fits it", may_defer=True)
         elif self._something_like_it(record, rule, possible):
             self._stop(record, "its answer was lost, and something like it exists that nobody holds", may_defer=True)
         # else: nothing like it exists, so it was never made
@@ -252,7 +262,8 @@ class _Books:
     def _planned_for(self, item: Candidate, record: JournalRecord, rule: Rule, *, certain: bool) -> list[Resource]:
         """The planned resources that an existing thing could be."""
         within = rule.operation.startswith("Authorize")
-        free = self._free.of(rule.type)
+        # A rule of a group that is still to be made is another one.
+        free = [res for res in self._free.of(rule.type) if not within or res.values.get("security_group_id")]
         fitting = [res for res in free if _fits(item, res.values, tags=not within)]
         if not certain:
             # Somebody else's may look alike: only what carries our tags, or lies in what is ours, is taken.
@@ -295,19 +306,29 @@ class _Books:
         else:
             self._stop(record, f"{len(certain or planned)} planned resources could be {identifier}", may_defer=True)
 
-    def _inline_rule(self, record: JournalRecord) -> bool:
-        """Whether the rule belongs to a security group that lists its rules itself, or to a resource of the older type.
+    def _is_settled_rule(
+        self, record: JournalRecord, rule: Rule, known: Sequence[Candidate] | None, identifier: str | None
+    ) -> bool:
+        """Whether a resource of the older type holds the rule, or a group that lists its rules itself.
 
-        That one's id is a checksum of its values: Terraform finds the rule there, and says so.
+        The older type's id is a checksum of its values: those are compared. What could not be asked for, or got no
+        answer, is settled where no planned resource can be meant.
         """
+        item = next((one for one in known or () if one.id == identifier), None)
+        if item is not None:
+            return any(older_rule_is(held.values, rule.type, item.attributes) for held in self._held.of(OLDER_RULE))
+        return (known is None or identifier is None) and self._is_inline(record)
+
+    def _is_inline(self, record: JournalRecord) -> bool:
+        """Whether a rule belongs to its group: to one that lists its rules, and none of them is still to be made."""
         group = names_of(record).get("groupid")
+        planned = (item for kind in (OLDER_RULE, *RULE_DIRECTIONS) for item in self._free.of(kind))
+        if any(item.values.get("security_group_id") in (None, "", group) for item in planned):
+            return False
         lists = any(
             item.values.get("id") == group and (item.values.get("ingress") or item.values.get("egress"))
             for item in self._held.of("aws_security_group")
         )
-        # As long as a rule with a resource of its own is to be made, it may be that one.
-        if any(kind == OLDER_RULE or kind.startswith("aws_vpc_security_group_") for kind in self._planned_types):
-            return False
         return lists or any(item.values.get("security_group_id") == group for item in self._held.of(OLDER_RULE))
 
     def _held_by_noun(self, record: JournalRecord) -> bool:

@@ -19,8 +19,14 @@ BY_CALL: Final[Mapping[tuple[str, str], tuple[Rule, ...]]] = {
 }
 #: What an import can be made of: the named list of docs/recovery.md.
 IMPORTABLE: Final[tuple[str, ...]] = tuple(sorted({rule.type for rule in TABLE if rule.import_id}))
-#: Attributes that a configuration may give without what follows the first dot of the name in the cloud.
+#: Attributes that a configuration may give without what the cloud's name ends with: the name of the zone.
 _SHORT: Final = frozenset({("aws_route53_record", "fqdn|name")})
+#: Of what is part of something else, attributes that have to be known beside that: one that is not known (yet) is that
+#: of something which is still to be made.
+_TELLING: Final = frozenset(
+    {"key", "rule_number", "egress", "type", "set_identifier", "fqdn|name"}
+    | {"destination_cidr_block|destination_ipv6_cidr_block|destination_prefix_list_id"}
+)
 
 _NAME: Final = re.compile(r"\{([\w|]+)\}")
 _OPTIONAL: Final = re.compile(r"\[([^\]]+)\]")
@@ -167,13 +173,36 @@ def text_of(value: Any) -> str:
 def same(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
     """Whether all identifying attributes that both sides know are equal, and there is at least one.
 
+    Of what is part of something else, that has to be known: a name within it says nothing without it.
+
     Args:
         rule: of the call.
         names: result of `names_of`.
         values: attributes of a resource.
     """
+    if rule.part and any(named(names, name) and _value(values, attribute) is None for name, attribute in needed(rule)):
+        return False
     known = _known(rule, names, values)
     return rule.alone or (bool(known) and all(known))
+
+
+def needed(rule: Rule) -> tuple[tuple[str, str], ...]:
+    """The pairs of `Rule.same` that have to be known on both sides where the call names them.
+
+    Args:
+        rule: of a call.
+    """
+    return tuple(pair for at, pair in enumerate(rule.same) if rule.part and (at == 0 or pair[1] in _TELLING))
+
+
+def is_short(rule: Rule, attribute: str) -> bool:
+    """Whether a configuration may write an attribute without the end that the cloud's name has.
+
+    Args:
+        rule: of a call.
+        attribute: as in `Rule.same`.
+    """
+    return (rule.type, attribute) in _SHORT
 
 
 def differs(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> bool:
@@ -191,11 +220,16 @@ def _known(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> l
     """Of each attribute that both sides know, whether it is the same."""
     found = []
     for name, attribute in rule.same:
-        known = [values.get(one) for one in attribute.split("|")]
-        value = known[0] if len(known) == 1 else next((one for one in known if one not in (None, "")), None)
+        value = _value(values, attribute)
         if (asked := named(names, name)) and value is not None:
-            found.append(_equal(asked.rstrip("."), value, short=(rule.type, attribute) in _SHORT))
+            found.append(_equal(asked.rstrip("."), value, short=is_short(rule, attribute)))
     return found
+
+
+def _value(values: Mapping[str, Any], attribute: str) -> Any:
+    """The first alternative that says something, else the first that is known; None: none is."""
+    known = [value for one in attribute.split("|") if (value := values.get(one)) is not None]
+    return next((one for one in known if one != ""), known[0] if known else None)
 
 
 def _equal(asked: str, value: Any, *, short: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from shared.recovery.rules import named, same, text_of
+from shared.recovery.rules import is_short, named, needed, same, text_of
 from shared.recovery.table import TABLE, Rule
 from shared.recovery.views import Resource
 
@@ -55,14 +55,24 @@ class Shelves:
         """
         if rule.alone:
             return next(iter(self.of(rule.type)), None)
-        for name, attribute in rule.same:
-            if not (value := named(names, name)):
-                continue
-            for one in attribute.split("|"):
-                for item in self._by_value.get((rule.type, one, value.rstrip(".")), ()):
-                    if self._has(item) and same(rule, names, item.values):
-                        return item
-        return None
+        # Where something has to be known, all that can be meant have it: the shortest list of them will do.
+        exact = [pair for pair in needed(rule) if named(names, pair[0]) and not is_short(rule, pair[1])]
+        listed = [self._with(rule, *pair, names) for pair in exact]
+        short = [pair for pair in rule.same if is_short(rule, pair[1])]
+        if not listed:
+            found = (item for pair in rule.same for item in self._with(rule, *pair, names))
+            return next((item for item in found if same(rule, names, item.values)), None)
+        # A name as it is in the cloud is found at once; else the longest that it begins with is meant.
+        whole = [item for pair in short for item in self._with(rule, *pair, names) if same(rule, names, item.values)]
+        fitting = whole or [item for item in min(listed, key=len) if same(rule, names, item.values)]
+        return max(fitting, key=lambda item: _length(item, short), default=None)
+
+    def _with(self, rule: Rule, name: str, attribute: str, names: Mapping[str, str]) -> list[Resource]:
+        """Those with the very value that a call names."""
+        if not (value := named(names, name)):
+            return []
+        lists = (self._by_value.get((rule.type, one, value.rstrip(".")), ()) for one in attribute.split("|"))
+        return [item for items in lists for item in items if self._has(item)]
 
     def with_id(self, kind: str, identifier: str | None) -> bool:
         """Whether there is one of that id or ARN.
@@ -86,3 +96,7 @@ class Shelves:
 
     def _has(self, item: Resource) -> bool:
         return item.address not in self._taken
+
+
+def _length(item: Resource, pairs: Iterable[tuple[str, str]]) -> int:
+    return max((len(text_of(item.values.get(one))) for _, pair in pairs for one in pair.split("|")), default=0)

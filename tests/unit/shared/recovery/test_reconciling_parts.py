@@ -169,3 +169,26 @@ def test_the_only_rule_that_is_left_to_make_is_not_taken_for_one_without_asking(
     made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}, {"securityGroupRuleId": "sgr-1"})
     plan = view(planned("aws_vpc_security_group_ingress_rule.https", security_group_id=None, from_port=443))
     assert "0 planned resources" in str(reconcile([made], plan, {}).deferred[0])
+
+
+def test_rules_beside_one_that_is_still_to_be_made_are_settled_by_who_holds_them() -> None:
+    made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}, {"securityGroupRuleId": "sgr-1"})
+    exists = Candidate(id="sgr-1", attributes={name: str(value) for name, value in OPEN.items()})
+    older = {"type": "ingress", "security_group_id": "sg-1", "protocol": "tcp", "cidr_blocks": ["0.0.0.0/0"]}
+    held = planned("aws_security_group_rule.https", **older, from_port=443, to_port=443, id="sgrule-1")
+    to_make = planned("aws_security_group_rule.http", **older, from_port=80, to_port=80)
+    assert reconcile([made], view(to_make, held=(held,)), {RULE: [exists]}) == Reconciliation()
+    lists = planned("aws_security_group.g", id="sg-1", ingress=[{"from_port": 443}])
+    elsewhere = planned(
+        "aws_security_group_rule.http", **{**older, "security_group_id": "sg-2"}, from_port=80, to_port=80
+    )
+    assert reconcile([made], view(elsewhere, held=(lists,)), {RULE: [exists]}) == Reconciliation()
+    assert reconcile([made], view(to_make, held=(lists,)), {RULE: [exists]}).deferred, "it may be told by another value"
+
+
+def test_a_rule_of_a_group_that_is_still_to_be_made_is_another_one() -> None:
+    made = record("ec2", "AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}, {"securityGroupRuleId": "sgr-1"})
+    exists = Candidate(id="sgr-1", attributes={name: str(value) for name, value in OPEN.items()})
+    of_new = planned(f"{RULE}.new", **{**OPEN, "security_group_id": None})
+    found = reconcile([made], view(of_new), {RULE: [exists]})
+    assert (found.imports, len(found.deferred)) == ((), 1)

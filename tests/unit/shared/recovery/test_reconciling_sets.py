@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from shared.models import JournalRecord
+from shared.recovery import shelves
 from shared.recovery.calls import to_account_for
 from shared.recovery.orphans import find_orphans, planned_of
 from shared.recovery.reconciling import Reconciliation, reconcile
-from shared.recovery.views import Resource
+from shared.recovery.views import PlanView, Resource
 from tests.unit.shared.recovery.test_reconciling import imports_of, planned, view
 from tests.unit.worker.support import record
 
@@ -26,11 +27,11 @@ def dns(answer: dict[str, str] | None = None, **changes: str) -> JournalRecord:
     ("call", "resource", "imported"),
     [
         (dns(), planned("aws_route53_record.www", zone_id="Z1", name="www.example.com", type="A"), "Z1_www.example.com_A"),
-        (dns(), planned("aws_route53_record.www", zone_id="Z1", name="www", type="A"), "Z1_www_A"),
+        (dns(), planned("aws_route53_record.www", zone_id="Z1", name="www", type="A"), "Z1_www.example.com_A"),
         (
             dns(SetIdentifier="blue"),
             planned("aws_route53_record.www", zone_id="Z1", name="www", type="A", set_identifier="blue"),
-            "Z1_www_A_blue",
+            "Z1_www.example.com_A_blue",
         ),
         (
             record("ec2", "CreateRoute", {"RouteTableId": "rtb-1", "DestinationIpv6CidrBlock": "::/0"}, {}),
@@ -173,6 +174,101 @@ def test_a_report_names_what_was_set_with_its_block() -> None:
         ]
     }
     (orphan,) = find_orphans([dns()], [()], planned_of(plan))
-    assert (orphan.address, orphan.id, orphan.outcome) == ("aws_route53_record.www", "Z1_www_A", "made")
+    assert (orphan.address, orphan.id, orphan.outcome) == ("aws_route53_record.www", "Z1_www.example.com_A", "made")
     assert find_orphans([dns(Name="other.example.com")], [()], planned_of(plan)) == []
     assert find_orphans([dns()], [()], None) == []
+
+
+ROUTE = {"DestinationCidrBlock": "0.0.0.0/0"}
+ENTRY = {"RuleNumber": "100", "Egress": "false", "Protocol": "6"}
+
+
+@pytest.mark.parametrize("destroying", [True, False])
+@pytest.mark.parametrize(
+    ("call", "elsewhere"),
+    [
+        (record("ec2", "CreateRoute", {"RouteTableId": "rtb-1", **ROUTE}, {}), planned("aws_route.new", destination_cidr_block="0.0.0.0/0")),
+        (record("ec2", "CreateNetworkAclEntry", {"NetworkAclId": "acl-1", **ENTRY}, {}), planned("aws_network_acl_rule.new", rule_number=100, egress=False)),
+        (dns(), planned("aws_route53_record.new", name="www", type="A")),
+        (record("s3", "PutObject", {"Bucket": "b", "Key": "k"}, {}), planned("aws_s3_object.new", key="k")),
+        (record("s3", "PutObject", {"Bucket": "b", "Key": "k"}, {}), planned("aws_s3_object.new", bucket="b")),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_something_that_is_still_to_be_made_is_another_thing(
+    call: JournalRecord, elsewhere: Resource, destroying: bool
+) -> None:
+    assert reconcile([call], view(elsewhere), {}, destroying=destroying) == Reconciliation()
+
+
+def test_routes_of_two_tables_are_not_swapped_however_they_are_planned() -> None:
+    calls = [record("ec2", "CreateRoute", {"RouteTableId": one, **ROUTE}, {}) for one in ("rtb-public", "rtb-private")]
+    unknown = [planned(f"aws_route.{one}", destination_cidr_block="0.0.0.0/0") for one in ("private", "public")]
+    assert imports_of(reconcile(calls, view(*unknown), {}, destroying=True)) == []
+    known = [
+        planned(f"aws_route.{one}", route_table_id=f"rtb-{one}", destination_cidr_block="0.0.0.0/0")
+        for one in ("private", "public")
+    ]
+    found = imports_of(reconcile(calls, view(*known), {}, destroying=True))
+    assert sorted(found) == [(f"aws_route.{one}", f"rtb-{one}_0.0.0.0/0") for one in ("private", "public")]
+
+
+@pytest.mark.parametrize("destroying", [True, False])
+def test_of_names_that_a_record_may_have_the_longest_is_meant_and_nobody_elses_is_taken(destroying: bool) -> None:
+    made = dns(Name="www.api.example.com")
+    short, long = (
+        planned(f"aws_route53_record.{at}", zone_id="Z1", name=name, type="A")
+        for at, name in (("a", "www"), ("b", "www.api"))
+    )
+    for order in ((short, long), (long, short)):
+        ((address, identifier),) = imports_of(reconcile([made], view(*order), {}, destroying=destroying))
+        assert (address, identifier) == (
+            "aws_route53_record.b",
+            "Z1_www.api.example.com_A" if destroying else "Z1_www.api_A",
+        )
+    again = record("route53", "ChangeResourceRecordSets", made.resource, {}, call_id="f" * 32)
+    assert len(imports_of(reconcile([made, again], view(short, long), {}, destroying=destroying))) == 1, "repeated"
+
+
+def test_the_record_of_the_zone_itself_is_no_other_ones() -> None:
+    apex = planned("aws_route53_record.apex", zone_id="Z1", name="", type="A")
+    assert imports_of(reconcile([dns()], view(apex), {}, destroying=True)) == []
+
+
+def test_a_part_that_was_replaced_the_new_one_first_is_named() -> None:
+    new = planned("aws_route53_record.www", zone_id="Z1", name="www", type="A")
+    old = planned("aws_route53_record.www", zone_id="Z1", name="old", fqdn="old.example.com", type="A")
+    plan = PlanView(creates=(), held=(old,), successors=(new,))
+    (left,) = reconcile([dns()], plan, {}, destroying=True).deferred
+    assert left.half is not None
+    assert (left.half.address, left.half.id) == ("aws_route53_record.www", "Z1_www.example.com_A")
+    put = record("s3", "PutObject", {"Bucket": "b", "Key": "new"}, {})
+    plan = PlanView(creates=(), held=(), successors=(planned("aws_s3_object.o", bucket="b", key="new"),))
+    assert len(reconcile([put], plan, {}, destroying=True).deferred) == 1
+
+
+def test_what_cannot_be_imported_goes_with_what_it_is_part_of_where_that_goes() -> None:
+    table = record("dynamodb", "CreateTable", {"TableName": "t"}, {})
+    put = record("dynamodb", "PutItem", {"TableName": "t"}, {})
+    item = planned("aws_dynamodb_table_item.i", table_name="t")
+    held = (planned("aws_dynamodb_table.t", id="t", name="t"),)
+    assert reconcile([table, put], view(item, held=held), {}, destroying=True) == Reconciliation()
+    assert len(reconcile([put], view(item, held=held), {}, destroying=True).unimportable) == 1, "the table stays"
+    assert reconcile([put], view(item, held=held), {}, destroying=True, all_goes=True) == Reconciliation()
+
+
+def test_thousands_of_objects_of_one_bucket_are_looked_through_once() -> None:
+    calls = [
+        record("s3", "PutObject", {"Bucket": "b", "Key": f"k{at}"}, {}, call_id=f"{at:032x}") for at in range(3000)
+    ]
+    held = tuple(planned(f"aws_s3_object.o{at}", bucket="b", key=f"k{at}") for at in range(3000))
+    compared = []
+    original = shelves.same
+
+    def counted(*words: Any) -> bool:
+        compared.append(1)
+        return original(*words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shelves, "same", counted)
+        assert reconcile(calls, view(held=held), {}, destroying=True, parts=True) == Reconciliation()
+    assert len(compared) <= 2 * len(calls)
