@@ -93,7 +93,7 @@ class _Collector:
             except ElementTree.ParseError:
                 return
             more = _OF_REQUEST.get(_local(root), frozenset())
-            for parent in root.iter():
+            for parent in _changed(root).iter():
                 if _local(parent) == "ChangeInfo":
                     continue  # Route 53's number of the change is no name of what was changed
                 for element in parent:
@@ -112,6 +112,15 @@ def _tag(element: ElementTree.Element, parent: ElementTree.Element) -> str:
     """The element's name; an item of `flowLogIdSet` is a `flowLogId`."""
     name = _local(element)
     return _local(parent).removesuffix("Set") if name in ("item", "member") else name
+
+
+def _changed(root: ElementTree.Element) -> ElementTree.Element:
+    """Of a batch of changes to DNS the last one that makes a record; of any other document all of it."""
+    if _local(root) != "ChangeResourceRecordSetsRequest":
+        return root
+    changes = [element for element in root.iter() if _local(element) == "Change"]
+    making = [one for one in changes if not any(_local(it) == "Action" and it.text == "DELETE" for it in one)]
+    return (making or changes or [root])[-1]
 
 
 def _local(element: ElementTree.Element) -> str:

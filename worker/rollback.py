@@ -28,7 +28,7 @@ from shared.recovery.rules import import_id, names_of, rule_of, rules_of
 from shared.recovery.views import read_plan
 from shared.rollback.bounds import REPLACES
 from shared.rollback.inverses import inverse
-from shared.rollback.letting_go import is_another, let_go
+from shared.rollback.letting_go import is_another, let_go, may_be_let_go
 from shared.rollback.making import residue, rollback_plan
 from shared.rollback.open_groups import OPEN_TYPE
 from shared.rollback.putting_back import put_back, put_beside, put_in_place, taken_out, untainted
@@ -190,9 +190,16 @@ class Rollback:
             self._unsettled = tuple(item.record for item in left)
             return {item.record.call_id: item.half for item in left if item.half is not None}
         except (TerraformFailed, OrphansLeft, ConfigurationError) as error:
-            # What the state holds is brought back all the same. What it does not hold is named, once it is known.
+            # What the state holds is brought back all the same. What it does not hold is named, once it is known. Of
+            # its own calls that were answered Terraform was told, and has stored it.
+            self._unsettled = tuple(one for one in self._unsettled if not self._is_told(one))
             self._ways.note(f"what was left could not be settled: {error}")
             return {}
+
+    def _is_told(self, record: JournalRecord) -> bool:
+        rules = rules_of(record)
+        own = record.run_id == self._run.id and was_answered(record)
+        return own and bool(rules) and all(rule.part for rule in rules)
 
     def _lay_out_first(self, rearranged: Rearrangement) -> None:
         """From here on Terraform plans what was there before."""
@@ -265,7 +272,10 @@ class Rollback:
         known = {one.address: one for one in imported}
         held = {res.address: res for res in read_plan({"prior_state": self._terraform.show_state()}).held}
         for address in addresses:
-            if address not in held or is_another(known[address], held[address].values):
+            if address not in held:
+                self._left += may_be_let_go(known[address]) if self._order.rollback_only else ()
+                continue
+            if is_another(known[address], held[address].values):
                 continue
             if (code := self._terraform.forget(address)) != 0:
                 raise TerraformFailed(f"state rm {address}", code)
@@ -279,8 +289,9 @@ class Rollback:
         if self._plan is None or not self._plan.empty:
             return
         drifted = read(self._document).resource_drift
-        found = [one for one in drifted if one.address in self._changed or one.type == OPEN_TYPE]
-        if found and self._terraform.store_refreshed() != 0:
+        found = [one for one in drifted if one.address in self._changed]
+        wanted = bool(found) or any(one.type == OPEN_TYPE for one in drifted)
+        if wanted and self._terraform.store_refreshed() != 0:
             why = "what is there is not what the state has, and could not be stored: see the run's log"
             self._left += [
                 Residue(kind=ResidueKind.UNKNOWN, address=one.address, type=one.type, reason=why) for one in found

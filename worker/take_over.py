@@ -276,7 +276,7 @@ class TakeOver:
             others=self._others,
             restoring=self._restoring,
             named=self._named,
-            all_goes=self._assignment.run.kind is RunKind.DESTROY,
+            goes="made" if self._rolling_back else "all" if self._assignment.run.kind is RunKind.DESTROY else "nothing",
         )
 
     def _require_nothing_left(self, left: Sequence[Unimportable]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from shared.models import JournalRecord
 from shared.recovery.calls import was_answered
@@ -26,6 +26,8 @@ from shared.recovery.rules import as_planned, differs, import_id, named, names_o
 from shared.recovery.shelves import Shelves
 from shared.recovery.table import Rule
 from shared.recovery.views import Candidate, PlanView, Resource, tags_of
+
+type Goes = Literal["nothing", "made", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def reconcile(
     parts: bool = False,
     restoring: Collection[str] = (),
     named: Collection[str] = (),
-    all_goes: bool = False,
+    goes: Goes = "nothing",
 ) -> Reconciliation:
     """Decide about every create.
 
@@ -96,7 +98,7 @@ def reconcile(
         others: ids that answered calls of other runs made, as the journal says: no lost answer was about one of them.
         parts: name parts of other things as well, that go with them as a rule: nothing is planned for them here.
         restoring: addresses at which something was before that the plan makes again.
-        all_goes: what things are part of is destroyed as well.
+        goes: what is destroyed afterwards: what these calls made, or all that there is.
         named: call ids that another configuration did not settle: that this one plans nothing like it does not say that
             it was never made.
     """
@@ -109,7 +111,7 @@ def reconcile(
         parts=parts,
         restoring=frozenset(restoring),
         named=frozenset(named),
-        all_goes=all_goes,
+        goes=goes,
     )
     # Answered ones first: they say which ids are taken, before a lost answer is given what is left.
     for record in sorted(records, key=lambda record: not was_answered(record)):
@@ -134,7 +136,7 @@ class _Books:
         parts: bool,
         restoring: frozenset[str],
         named: frozenset[str],
-        all_goes: bool,
+        goes: Goes,
     ) -> None:
         self._all = view.held + view.creates
         self._candidates = candidates
@@ -143,7 +145,7 @@ class _Books:
         self._parts = parts
         self._restoring = restoring
         self._named_before = named
-        self._all_goes = all_goes
+        self._goes = goes
         self._made = things_made(records)
         self._held = Shelves(view.held)
         self._free = Shelves(view.creates)
@@ -197,7 +199,8 @@ class _Books:
             return  # repeating the call is answered with what exists
         elif not rule.import_id:
             # It goes with what it is part of, where that goes.
-            if not (self._all_goes or is_ours(rule, record, None, self._made, answered=False)):
+            within_ours = self._goes == "made" and is_ours(rule, record, None, self._made, answered=False)
+            if not (self._goes == "all" or within_ours):
                 self._stop(record, f"it is {planned.address}, of a type that cannot be imported")
         elif identifier is None:
             self._stop(record, "its answer was lost, and with it the id that an import needs")

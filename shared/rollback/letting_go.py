@@ -12,13 +12,13 @@ _CHANGED: Final = "the deployment imported and changed it at once: what it was b
 
 
 def is_another(one: Imported, held: Mapping[str, Any]) -> bool:
-    """Whether what is held at the address of an import is not what was imported: the plan replaced that as well.
+    """Whether what is held at the address of an import is not what was imported: that was replaced since.
 
     Args:
         one: the import.
         held: values that the state has there now.
     """
-    return one.also == "replace" and one.object_id is not None and id_of(held) != one.object_id
+    return one.object_id is not None and id_of(held) != one.object_id
 
 
 def let_go(one: Imported) -> Iterator[Residue]:
@@ -32,3 +32,14 @@ def let_go(one: Imported) -> Iterator[Residue]:
         yield Residue(kind=ResidueKind.LEFT, address=one.address, type=one.type, id=one.id, reason=why)
     elif one.also == "update":
         yield Residue(kind=ResidueKind.CHANGED, address=one.address, type=one.type, id=one.id, reason=_CHANGED)
+
+
+def may_be_let_go(one: Imported) -> Iterator[Residue]:
+    """The same, of what the state does not hold: an earlier try may have let it go, or it was never taken in.
+
+    Args:
+        one: the import.
+    """
+    if one.also == "update":
+        why = f"{_CHANGED}, if it came to that"
+        yield Residue(kind=ResidueKind.UNKNOWN, address=one.address, type=one.type, id=one.id, reason=why)

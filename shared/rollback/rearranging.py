@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from shared.errors import ConfigurationError
 from shared.rollback.records import MAX_ATTRIBUTES, Changed, Imported, Moved, Rearrangement
 from shared.rollback.states import id_of, named_id
+from shared.safety.entries import MAX_ENTRIES
 from shared.safety.plan_document import SENSITIVE, Change, read, without_keys
 
 _ALSO: Final[Mapping[tuple[str, ...], Literal["update", "replace"]]] = {
@@ -31,7 +32,8 @@ def rearrangement(plan: Mapping[str, Any]) -> Rearrangement:
     document = read(plan)
     managed = [change for change in document.resource_changes if change.mode == "managed" and change.deposed is None]
     taken_in = [change for change in managed if change.importing]
-    items = {change.address: item for item, change in _with_items(plan, document.resource_changes)}
+    pairs = _with_items(plan, document.resource_changes)
+    items = {change.address: item for item, change in pairs if change.deposed is None}
     expressions = dict(_expressions(plan))
     others = {without_keys(change.address) for change in managed if not change.importing}
     return Rearrangement(
@@ -97,6 +99,8 @@ def _set(item: Mapping[str, Any], configured: frozenset[str]) -> Iterator[str]:
 def same_values(one: Any, other: Any) -> bool:
     """Whether two values of an attribute mean the same; documents in JSON are what they say, however written.
 
+    Nothing is nothing, whether null or empty: providers spell it otherwise after they have read it again.
+
     Args:
         one: of an attribute.
         other: of the same attribute.
@@ -110,7 +114,15 @@ def _meaning(value: Any) -> str:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return json.dumps(value)
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(_without_empty(value), sort_keys=True)
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        value = {key: said for key, one in value.items() if (said := _without_empty(one)) is not None}
+    elif isinstance(value, list):
+        value = [_without_empty(one) for one in value]
+    return None if value in ("", [], {}) else value
 
 
 def _expressions(plan: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -136,13 +148,20 @@ def combined(parts: Iterable[Rearrangement]) -> Rearrangement:
     """
     parts = tuple(parts)
     changed: dict[str, dict[str, None]] = {}
-    for one in (one for part in parts for one in part.changed):
-        changed.setdefault(one.address, {}).update(dict.fromkeys(one.attributes))
+    first: dict[str, str] = {}
+    for part in parts:
+        for one in part.changed:
+            # What an earlier try has moved had another address in the first configuration.
+            changed.setdefault(first.get(one.address, one.address), {}).update(dict.fromkeys(one.attributes))
+        first |= {move.after: first.get(move.before, move.before) for move in part.moved}
     return Rearrangement(
         moved=tuple(dict.fromkeys(one for part in parts for one in part.moved)),
         forgotten=tuple(dict.fromkeys(one for part in parts for one in part.forgotten)),
         imported=tuple(dict.fromkeys(one for part in parts for one in part.imported)),
-        changed=tuple(Changed(address=name, attributes=tuple(of)[:MAX_ATTRIBUTES]) for name, of in changed.items()),
+        changed=tuple(
+            Changed(address=name, attributes=tuple(of)[:MAX_ATTRIBUTES])
+            for name, of in list(changed.items())[:MAX_ENTRIES]
+        ),
         packages={path: source for part in parts for path, source in part.packages.items()},
     )
 

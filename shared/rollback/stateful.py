@@ -348,11 +348,13 @@ def keeps_data(kind: str) -> str | None:
     loss = LOSSES.get(kind)
     if loss is None:
         provider, *words = kind.split("_")
-        told = provider not in _KNOWN_PROVIDERS and not _CALLED.isdisjoint(words)
+        told = provider not in _KNOWN_PROVIDERS and not _CALLED.isdisjoint(words) and not kind.endswith(_SETTINGS)
         return "it is called like something that holds data" if told else None
     return loss.why if loss.holds is Holds.DATA or kind in _DATA_AS_WELL else None
 
 
+#: How types end that are settings of something else.
+_SETTINGS: Final = ("_binding", "_member", "_policy", "_rule", "_rules", "_template")
 #: Of hashicorp/aws the table knows; the others make nothing outside of the state that could hold anything.
 _KNOWN_PROVIDERS: Final = frozenset(
     {"aws", "archive", "cloudinit", "external", "http", "local", "null", "random", "terraform", "time", "tls"}

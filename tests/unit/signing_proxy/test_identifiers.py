@@ -142,3 +142,18 @@ def test_what_tells_two_routes_and_two_entries_of_a_list_apart_is_kept() -> None
         "Egress": "false",
         "Protocol": "6",
     }
+
+
+def test_of_a_batch_the_last_change_that_makes_something_is_kept() -> None:
+    def change(action: str, kind: str) -> str:
+        return f"<Change><Action>{action}</Action><ResourceRecordSet><Name>w</Name><Type>{kind}</Type></ResourceRecordSet></Change>"
+
+    def kept(*changes: str) -> list[str]:
+        body = f"<ChangeResourceRecordSetsRequest>{''.join(changes)}</ChangeResourceRecordSetsRequest>".encode()
+        found = request_identifiers({}, "", "text/xml", body)
+        return [found.get("Action", ""), found.get("Type", "")]
+
+    assert kept(change("DELETE", "A"), change("CREATE", "CNAME")) == ["CREATE", "CNAME"]
+    assert kept(change("CREATE", "A"), change("DELETE", "TXT")) == ["CREATE", "A"]
+    assert kept(change("DELETE", "A"), change("DELETE", "TXT")) == ["DELETE", "TXT"]
+    assert kept() == ["", ""]

@@ -101,6 +101,26 @@ def test_what_another_run_had_made_and_is_in_no_state_again_is_named(tmp_path: P
     assert again.carry_out(Rearrangement(imported=(one,))).residue == (), "the state does not hold it"
 
 
+def test_a_later_try_still_names_what_was_imported_and_updated_at_once(tmp_path: Path) -> None:
+    one = Imported(address="aws_x.a", type="aws_x", id="n", also="update")
+    for later, found in ((True, [ResidueKind.UNKNOWN]), (False, [])):
+        world = World(tmp_path / str(later), EMPTY, rollback_only=later)
+        assert [item.kind for item in world.carry_out(Rearrangement(imported=(one,))).residue] == found
+
+
+def test_where_the_new_configuration_cannot_be_planned_any_more_its_own_answered_parts_are_no_residue(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, EMPTY)
+    inline = record("ec2", "CreateRoute", {"RouteTableId": "rtb-1", "DestinationCidrBlock": "0.0.0.0/0"}, {})
+    lost = record("ec2", "CreateRoute", {"RouteTableId": "rtb-1", "DestinationCidrBlock": "10.0.0.0/8"})
+    world.api.creates = (inline, lost)
+    world.commands.codes["plan"] = [1, 0]
+    assert [item.address for item in world.carry_out().residue] == [
+        "ec2:CreateRoute (RouteTableId=rtb-1, DestinationCidrBlock=10.0.0.0/8)"
+    ]
+
+
 def drifted(*addresses: str) -> bytes:
     return document(complete=True, resource_drift=[change(one, "update") for one in addresses])
 

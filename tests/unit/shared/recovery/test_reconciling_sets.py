@@ -251,9 +251,11 @@ def test_what_cannot_be_imported_goes_with_what_it_is_part_of_where_that_goes() 
     put = record("dynamodb", "PutItem", {"TableName": "t"}, {})
     item = planned("aws_dynamodb_table_item.i", table_name="t")
     held = (planned("aws_dynamodb_table.t", id="t", name="t"),)
-    assert reconcile([table, put], view(item, held=held), {}, destroying=True) == Reconciliation()
-    assert len(reconcile([put], view(item, held=held), {}, destroying=True).unimportable) == 1, "the table stays"
-    assert reconcile([put], view(item, held=held), {}, destroying=True, all_goes=True) == Reconciliation()
+    plan = view(item, held=held)
+    assert reconcile([table, put], plan, {}, destroying=True, goes="made") == Reconciliation()
+    assert len(reconcile([put], plan, {}, destroying=True, goes="made").unimportable) == 1, "the table stays"
+    assert reconcile([put], plan, {}, destroying=True, goes="all") == Reconciliation()
+    assert len(reconcile([table, put], plan, {}, destroying=True).unimportable) == 1, "nothing goes"
 
 
 def test_thousands_of_objects_of_one_bucket_are_looked_through_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ SET = [Changed(address="aws_sqs_queue.q", attributes=("policy", "delay"))]
 
 
 def test_what_the_deployment_set_and_is_not_as_it_was_is_told_by_name() -> None:
-    before, after = one(id="q", policy="", delay=0, other=1), one(id="q", policy="{}", delay=0, other=2)
+    before, after = one(id="q", policy="", delay=0, other=1), one(id="q", policy='{"a": 1}', delay=0, other=2)
     assert list(kept([before], [after], SET)) == [
         Kept(address="aws_sqs_queue.q", type="aws_sqs_queue", id="q", attributes=("policy",))
     ]
@@ -47,3 +48,50 @@ def test_a_value_that_came_and_one_that_went_differ() -> None:
     assert [it.attributes for it in kept([one(id="q")], [one(id="q", delay=5)], SET)] == [("delay",)]
     assert [it.attributes for it in kept([one(id="q", delay=5)], [one(id="q", delay=None)], SET)] == [("delay",)]
     assert list(kept([one(id="q")], [one(id="q", delay=5)], [])) == []
+
+
+def pair(address: str, before: dict[str, Any], after: dict[str, Any]) -> tuple[Instance, Instance]:
+    return one(address, **before), one(address, **after)
+
+
+ARN = "arn:aws:ecs:eu-west-1:1:task-definition/t"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "other"),
+    [
+        (f"{ARN}:1", f"{ARN}:3", ({"arn": f"{ARN}:1"}, {"arn": f"{ARN}:3"})),
+        ("1", "3", ({"latest_version": 1}, {"latest_version": 3})),
+        (1, 3, ({"latest_version": 1}, {"latest_version": 3})),
+        ([{"ids": ["sg-1"]}], [{"ids": ["sg-2"]}], ({"id": "sg-1"}, {"id": "sg-2"})),
+        (f'{{"R": "{ARN}:1/*"}}', f'{{"R": "{ARN}:3/*"}}', ({"arn": f"{ARN}:1"}, {"arn": f"{ARN}:3"})),
+    ],
+)
+def test_what_names_another_object_that_was_made_again_is_as_it_was(before: Any, after: Any, other: Any) -> None:
+    service = pair("aws_sqs_queue.q", {"id": "q", "policy": before}, {"id": "q", "policy": after})
+    made_again = pair("aws_x.other", *other)
+    first, final = zip(service, made_again, strict=True)
+    assert list(kept(first, final, SET)) == []
+    assert [it.attributes for it in kept(first[:1], final[:1], SET)] == [("policy",)], "nothing explains it"
+
+
+def test_its_own_other_values_explain_nothing() -> None:
+    before, after = one(id="q", policy="abc", other="abc"), one(id="q", policy="xyz", other="xyz")
+    assert [it.attributes for it in kept([before], [after], SET)] == [("policy",)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, {}), ({}, None), ("", None), ([], None), ({"a": None}, {})])
+def test_nothing_is_nothing_however_it_is_spelt(before: Any, after: Any) -> None:
+    assert list(kept([one(id="q", policy=before)], [one(id="q", policy=after)], SET)) == []
+
+
+def test_false_and_zero_are_something() -> None:
+    for value in (False, 0):
+        assert list(kept([one(id="q", policy=None)], [one(id="q", policy=value)], SET))
+
+
+@pytest.mark.parametrize("marks", [(("id",),), ((),), None])
+def test_an_id_that_is_a_secret_is_not_told(marks: Any) -> None:
+    before, after = one(id="s3cret", delay=1), one(id="s3cret", delay=2)
+    hidden = replace(after, sensitive=marks)
+    assert [it.id for it in kept([before], [hidden], SET)] == [None]

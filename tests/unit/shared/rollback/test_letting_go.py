@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.rollback.letting_go import is_another, let_go
+from shared.rollback.letting_go import is_another, let_go, may_be_let_go
 from shared.rollback.records import Imported, ResidueKind
 
 RUN = "run-1111111111111111"
@@ -22,11 +22,12 @@ def imported(**more: Any) -> Imported:
         (imported(also="replace"), {"id": "i-2"}, True),
         (imported(also="replace"), {"id": "i-1"}, False),
         (imported(also="replace", object_id=None), {"id": "i-2"}, False),
-        (imported(also="update"), {"id": "i-2"}, False),
-        (imported(), {"id": "i-2"}, False),
+        (imported(also="update"), {"id": "i-1"}, False),
+        (imported(), {"id": "i-2"}, True),
+        (imported(object_id=None), {}, False),
     ],
 )
-def test_only_what_the_same_plan_replaced_can_be_another_object_by_now(
+def test_what_has_another_id_by_now_is_another_object_whichever_try_replaced_it(
     one: Imported, held: dict[str, str], another: bool
 ) -> None:
     assert is_another(one, held) is another
@@ -46,3 +47,9 @@ def test_what_an_earlier_run_had_left_is_left_again_and_says_by_whom(also: str |
     (one,) = let_go(imported(made_by=RUN, also=also))
     assert (one.kind, one.id) == (ResidueKind.LEFT, "name")
     assert RUN in one.reason
+
+
+def test_of_what_the_state_does_not_hold_any_more_an_update_may_have_stayed() -> None:
+    assert [one.kind for one in may_be_let_go(imported(also="update"))] == [ResidueKind.UNKNOWN]
+    assert list(may_be_let_go(imported())) == []
+    assert list(may_be_let_go(imported(made_by=RUN))) == [], "the journal tells of that one"

@@ -192,3 +192,20 @@ def test_tries_of_one_deployment_are_added_up() -> None:
         packages={"module.m": "./m"},
     )
     assert combined([]) == Rearrangement()
+
+
+def test_what_a_replacement_left_at_an_address_says_nothing_of_what_is_there() -> None:
+    deposed = change("aws_sqs_queue.q", "delete", deposed="00c0ffee", change_before={"id": "old", "etag": "1"})
+    found = of(updated({"delay": 1, "etag": "1"}, {"delay": 2}, {"etag": True}), deposed)
+    assert found.changed == (Changed(address="aws_sqs_queue.q", attributes=("delay",)),)
+
+
+def test_what_an_earlier_try_had_moved_counts_where_it_was_first() -> None:
+    first = Rearrangement(
+        moved=(Moved(before="a.x", after="a.y"),), changed=(Changed(address="a.x", attributes=("1",)),)
+    )
+    second = Rearrangement(
+        moved=(Moved(before="a.y", after="a.z"),), changed=(Changed(address="a.y", attributes=("2",)),)
+    )
+    third = Rearrangement(changed=(Changed(address="a.z", attributes=("3",)),))
+    assert combined([first, second, third]).changed == (Changed(address="a.x", attributes=("1", "2", "3")),)

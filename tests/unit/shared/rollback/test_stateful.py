@@ -74,6 +74,8 @@ def test_data_of_a_resource_is_kept_whoever_made_it() -> None:
         ("kubernetes_persistent_volume_claim", True),
         ("postgresql_schema", True),
         ("google_compute_network", False),
+        ("google_storage_bucket_iam_member", False),
+        ("azurerm_key_vault_access_policy", False),
         ("google_pubsub_topic", False),
         ("azurerm_subnet", False),
         ("kubernetes_deployment", False),
