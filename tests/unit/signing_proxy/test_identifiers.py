@@ -146,7 +146,8 @@ def test_what_tells_two_routes_and_two_entries_of_a_list_apart_is_kept() -> None
 
 def test_of_a_batch_the_last_change_that_makes_something_is_kept() -> None:
     def change(action: str, kind: str) -> str:
-        return f"<Change><Action>{action}</Action><ResourceRecordSet><Name>w</Name><Type>{kind}</Type></ResourceRecordSet></Change>"
+        made = f"<ResourceRecordSet><Name>w</Name><Type>{kind}</Type></ResourceRecordSet>"
+        return f"<Change><Action>{action}</Action>{made}</Change>"
 
     def kept(*changes: str) -> list[str]:
         body = f"<ChangeResourceRecordSetsRequest>{''.join(changes)}</ChangeResourceRecordSetsRequest>".encode()
