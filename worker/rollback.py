@@ -197,9 +197,8 @@ class Rollback:
             return {}
 
     def _is_told(self, record: JournalRecord) -> bool:
-        rules = rules_of(record)
         own = record.run_id == self._run.id and was_answered(record)
-        return own and bool(rules) and all(rule.part for rule in rules)
+        return own and all(rule.part for rule in rules_of(record))
 
     def _lay_out_first(self, rearranged: Rearrangement) -> None:
         """From here on Terraform plans what was there before."""
@@ -488,13 +487,10 @@ def _places(halves: Mapping[str, Half]) -> dict[str, tuple[str, str]]:
 
 
 def _orphan(item: Unimportable) -> Residue:
-    record = item.record
-    names = {**record.resource, **record.outcome_resource}
-    known = ", ".join(f"{key}={value}" for key, value in list(names.items())[:6])
-    rule = rule_of(record)
+    record, rule = item.record, rule_of(item.record)
     return Residue(
         kind=ResidueKind.LEFT,
-        address=f"{record.service}:{record.operation} ({known})"[:MAX_ADDRESS],
+        address=item.call[:MAX_ADDRESS],
         type=rule.type if rule else "",
         id=import_id(rule, names_of(record)) if rule else None,
         reason=f"made by {record.run_id}, held by no state: {item.why}"[:MAX_WHY],

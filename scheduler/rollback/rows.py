@@ -26,6 +26,9 @@ from shared.rollback.records import MAX_WHY, FirstState, RollbackResult, Rollbac
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import Rollback, RollbackStatus, RollbackSummary, TargetRollback
 
+#: As `left_over` says it.
+_LEFT: Final = re.compile(r"(?:; )?\d+ resources are not as they were$")
+
 
 def new_rollback_id() -> str:
     """A fresh id of a rollback."""
@@ -127,10 +130,6 @@ def asked_again(context: SchedulerContext, row: RollbackRow, *, actor: str) -> N
 def left_over(count: int) -> str:
     """How a reason ends that something is left; empty for nothing."""
     return f"{count} resources are not as they were" if count else ""
-
-
-#: As `left_over` says it.
-_LEFT: Final = re.compile(r"(?:; )?\d+ resources are not as they were$")
 
 
 def over(

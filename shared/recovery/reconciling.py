@@ -55,11 +55,16 @@ class Unimportable:
     half: Half | None = None
     """It is the new half of a replacement whose old half the state still holds."""
 
-    def __str__(self) -> str:
-        """One line for the log and the run's reason."""
+    @property
+    def call(self) -> str:
+        """The operation, and what it named."""
         names = {**self.record.resource, **self.record.outcome_resource}
         shown = ", ".join(f"{key}={value}" for key, value in list(names.items())[:6])
-        return f"{self.record.service}:{self.record.operation} ({shown}) by {self.record.run_id}: {self.why}"
+        return f"{self.record.service}:{self.record.operation} ({shown})"
+
+    def __str__(self) -> str:
+        """One line for the log and the run's reason."""
+        return f"{self.call} by {self.record.run_id}: {self.why}"
 
 
 @dataclass(frozen=True, kw_only=True)

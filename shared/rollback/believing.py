@@ -38,8 +38,7 @@ _KEPT = (
 def believed(result: RollbackResult, comparison: StateComparison | None, *, begun: bool = False) -> RollbackResult:
     """The result with the comparison; one that claims to be whole while objects of one state are not in the other is
     partial, and names them; so is one with a security group that lets everything out since, or with values that the
-    deployment set and that stay. Objects that a replacement
-    left (deposed) are no part of what was there.
+    deployment set and that stay. Objects that a replacement left (deposed) are no part of what was there.
 
     Args:
         result: what the worker says.

@@ -10,15 +10,17 @@ template, the ARN of a task definition, the id of a group.
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from shared.rollback.rearranging import same_values
-from shared.rollback.records import MAX_ID, Changed, Kept
+from shared.rollback.rearranging import meaning, same_values
+from shared.rollback.records import Changed, Kept
 from shared.rollback.states import Instance, id_of
 
-#: Shorter texts are looked for as whole values only.
+#: Attributes that name an object wherever it is referred to, also within a longer text.
+_NAMES: Final = ("id", "arn")
+#: Shorter names are looked for as whole values only.
 _LONG: Final = 8
 
 
@@ -31,7 +33,7 @@ def kept(first: Collection[Instance], final: Collection[Instance], changed: Coll
         changed: what the deployment's plans set.
     """
     was, now = ({one.address: one for one in state if one.deposed is None} for state in (first, final))
-    renamed = {address: _renamed(one, now[address]) for address, one in was.items() if address in now}
+    renamed = _Renamed(was, now)
     for item in changed:
         before, after = was.get(item.address), now.get(item.address)
         if before is None or after is None or before.type != after.type:
@@ -42,48 +44,55 @@ def kept(first: Collection[Instance], final: Collection[Instance], changed: Coll
             name
             for name in item.attributes
             if not same_values(before.attributes.get(name), after.attributes.get(name))
-            and not same_values(
-                _with(before.attributes.get(name), _others(renamed, item.address)), after.attributes.get(name)
-            )
+            and not renamed.explain(before.attributes.get(name), after.attributes.get(name), beside=item.address)
         ]
         if left:
             yield Kept(address=item.address, type=after.type, id=_shown_id(after), attributes=tuple(left))
 
 
-def _renamed(before: Instance, after: Instance) -> dict[str, str]:
-    """What single values of an object are now, of those that are others."""
-    pairs = ((value, after.attributes.get(name)) for name, value in before.attributes.items())
-    scalar = ((old, new) for old, new in pairs if _is_scalar(old) and _is_scalar(new) and old != new)
-    return {str(old): str(new) for old, new in scalar}
+class _Renamed:
+    """What single values of objects were, and are now."""
+
+    def __init__(self, was: Mapping[str, Instance], now: Mapping[str, Instance]) -> None:
+        self._of: dict[tuple[str, str], set[str]] = defaultdict(set)
+        """By value before and after: the objects that say so."""
+        self._names: list[tuple[str, str, str]] = []
+        """Those that name something, with its address."""
+        for address in was.keys() & now.keys():
+            for attribute, old in was[address].attributes.items():
+                new = now[address].attributes.get(attribute)
+                if not _is_scalar(old) or not _is_scalar(new) or old == new:
+                    continue
+                self._of[str(old), str(new)].add(address)
+                if attribute in _NAMES and len(str(old)) >= _LONG:
+                    self._names.append((str(old), str(new), address))
+
+    def explain(self, before: Any, after: Any, *, beside: str) -> bool:
+        """Whether two values differ in nothing but what another object was called, and is called now."""
+        before, after = meaning(before), meaning(after)
+        if isinstance(before, dict) and isinstance(after, dict):
+            same = before.keys() == after.keys()
+            return same and all(self.explain(one, after[key], beside=beside) for key, one in before.items())
+        if isinstance(before, list) and isinstance(after, list):
+            same = len(before) == len(after)
+            return same and all(self.explain(*pair, beside=beside) for pair in zip(before, after, strict=True))
+        if before == after and isinstance(before, bool) == isinstance(after, bool):
+            return True
+        if not _is_scalar(before) or not _is_scalar(after):
+            return False
+        if self._of.get((str(before), str(after)), set()) - {beside}:
+            return True
+        text = str(before)
+        for old, new, address in self._names:
+            text = text.replace(old, new) if address != beside else text
+        return text == str(after)
 
 
 def _is_scalar(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
 
 
-def _others(renamed: Mapping[str, Mapping[str, str]], own: str) -> dict[str, str]:
-    return {old: new for address, pairs in renamed.items() if address != own for old, new in pairs.items()}
-
-
-def _with(value: Any, renamed: Mapping[str, str]) -> Any:
-    """A value in which what others are called is what they are called now."""
-    if isinstance(value, dict):
-        return {key: _with(one, renamed) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_with(one, renamed) for one in value]
-    if not _is_scalar(value):
-        return value
-    if (whole := renamed.get(str(value))) is not None:
-        return whole if isinstance(value, str) else json.loads(whole) if whole.isdigit() else whole
-    if isinstance(value, str) and len(value) > _LONG:
-        for old, new in renamed.items():
-            if len(old) >= _LONG:
-                value = value.replace(old, new)
-    return value
-
-
 def _shown_id(one: Instance) -> str | None:
     """Its id, unless that is a secret."""
     hidden = one.sensitive is None or any(not path or path[0] == "id" for path in one.sensitive)
-    found = None if hidden else id_of(one.attributes)
-    return found if found is not None and len(found) <= MAX_ID else None
+    return None if hidden else id_of(one.attributes)

@@ -105,16 +105,21 @@ def same_values(one: Any, other: Any) -> bool:
         one: of an attribute.
         other: of the same attribute.
     """
-    return _meaning(one) == _meaning(other)
+    return json.dumps(meaning(one), sort_keys=True) == json.dumps(meaning(other), sort_keys=True)
 
 
-def _meaning(value: Any) -> str:
+def meaning(value: Any) -> Any:
+    """What a value says: a document instead of its text, and nothing instead of what is empty.
+
+    Args:
+        value: of an attribute.
+    """
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            return json.dumps(value)
-    return json.dumps(_without_empty(value), sort_keys=True)
+            return value
+    return _without_empty(value)
 
 
 def _without_empty(value: Any) -> Any:

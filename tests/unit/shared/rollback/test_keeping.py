@@ -95,3 +95,19 @@ def test_an_id_that_is_a_secret_is_not_told(marks: Any) -> None:
     before, after = one(id="s3cret", delay=1), one(id="s3cret", delay=2)
     hidden = replace(after, sensitive=marks)
     assert [it.id for it in kept([before], [hidden], SET)] == [None]
+
+
+def test_two_that_had_one_value_explain_each_its_own_new_one() -> None:
+    service = pair("aws_sqs_queue.q", {"id": "q", "policy": "1"}, {"id": "q", "policy": "3"})
+    others = [pair(f"aws_x.{name}", {"version": 1}, {"version": to}) for name, to in (("a", 3), ("b", 2))]
+    for order in (others, others[::-1]):
+        first, final = zip(service, *order, strict=True)
+        assert list(kept(first, final, SET)) == []
+    first, final = zip(service, others[1], strict=True)
+    assert [it.attributes for it in kept(first, final, SET)] == [("policy",)], "another value than that one's"
+
+
+def test_what_was_added_beside_a_new_name_is_told() -> None:
+    service = pair("aws_sqs_queue.q", {"id": "q", "policy": ["sg-1"]}, {"id": "q", "policy": ["sg-2", "sg-9"]})
+    first, final = zip(service, pair("aws_x.other", {"id": "sg-1"}, {"id": "sg-2"}), strict=True)
+    assert [it.attributes for it in kept(first, final, SET)] == [("policy",)]
