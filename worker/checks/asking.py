@@ -95,7 +95,9 @@ def _fetch(connection: _Connection, method: str, path: str) -> Answer:
             raise http.client.IncompleteRead(body, answer.length)
         return Answer(status=answer.status, body=body)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        if connection.aborted:
+        # The socket's own time-out is as long, and may be a moment earlier than the alarm where nothing comes at all.
+        # One that has an error number is the system's (ETIMEDOUT), and has a time of its own.
+        if connection.aborted or (isinstance(error, TimeoutError) and error.errno is None):
             raise NotAsked(f"no answer within {connection.limit_s:g} s") from error
         raise NotAsked(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
     finally:
