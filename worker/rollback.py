@@ -178,15 +178,18 @@ class Rollback:
             return
         self._made = self._take_in()
 
-    def _take_in(self, *, anew: bool = True) -> dict[str, Half]:
-        """Take what no state holds into it, as far as the configuration that is laid out has a place for it."""
+    def _take_in(self, *, anew: bool = True, named: bool = False) -> dict[str, Half]:
+        """Take what no state holds into it, as far as the configuration that is laid out has a place for it.
+
+        `named` is what another configuration had no place for: that this one has none either settles nothing.
+        """
         if not self._unsettled:
             return {}
         try:
             if anew:
                 # An earlier try may have been cut before any plan: what it added is found again, by the same rules.
                 self._rearrange(taken_out, "what an earlier try added is looked for anew")
-            left = self._ways.take_over.settle(self._terraform, self._unsettled, restoring=self._restoring)
+            left = self._ways.take_over.settle(self._terraform, self._unsettled, restoring=self._restoring, named=named)
             self._unsettled = tuple(item.record for item in left)
             return {item.record.call_id: item.half for item in left if item.half is not None}
         except (TerraformFailed, OrphansLeft, ConfigurationError) as error:
@@ -217,13 +220,13 @@ class Rollback:
         self._restoring = frozenset(one.address for one in first.resources)
         if self._order.rollback_only:
             # An earlier try of this rollback may have made again what only this configuration has.
-            self._made_again = self._take_in()
+            self._made_again = self._take_in(named=True)
             unsettled = {record.call_id for record in self._unsettled} - self._made_again.keys()
             self._made = {call: half for call, half in self._made.items() if call in unsettled}
         self._put_back(rearranged.imported)
         if self._made_again:
             # What hangs on what has its address now has a place, too.
-            self._take_in(anew=False)
+            self._take_in(anew=False, named=True)
         # Not by `removed` blocks: not every Terraform knows them, and each knows this.
         turned = inverse(rearranged, first, removed_blocks=False)
         self._let_go(turned.forget, rearranged.imported)
@@ -288,9 +291,8 @@ class Rollback:
         if self._plan is None or not self._plan.empty:
             return
         drifted = read(self._document).resource_drift
-        found = [one for one in drifted if one.address in self._changed]
-        wanted = bool(found) or any(one.type == OPEN_TYPE for one in drifted)
-        if wanted and self._terraform.store_refreshed() != 0:
+        found = [one for one in drifted if one.address in self._changed or one.type == OPEN_TYPE]
+        if found and self._terraform.store_refreshed() != 0:
             why = "what is there is not what the state has, and could not be stored: see the run's log"
             self._left += [
                 Residue(kind=ResidueKind.UNKNOWN, address=one.address, type=one.type, reason=why) for one in found

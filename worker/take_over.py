@@ -119,7 +119,12 @@ class TakeOver:
         return {item.address: self._made_by[item.call_id] for item in self._imports if item.call_id in self._made_by}
 
     def settle(
-        self, terraform: Terraform, records: Sequence[JournalRecord], *, restoring: frozenset[str] = frozenset()
+        self,
+        terraform: Terraform,
+        records: Sequence[JournalRecord],
+        *,
+        restoring: frozenset[str] = frozenset(),
+        named: bool = False,
     ) -> tuple[Unimportable, ...]:
         """The same for a rollback: with the configuration that was being applied, before the first one is planned.
 
@@ -127,6 +132,7 @@ class TakeOver:
             terraform: of the configuration that was being applied, after init.
             records: from `begin`.
             restoring: addresses at which something was before, once the first configuration is laid out.
+            named: whether these are what the configuration that was being applied did not settle.
 
         Returns:
             What stays unaccounted for.
@@ -136,7 +142,7 @@ class TakeOver:
             TerraformFailed: a plan of that configuration, or an import, failed.
             StopRequested: the run has to stop.
         """
-        self._named = frozenset(item.record.call_id for item in self._left)
+        self._named = frozenset(record.call_id for record in records if named)
         self._imports, self._left = [], []
         self._restoring = restoring
         # As a rule the state holds all of it: Terraform ended by itself. Then there is nothing to ask anybody.

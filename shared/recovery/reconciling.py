@@ -178,12 +178,14 @@ class _Books:
         rules = rules_of(record)
         if len(rules) > 1:
             for shelves in (self._held, self._free):
-                if found := next((rule for rule in rules if shelves.like(rule, names) is not None), None):
+                if found := next(
+                    (rule for rule in rules if shelves.like(rule, names, record.region) is not None), None
+                ):
                     return found
         return next(iter(rules), None)
 
     def _named(self, record: JournalRecord, rule: Rule, names: Mapping[str, str], identifier: str | None) -> None:
-        if self._held.like(rule, names) is not None or self._held.with_id(rule.type, identifier):
+        if self._held.like(rule, names, record.region) or self._held.with_id(rule.type, identifier, record.region):
             return
         if rule.adopts and not self._destroying and not any(named(names, name) for name, _ in rule.same):
             return  # written in a protocol that the journal cannot read; repeating it converges
@@ -198,7 +200,9 @@ class _Books:
             return  # made, deleted and made again: one import serves both
         planned = self._free.like(rule, names)
         if planned is None:
-            if not rule.part or self._parts or self._successors.like(rule, names) is not None:
+            # A part that another configuration did not settle is more than that, whatever this one plans.
+            counts = not rule.part or self._parts or record.call_id in self._named_before
+            if counts or self._successors.like(rule, names) is not None:
                 self._stop(record, "neither the state nor the plan has a resource of that name", may_defer=True)
         elif rule.adopts and not self._destroying:
             return  # repeating the call is answered with what exists

@@ -180,18 +180,16 @@ def same(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> boo
         names: result of `names_of`.
         values: attributes of a resource.
     """
-    if rule.part and any(named(names, name) and _value(values, attribute) is None for name, attribute in needed(rule)):
+    if rule.part and any(
+        named(names, name) and value_of(values, attribute) is None for name, attribute in _needed(rule)
+    ):
         return False
     known = _known(rule, names, values)
     return rule.alone or (bool(known) and all(known))
 
 
-def needed(rule: Rule) -> tuple[tuple[str, str], ...]:
-    """The pairs of `Rule.same` that have to be known on both sides where the call names them.
-
-    Args:
-        rule: of a call.
-    """
+def _needed(rule: Rule) -> tuple[tuple[str, str], ...]:
+    """The pairs of `Rule.same` that have to be known on both sides where the call names them."""
     return tuple(pair for at, pair in enumerate(rule.same) if rule.part and (at == 0 or pair[1] in _TELLING))
 
 
@@ -220,14 +218,19 @@ def _known(rule: Rule, names: Mapping[str, str], values: Mapping[str, Any]) -> l
     """Of each attribute that both sides know, whether it is the same."""
     found = []
     for name, attribute in rule.same:
-        value = _value(values, attribute)
+        value = value_of(values, attribute)
         if (asked := named(names, name)) and value is not None:
             found.append(_equal(asked.rstrip("."), value, short=is_short(rule, attribute)))
     return found
 
 
-def _value(values: Mapping[str, Any], attribute: str) -> Any:
-    """The first alternative that says something, else the first that is known; None: none is."""
+def value_of(values: Mapping[str, Any], attribute: str) -> Any:
+    """The first alternative of an attribute that says something, else the first that is known; None: none is.
+
+    Args:
+        values: of a resource.
+        attribute: as in `Rule.same`.
+    """
     known = [value for one in attribute.split("|") if (value := values.get(one)) is not None]
     return next((one for one in known if one != ""), known[0] if known else None)
 

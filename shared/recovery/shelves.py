@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from shared.recovery.rules import is_short, named, needed, same, text_of
+from shared.recovery.rules import is_short, named, same, text_of, value_of
 from shared.recovery.table import TABLE, Rule
 from shared.recovery.views import Resource
 
 _IDS = ("id", "arn")
 _TELLING: dict[str, set[str]] = defaultdict(set)
 for _rule in TABLE:
-    _TELLING[_rule.type] |= {one for _, attribute in _rule.same for one in attribute.split("|")}
+    _TELLING[_rule.type] |= {attribute for _, attribute in _rule.same}
 
 
 class Shelves:
@@ -25,13 +26,13 @@ class Shelves:
             resources: in an order that is kept.
         """
         self._by_type: dict[str, list[Resource]] = defaultdict(list)
-        self._by_value: dict[tuple[str, str, str], list[Resource]] = defaultdict(list)
+        self._by_value: dict[tuple[str, str, str | None], list[Resource]] = defaultdict(list)
         self._taken: set[str] = set()
         for item in resources:
             self._by_type[item.type].append(item)
             for attribute in {*_TELLING.get(item.type, ()), *_IDS}:
-                if isinstance(value := item.values.get(attribute), str | int | float):
-                    self._by_value[item.type, attribute, text_of(value).rstrip(".")].append(item)
+                for text in _texts(value_of(item.values, attribute)):
+                    self._by_value[item.type, attribute, text].append(item)
 
     def of(self, kind: str) -> list[Resource]:
         """Those of a type.
@@ -46,45 +47,46 @@ class Shelves:
         """The types that there are."""
         yield from self._by_type
 
-    def like(self, rule: Rule, names: Mapping[str, str]) -> Resource | None:
-        """The first one that the names are those of (`rules.same`).
+    def like(self, rule: Rule, names: Mapping[str, str], region: str = "") -> Resource | None:
+        """The one that the names are those of (`rules.same`); of several the one of which most is known to be equal.
 
         Args:
             rule: of a call.
             names: of the call.
+            region: where the call was made; what is known to be in another one is another one. Empty: anywhere.
         """
         if rule.alone:
             return next(iter(self.of(rule.type)), None)
-        # Where something has to be known, all that can be meant have it: the shortest list of them will do.
-        exact = [pair for pair in needed(rule) if named(names, pair[0]) and not is_short(rule, pair[1])]
-        listed = [self._with(rule, *pair, names) for pair in exact]
-        short = [pair for pair in rule.same if is_short(rule, pair[1])]
-        if not listed:
-            found = (item for pair in rule.same for item in self._with(rule, *pair, names))
-            return next((item for item in found if same(rule, names, item.values)), None)
-        # A name as it is in the cloud is found at once; else the longest that it begins with is meant.
-        whole = [item for pair in short for item in self._with(rule, *pair, names) if same(rule, names, item.values)]
-        fitting = whole or [item for item in min(listed, key=len) if same(rule, names, item.values)]
-        return max(fitting, key=lambda item: _length(item, short), default=None)
+        # What is meant has the call's value of each attribute, or none that is known: the shortest list will do.
+        lists = [self._possible(rule, *pair, names) for pair in rule.same if named(names, pair[0])]
+        fitting = [
+            item
+            for item in min(lists, key=len, default=[])
+            if self._has(item) and not _elsewhere(item, region) and same(rule, names, item.values)
+        ]
+        return max(fitting, key=lambda item: _closeness(rule, names, item), default=None)
 
-    def _with(self, rule: Rule, name: str, attribute: str, names: Mapping[str, str]) -> list[Resource]:
-        """Those with the very value that a call names."""
-        if not (value := named(names, name)):
-            return []
-        lists = (self._by_value.get((rule.type, one, value.rstrip(".")), ()) for one in attribute.split("|"))
-        return [item for items in lists for item in items if self._has(item)]
+    def _possible(self, rule: Rule, name: str, attribute: str, names: Mapping[str, str]) -> list[Resource]:
+        """Those that may have the value that a call names."""
+        wanted = (named(names, name) or "").rstrip(".")
+        texts: list[str | None] = [wanted, None]
+        if is_short(rule, attribute):
+            labels = wanted.split(".")
+            texts += [".".join(labels[:count]) for count in range(1, len(labels))]
+        return [item for text in texts for item in self._by_value.get((rule.type, attribute, text), ())]
 
-    def with_id(self, kind: str, identifier: str | None) -> bool:
+    def with_id(self, kind: str, identifier: str | None, region: str = "") -> bool:
         """Whether there is one of that id or ARN.
 
         Args:
             kind: Terraform's type.
             identifier: of what; None: it is not known.
+            region: as for `like`: an id may be a name, that each region has one of.
         """
         if identifier is None:
             return False
         found = (item for name in _IDS for item in self._by_value.get((kind, name, identifier.rstrip(".")), ()))
-        return any(self._has(item) for item in found)
+        return any(self._has(item) and not _elsewhere(item, region) for item in found)
 
     def take(self, item: Resource) -> None:
         """Take one away.
@@ -98,5 +100,25 @@ class Shelves:
         return item.address not in self._taken
 
 
-def _length(item: Resource, pairs: Iterable[tuple[str, str]]) -> int:
-    return max((len(text_of(item.values.get(one))) for _, pair in pairs for one in pair.split("|")), default=0)
+def _texts(value: Any) -> Iterable[str | None]:
+    """The values by which it is found; None: it is not known."""
+    if isinstance(value, list):
+        return {text_of(one).rstrip(".") for one in value}
+    return (None,) if value is None else (text_of(value).rstrip("."),)
+
+
+def _elsewhere(item: Resource, region: str) -> bool:
+    """Whether its ARN names another region. Those of global things, and of buckets, name none."""
+    parts = text_of(item.values.get("arn")).split(":")
+    return bool(region) and len(parts) > 5 and parts[3] not in ("", region)
+
+
+def _closeness(rule: Rule, names: Mapping[str, str], item: Resource) -> tuple[int, int]:
+    """How many attributes are known to be equal, and the length of the longest that is written without its end."""
+    known = [
+        (attribute, value)
+        for name, attribute in rule.same
+        if named(names, name) and (value := value_of(item.values, attribute)) is not None
+    ]
+    short = [len(text_of(value)) for attribute, value in known if is_short(rule, attribute)]
+    return len(known), max(short, default=0)

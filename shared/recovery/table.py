@@ -114,7 +114,7 @@ TABLE: tuple[Rule, ...] = (
     _named("secretsmanager", "CreateSecret", "secretsmanager_secret", "Name=name", "{ARN}"),
     _named("ses", "CreateTemplate", "ses_template", "TemplateName=name", "{TemplateName}"),
     _named("ssm", "CreateDocument", "ssm_document", "Name=name", "{Name}"),
-    _named("wafv2", "CreateIPSet", "wafv2_ip_set", "Name=name", "{Id}/{Name}/{Scope}"),
+    _named("wafv2", "CreateIPSet", "wafv2_ip_set", "Name=name Scope=scope", "{Id}/{Name}/{Scope}"),
     _named("ssm", "PutParameter", "ssm_parameter", "Name=name", "{Name}"),
     # A second create is answered with what exists.
     _named("events", "PutRule", "cloudwatch_event_rule", "Name=name", "{Name}", "adopts"),
@@ -170,7 +170,7 @@ TABLE: tuple[Rule, ...] = (
     _named("elasticfilesystem", "PutBackupPolicy", "efs_backup_policy", "FileSystemId=file_system_id", "", "part"),
     _named("elasticloadbalancing", "AddListenerCertificates", "lb_listener_certificate", "ListenerArn=listener_arn CertificateArn=certificate_arn", "", "part"),
     _named("elasticloadbalancing", "RegisterTargets", "lb_target_group_attachment", "TargetGroupArn=target_group_arn Id=target_id", "", "part"),
-    _named("ec2", "AssociateAddress", "eip_association", "AllocationId=allocation_id", "", "part"),
+    _named("ec2", "AssociateAddress", "eip_association", "AllocationId=allocation_id InstanceId=instance_id NetworkInterfaceId=network_interface_id", "", "part"),
     _named("ec2", "AssociateVpcCidrBlock", "vpc_ipv4_cidr_block_association", "VpcId=vpc_id CidrBlock=cidr_block", "", "part"),
     _named("ec2", "AttachInternetGateway", "internet_gateway_attachment", "InternetGatewayId=internet_gateway_id VpcId=vpc_id", "", "part"),
     _named("ec2", "AttachVolume", "volume_attachment", "VolumeId=volume_id InstanceId=instance_id", "", "part"),

@@ -25,6 +25,10 @@ _WHY = {
     "by hand?",
     Presence.ONLY_FIRST: "the last plan had nothing to do with it, and the stored state does not hold it",
 }
+_NOT_COMPARED = (
+    "the first and the final state could not be compared, and without that nobody vouches for what the last plan said: "
+    "see the scheduler's log. Compare them by hand, then skip"
+)
 _OPEN = (
     "it was made again, and lets everything out (egress), which it did not before: its creation was cut before the "
     "provider took that away, and no plan takes it. Revoke that rule, then retry; or skip"
@@ -42,14 +46,17 @@ def believed(result: RollbackResult, comparison: StateComparison | None, *, begu
 
     Args:
         result: what the worker says.
-        comparison: of the two states; None: there is none.
+        comparison: of the two states; None: they could not be compared, so nothing is whole.
         begun: an earlier try was allowed to change something. Where nothing is left to do, it did that.
     """
     result = result.model_copy(update={"comparison": comparison})
     if begun and result.state is RollbackState.NOT_NEEDED:
         result = result.model_copy(update={"state": RollbackState.ROLLED_BACK})
     if comparison is None:
-        return result
+        if result.state not in _WHOLE:
+            return result
+        unknown = Residue(kind=ResidueKind.UNKNOWN, address="(state)", type="(state)", reason=_NOT_COMPARED)
+        return result.model_copy(update={"state": RollbackState.PARTIAL, "residue": (unknown,)})
     residue = tuple(
         Residue(kind=ResidueKind.CHANGED, address=one.address, type=one.type, id=one.id, reason=_OPEN)
         for one in comparison.opened

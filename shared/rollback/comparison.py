@@ -99,6 +99,8 @@ def compare(first: bytes | None, final: bytes | None, changed: Collection[Change
         for address in sorted(before.keys() | after.keys())
         if (found := _resource(address, before.get(address), after.get(address))) is not None
     ]
+    # Of more than can be shown, what is in one of the two states alone decides what the result is worth.
+    differing.sort(key=lambda one: one.presence is Presence.BOTH)
     outputs = sorted(_outputs(left, right), key=lambda one: one.path)
     lineages = {one.get("lineage") for one in (left, right) if one}
     return StateComparison(

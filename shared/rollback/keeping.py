@@ -5,23 +5,25 @@ and computed), and `ignore_changes` has Terraform keep it. So after an empty pla
 attributes that the deployment's own plans gave other values.
 
 What names another object that was made again, or another version of one, is as it was: the version of a launch
-template, the ARN of a task definition, the id of a group.
+template, the ARN of a task definition, the id of a group. The state says of which others an object is made up.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from shared.rollback.rearranging import meaning, same_values
 from shared.rollback.records import Changed, Kept
 from shared.rollback.states import Instance, id_of
+from shared.safety.plan_document import without_keys
 
-#: Attributes that name an object wherever it is referred to, also within a longer text.
-_NAMES: Final = ("id", "arn")
-#: Shorter names are looked for as whole values only.
+#: Shorter values are looked for as whole ones only, not within a longer text.
 _LONG: Final = 8
+#: Members of a set that may have other names.
+_MAX_REORDERED: Final = 1000
 
 
 def kept(first: Collection[Instance], final: Collection[Instance], changed: Collection[Changed]) -> Iterator[Kept]:
@@ -33,59 +35,91 @@ def kept(first: Collection[Instance], final: Collection[Instance], changed: Coll
         changed: what the deployment's plans set.
     """
     was, now = ({one.address: one for one in state if one.deposed is None} for state in (first, final))
-    renamed = _Renamed(was, now)
+    others = _Others(was, now, changed)
     for item in changed:
         before, after = was.get(item.address), now.get(item.address)
         if before is None or after is None or before.type != after.type:
             continue
         if id_of(before.attributes) != id_of(after.attributes):
             continue  # made again, from the first configuration alone
-        left = [
-            name
-            for name in item.attributes
-            if not same_values(before.attributes.get(name), after.attributes.get(name))
-            and not renamed.explain(before.attributes.get(name), after.attributes.get(name), beside=item.address)
-        ]
+        pairs = {name: (before.attributes.get(name), after.attributes.get(name)) for name in item.attributes}
+        left = [name for name, pair in pairs.items() if not same_values(*pair)]
+        if left:
+            renamed = _Renamed(others.of(before.dependencies | after.dependencies))
+            left = [name for name in left if not renamed.explain(*pairs[name])]
         if left:
             yield Kept(address=item.address, type=after.type, id=_shown_id(after), attributes=tuple(left))
 
 
-class _Renamed:
-    """What single values of objects were, and are now."""
+class _Others:
+    """What single values of objects were and are now, by the address of the resource."""
 
-    def __init__(self, was: Mapping[str, Instance], now: Mapping[str, Instance]) -> None:
-        self._of: dict[tuple[str, str], set[str]] = defaultdict(set)
-        """By value before and after: the objects that say so."""
-        self._names: list[tuple[str, str, str]] = []
-        """Those that name something, with its address."""
+    def __init__(self, was: Mapping[str, Instance], now: Mapping[str, Instance], changed: Collection[Changed]) -> None:
+        # What the deployment set itself explains nothing: there it may have stayed as well.
+        own = {(item.address, name) for item in changed for name in item.attributes}
+        self._renamed: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for address in was.keys() & now.keys():
-            for attribute, old in was[address].attributes.items():
-                new = now[address].attributes.get(attribute)
-                if not _is_scalar(old) or not _is_scalar(new) or old == new:
-                    continue
-                self._of[str(old), str(new)].add(address)
-                if attribute in _NAMES and len(str(old)) >= _LONG:
-                    self._names.append((str(old), str(new), address))
+            again = id_of(was[address].attributes) != id_of(now[address].attributes)
+            for name, old in was[address].attributes.items():
+                new = now[address].attributes.get(name)
+                if _is_scalar(old) and _is_scalar(new) and old != new and (again or (address, name) not in own):
+                    self._renamed[without_keys(address)][str(old)].add(str(new))
 
-    def explain(self, before: Any, after: Any, *, beside: str) -> bool:
-        """Whether two values differ in nothing but what another object was called, and is called now."""
+    def of(self, dependencies: Collection[str]) -> dict[str, set[str]]:
+        """By what values of those resources were: what they are now."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for one in dependencies:
+            for old, new in self._renamed.get(one, {}).items():
+                found[old] |= new
+        return found
+
+
+class _Renamed:
+    """What single values of the objects that one refers to were, and are now."""
+
+    def __init__(self, renamed: Mapping[str, set[str]]) -> None:
+        self._whole = renamed
+        # Two objects of one name and two new ones are told apart as whole values only.
+        self._long = {old: next(iter(new)) for old, new in renamed.items() if len(old) >= _LONG and len(new) == 1}
+        longest_first = sorted(self._long, key=len, reverse=True)
+        self._within = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def explain(self, before: Any, after: Any) -> bool:
+        """Whether two values differ in nothing but what other objects were called, and are called now."""
         before, after = meaning(before), meaning(after)
         if isinstance(before, dict) and isinstance(after, dict):
             same = before.keys() == after.keys()
-            return same and all(self.explain(one, after[key], beside=beside) for key, one in before.items())
+            return same and all(self.explain(one, after[key]) for key, one in before.items())
         if isinstance(before, list) and isinstance(after, list):
-            same = len(before) == len(after)
-            return same and all(self.explain(*pair, beside=beside) for pair in zip(before, after, strict=True))
+            return len(before) == len(after) and self._explain_all(before, after)
         if before == after and isinstance(before, bool) == isinstance(after, bool):
             return True
         if not _is_scalar(before) or not _is_scalar(after):
             return False
-        if self._of.get((str(before), str(after)), set()) - {beside}:
+        return str(after) in self._now(str(before))
+
+    def _explain_all(self, before: list[Any], after: list[Any]) -> bool:
+        """One by one, or single values in another order: a set is sorted by what its members are called."""
+        if all(self.explain(*pair) for pair in zip(before, after, strict=True)):
             return True
-        text = str(before)
-        for old, new, address in self._names:
-            text = text.replace(old, new) if address != beside else text
-        return text == str(after)
+        if not all(map(_is_scalar, (*before, *after))):
+            return False
+        was, now = Counter(map(str, before)), Counter(map(str, after))
+        free = now - was
+        if free.total() > _MAX_REORDERED:
+            return False
+        for one in (was - now).elements():
+            found = next((new for new in free if free[new] and new in self._now(one)), None)
+            if found is None:
+                return False
+            free[found] -= 1
+        return True
+
+    def _now(self, value: str) -> Collection[str]:
+        """What a value may be that names the same objects."""
+        if value in self._whole:
+            return self._whole[value]
+        return (self._within.sub(lambda found: self._long[found.group()], value) if self._within else value,)
 
 
 def _is_scalar(value: Any) -> bool:

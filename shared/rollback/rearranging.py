@@ -83,17 +83,29 @@ def _own_id(change: Change) -> str | None:
 
 
 def _set(item: Mapping[str, Any], configured: frozenset[str]) -> Iterator[str]:
-    """Attributes that an update gives other values. One that is known after the apply counts where it is configured."""
+    """Attributes that an update gives other values. What is known after the apply counts where it is configured."""
     change = item["change"]
     before, after, unknown = (_mapping(change.get(part)) for part in ("before", "after", "after_unknown"))
     for name in sorted(before.keys() | after.keys() | unknown.keys()):
         if len(name) > 256:
             continue
-        if unknown.get(name) is True:
+        later = unknown.get(name)
+        if later is True:
             if name in configured:
                 yield name
-        elif not same_values(before.get(name), after.get(name)):
+        elif (name in configured and _any_true(later)) or not same_values(before.get(name), after.get(name)):
             yield name
+
+
+def _any_true(mask: Any) -> bool:
+    """Whether something within a value is known after the apply: `after` leaves a member of a map out then."""
+    waiting = [mask]
+    while waiting:
+        part = waiting.pop()
+        if part is True:
+            return True
+        waiting += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return False
 
 
 def same_values(one: Any, other: Any) -> bool:
@@ -114,12 +126,12 @@ def meaning(value: Any) -> Any:
     Args:
         value: of an attribute.
     """
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return _without_empty(value)
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return _without_empty(value)
+    try:
+        return _without_empty(json.loads(value))
+    except (ValueError, RecursionError):
+        return value
 
 
 def _without_empty(value: Any) -> Any:

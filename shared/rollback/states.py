@@ -32,6 +32,8 @@ class Instance:
     """Its values; sensitive ones in clear."""
     sensitive: tuple[tuple[str | int, ...], ...] | None
     """Paths of those that are sensitive; None: the marks cannot be read, so all of them may be."""
+    dependencies: frozenset[str] = frozenset()
+    """Addresses, without keys, of what its configuration referred to when it was applied last."""
 
 
 def quoted(text: str) -> str:
@@ -142,6 +144,7 @@ def _instance(one: Mapping[str, Any], base: str, kind: str, *, managed: bool) ->
         deposed=_text(one, "deposed") if one.get("deposed") else None,
         attributes=attributes if isinstance(attributes, dict) else {},
         sensitive=_sensitive(one),
+        dependencies=_dependencies(one),
     )
 
 
@@ -166,6 +169,11 @@ def _sensitive(one: Mapping[str, Any]) -> tuple[tuple[str | int, ...], ...] | No
             path.append(value)
         paths.append(tuple(path))
     return tuple(paths)
+
+
+def _dependencies(one: Mapping[str, Any]) -> frozenset[str]:
+    listed = one.get("dependencies")
+    return frozenset(item for item in listed if isinstance(item, str)) if isinstance(listed, list) else frozenset()
 
 
 def _list(parent: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -85,7 +85,8 @@ def test_what_was_taken_in_and_replaced_at_once_is_another_object_and_goes(tmp_p
     for held, forgotten in (("id-after", []), ("id-before", ["state rm -no-color aws_x.a"])):
         world = World(tmp_path / held, EMPTY)
         world.commands.state = state("aws_x.a", id=held)
-        assert world.carry_out(Rearrangement(imported=(one,))).residue == ()
+        residue = world.carry_out(Rearrangement(imported=(one,))).residue
+        assert [item.kind for item in residue] == [ResidueKind.UNKNOWN for _ in forgotten]
         assert [line for line in world.commands.lines if line.startswith("state rm")] == forgotten
 
 
@@ -97,8 +98,9 @@ def test_what_another_run_had_made_and_is_in_no_state_again_is_named(tmp_path: P
     result = world.carry_out(Rearrangement(imported=(one,)))
     assert result.state is RollbackState.PARTIAL
     assert [(item.kind, item.address, item.id) for item in result.residue] == [(ResidueKind.LEFT, "aws_x.a", "n")]
-    again = World(tmp_path / "again", EMPTY, first=first)
-    assert again.carry_out(Rearrangement(imported=(one,))).residue == (), "the state does not hold it"
+    again = World(tmp_path / "again", EMPTY, first=first, rollback_only=True)
+    found = again.carry_out(Rearrangement(imported=(one,))).residue
+    assert [(item.kind, item.id) for item in found] == [(ResidueKind.UNKNOWN, "n")], "an earlier try let it go"
 
 
 def test_a_later_try_still_names_what_was_imported_and_updated_at_once(tmp_path: Path) -> None:
@@ -486,3 +488,32 @@ def test_the_log_says_what_is_done_what_is_refused_and_what_is_left(tmp_path: Pa
 def test_reading_and_no_ops_are_nothing_to_take_back(tmp_path: Path) -> None:
     world = World(tmp_path, document(change("aws_x.a", "no-op"), change("data.aws_x.b", "read")))
     assert world.carry_out().state is RollbackState.NOT_NEEDED
+
+
+@pytest.mark.parametrize(
+    ("plans", "codes"),
+    [
+        (
+            (document(change("aws_s3_bucket_logging.x", "create", change_after={"bucket": "b"}), complete=True), EMPTY),
+            {},
+        ),
+        ((EMPTY,), {"plan": [1, 0]}),
+        ((EMPTY,), {"init": [1, 0]}),
+    ],
+    ids=["it cannot be imported", "it does not plan", "it cannot be prepared"],
+)
+def test_what_the_configuration_that_was_deployed_did_not_settle_the_first_one_does_not_forget(
+    tmp_path: Path, plans: tuple[dict[str, Any], ...], codes: dict[str, list[int]]
+) -> None:
+    world = World(tmp_path, *plans, rollback_only=True)
+    cut = record("s3", "PutBucketLogging", {"Bucket": "b"}, {}).model_copy(update={"run_id": "run-aaaaaaaaaaaaaaaa"})
+    world.api.creates = (cut,)
+    world.commands.codes.update(codes)
+    result = world.carry_out(prepared="init" not in codes)
+    assert (result.state, [one.kind for one in result.residue]) == (RollbackState.PARTIAL, [ResidueKind.LEFT])
+
+
+def test_a_group_that_may_be_open_and_cannot_be_stored_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path, document(complete=True, resource_drift=[change("aws_security_group.g", "update")]))
+    world.commands.codes["apply"] = [1]
+    assert [one.kind for one in world.carry_out().residue] == [ResidueKind.UNKNOWN]

@@ -157,16 +157,16 @@ def test_only_with_the_first_configuration_is_kept_what_was_before_whoever_made_
 ) -> None:
     """What the deployment's configuration wants is about to be destroyed."""
     world, _ = cut_in_a_replacement(tmp_path, EMPTY, before=(EMPTY,), rollback_only=True)
-    kept: list[frozenset[str]] = []
+    kept: list[tuple[frozenset[str], bool]] = []
     settle = TakeOver.settle
 
-    def spy(self: TakeOver, *words: Any, restoring: frozenset[str]) -> Any:
-        kept.append(restoring)
-        return settle(self, *words, restoring=restoring)
+    def spy(self: TakeOver, *words: Any, restoring: frozenset[str], named: bool) -> Any:
+        kept.append((restoring, named))
+        return settle(self, *words, restoring=restoring, named=named)
 
     monkeypatch.setattr(TakeOver, "settle", spy)
     world.carry_out()
-    assert (kept[0], *{*kept[1:]}) == (frozenset(), frozenset({"aws_x.old"}))
+    assert (kept[0], *{*kept[1:]}) == ((frozenset(), False), (frozenset({"aws_x.old"}), True))
 
 
 def test_a_state_that_cannot_be_rewritten_is_left_and_what_it_does_not_hold_is_named(tmp_path: Path) -> None:

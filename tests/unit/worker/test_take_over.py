@@ -366,7 +366,7 @@ def test_what_one_configuration_could_not_settle_another_one_does_not_forget(
     world = World(tmp_path, FakeApi(made), wanted, {}, RunKind.ROLLBACK, rolling_back=True)
     assert [item.record for item in world.take_over.settle(world.terraform, [made])] == [made]
     world.fake.wanted = {}
-    assert [item.record for item in world.take_over.settle(world.terraform, [made])] == [made]
+    assert [item.record for item in world.take_over.settle(world.terraform, [made], named=True)] == [made]
 
 
 def test_what_another_run_was_answered_with_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

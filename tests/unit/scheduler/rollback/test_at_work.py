@@ -214,7 +214,7 @@ def test_the_time_that_a_rollback_waited_for_a_worker_counts(world: World) -> No
     assert metric(world, "rollback_start_seconds_sum") == 3.5
 
 
-def test_a_state_that_cannot_be_compared_costs_the_comparison_and_nothing_else(world: World) -> None:
+def test_a_state_that_cannot_be_compared_costs_the_comparison_and_the_claim_to_be_whole(world: World) -> None:
     deployed(world, "one", QUEUE, serial=1)
     run = begun(world, release(world, "two"))
     taking_back(world, run)
@@ -223,6 +223,10 @@ def test_a_state_that_cannot_be_compared_costs_the_comparison_and_nothing_else(w
     back = says(world, run, restored=False)
     assert back.result is not None
     assert back.result.comparison is None
+    assert (back.result.state, [one.kind for one in back.result.residue]) == (
+        RollbackState.PARTIAL,
+        [ResidueKind.UNKNOWN],
+    )
 
 
 def test_what_a_plan_does_with_addresses_is_kept_for_whoever_has_to_turn_it_around(world: World) -> None:

@@ -18,8 +18,8 @@ TestLeaseWorld.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-#: The hardest to find turned up in 25 of 150 rounds, so that 80 miss it in one run of two million. A round that finds it
-#: is the last.
+#: The hardest to find turned up in 25 of 150 rounds, so that 80 miss it in one run of two million. The round that finds
+#: it is the last.
 ROUNDS = 80
 SHORT = settings(
     max_examples=20,
@@ -35,7 +35,10 @@ SHORT = settings(
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_without_one_of_its_rules_the_protocol_does_not_hold(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same machine, the same promises, one rule less: it must fail. What is tried depends on what else is imported."""
+    """The same machine, the same promises, one rule less: it must fail.
+
+    Seeds do not make it do the same every time: what Hypothesis tries depends on what else is imported.
+    """
     world = mutant.apply(monkeypatch)
     for number in range(ROUNDS):
         try:

@@ -234,6 +234,23 @@ def test_the_record_of_the_zone_itself_is_no_other_ones() -> None:
     assert imports_of(reconcile([dns()], view(apex), {}, destroying=True)) == []
 
 
+def test_a_part_that_another_configuration_did_not_settle_is_named_whatever_this_one_plans() -> None:
+    call = record("s3", "PutBucketPolicy", {"Bucket": "b"}, {})
+    found = reconcile([call], view(), {}, destroying=True, named=[call.call_id])
+    assert [item.record for item in found.deferred] == [call]
+    held = view(held=(planned("aws_s3_bucket_policy.p", bucket="b"),))
+    assert reconcile([call], held, {}, destroying=True, named=[call.call_id]) == Reconciliation()
+
+
+def test_what_the_state_holds_in_another_region_does_not_stand_for_what_was_made_in_this_one() -> None:
+    call = record("logs", "CreateLogGroup", {"logGroupName": "/app"}, {}).model_copy(update={"region": "us-east-1"})
+    for region, left in (("us-east-1", []), ("eu-west-1", [call])):
+        arn = f"arn:aws:logs:{region}:123456789012:log-group:/app"
+        held = view(held=(planned("aws_cloudwatch_log_group.app", name="/app", id="/app", arn=arn),))
+        found = reconcile([call], held, {}, destroying=True)
+        assert [item.record for item in (*found.deferred, *found.unimportable)] == left
+
+
 def test_a_part_that_was_replaced_the_new_one_first_is_named() -> None:
     new = planned("aws_route53_record.www", zone_id="Z1", name="www", type="A")
     old = planned("aws_route53_record.www", zone_id="Z1", name="old", fqdn="old.example.com", type="A")

@@ -80,8 +80,15 @@ def test_who_claims_less_is_believed(state: RollbackState) -> None:
     assert believed(result(state), compared(("a_t.one", Presence.ONLY_FINAL))).state is state
 
 
-@pytest.mark.parametrize("state", list(RollbackState))
-def test_without_a_comparison_it_stands_alone(state: RollbackState) -> None:
+@pytest.mark.parametrize("state", WHOLE)
+@pytest.mark.parametrize("begun", [True, False])
+def test_without_a_comparison_nothing_is_whole(state: RollbackState, begun: bool) -> None:
+    found = believed(result(state), None, begun=begun)
+    assert (found.state, [one.kind for one in found.residue]) == (RollbackState.PARTIAL, [ResidueKind.UNKNOWN])
+
+
+@pytest.mark.parametrize("state", [one for one in RollbackState if one not in WHOLE])
+def test_without_a_comparison_less_than_whole_stands_alone(state: RollbackState) -> None:
     assert believed(result(state), None) == result(state)
 
 

@@ -11,10 +11,18 @@ from shared.rollback.keeping import kept
 from shared.rollback.records import Changed, Kept
 from shared.rollback.states import Instance
 
+REFERS = frozenset({"aws_x.other", "aws_x.a", "aws_x.b"})
+
 
 def one(address: str = "aws_sqs_queue.q", deposed: str | None = None, **attributes: Any) -> Instance:
     return Instance(
-        address=address, type=address.split(".")[0], managed=True, deposed=deposed, attributes=attributes, sensitive=()
+        address=address,
+        type=address.split(".")[0],
+        managed=True,
+        deposed=deposed,
+        attributes=attributes,
+        sensitive=(),
+        dependencies=REFERS,
     )
 
 
@@ -75,6 +83,55 @@ def test_what_names_another_object_that_was_made_again_is_as_it_was(before: Any,
     assert [it.attributes for it in kept(first[:1], final[:1], SET)] == [("policy",)], "nothing explains it"
 
 
+def test_only_what_it_refers_to_explains_anything() -> None:
+    service = pair("aws_sqs_queue.q", {"id": "q", "delay": 1}, {"id": "q", "delay": 2})
+    stranger = pair("aws_launch_template.t", {"id": "lt-1", "latest_version": 1}, {"id": "lt-1", "latest_version": 2})
+    first, final = zip(service, stranger, strict=True)
+    assert [it.attributes for it in kept(first, final, SET)] == [("delay",)]
+
+
+def test_what_the_deployment_set_on_another_that_stays_as_well_explains_nothing() -> None:
+    service = pair("aws_sqs_queue.q", {"id": "q", "delay": 2}, {"id": "q", "delay": 40})
+    other = pair("aws_x.other", {"id": "o", "count": 2}, {"id": "o", "count": 40})
+    first, final = zip(service, other, strict=True)
+    both = [*SET, Changed(address="aws_x.other", attributes=("count",))]
+    assert [it.attributes for it in kept(first, final, both)] == [("delay",), ("count",)]
+    again = pair("aws_x.other", {"id": "o", "count": 2}, {"id": "p", "count": 40})
+    first, final = zip(service, again, strict=True)
+    assert list(kept(first, final, both)) == [], "made again, from the first configuration alone"
+
+
+def test_a_set_that_is_sorted_by_new_names_is_as_it_was() -> None:
+    service = pair("aws_sqs_queue.q", {"id": "q", "policy": ["sg-a", "sg-b"]}, {"id": "q", "policy": ["sg-b", "sg-z"]})
+    first, final = zip(service, pair("aws_x.other", {"id": "sg-a"}, {"id": "sg-z"}), strict=True)
+    assert list(kept(first, final, SET)) == []
+    worse = one("aws_sqs_queue.q", id="q", policy=["sg-y", "sg-z"])
+    assert [it.attributes for it in kept(first, [worse, *final[1:]], SET)] == [("policy",)]
+
+
+def test_a_set_of_more_than_can_be_matched_is_told() -> None:
+    many = 1001
+    service = pair(
+        "aws_sqs_queue.q",
+        {"id": "q", "policy": [f"a{number}" for number in range(many)]},
+        {"id": "q", "policy": [f"b{number}" for number in range(many, 2 * many)]},
+    )
+    assert [it.attributes for it in kept(service[:1], service[1:], SET)] == [("policy",)]
+
+
+def test_whatever_an_object_is_called_is_known_within_a_longer_text() -> None:
+    service = pair(
+        "aws_sqs_queue.q",
+        {"id": "q", "policy": "http://lb-1.aws.example/x"},
+        {"id": "q", "policy": "http://lb-22.aws.example/x"},
+    )
+    other = pair(
+        "aws_x.other", {"id": "1", "dns_name": "lb-1.aws.example"}, {"id": "2", "dns_name": "lb-22.aws.example"}
+    )
+    first, final = zip(service, other, strict=True)
+    assert list(kept(first, final, SET)) == []
+
+
 def test_its_own_other_values_explain_nothing() -> None:
     before, after = one(id="q", policy="abc", other="abc"), one(id="q", policy="xyz", other="xyz")
     assert [it.attributes for it in kept([before], [after], SET)] == [("policy",)]
@@ -99,7 +156,10 @@ def test_an_id_that_is_a_secret_is_not_told(marks: Any) -> None:
 
 def test_two_that_had_one_value_explain_each_its_own_new_one() -> None:
     service = pair("aws_sqs_queue.q", {"id": "q", "policy": "1"}, {"id": "q", "policy": "3"})
-    others = [pair(f"aws_x.{name}", {"version": 1}, {"version": to}) for name, to in (("a", 3), ("b", 2))]
+    others = [
+        pair(f"aws_x.{name}", {"id": "1", "version": 1}, {"id": "1", "version": to})
+        for name, to in (("a", 3), ("b", 2))
+    ]
     for order in (others, others[::-1]):
         first, final = zip(service, *order, strict=True)
         assert list(kept(first, final, SET)) == []

@@ -35,7 +35,12 @@ def test_what_has_another_id_by_now_is_another_object_whichever_try_replaced_it(
 
 def test_what_was_only_imported_is_let_go_without_a_word() -> None:
     assert list(let_go(imported())) == []
-    assert list(let_go(imported(also="replace"))) == []
+    assert list(let_go(imported(also="replace", type="aws_vpc"))) == [], "no two networks ever have one id"
+
+
+def test_what_may_have_been_replaced_by_one_of_the_same_id_is_not_let_go_without_a_word() -> None:
+    (one,) = let_go(imported(also="replace", type="aws_iam_role"))
+    assert (one.kind, one.id) == (ResidueKind.UNKNOWN, "name")
 
 
 def test_what_was_changed_as_well_is_not_as_it_was() -> None:
@@ -49,7 +54,12 @@ def test_what_an_earlier_run_had_left_is_left_again_and_says_by_whom(also: str |
     assert RUN in one.reason
 
 
-def test_of_what_the_state_does_not_hold_any_more_an_update_may_have_stayed() -> None:
-    assert [one.kind for one in may_be_let_go(imported(also="update"))] == [ResidueKind.UNKNOWN]
+@pytest.mark.parametrize("more", [{"also": "update"}, {"also": "replace"}, {"made_by": RUN}])
+def test_a_later_try_still_says_what_an_earlier_one_may_have_let_go(more: dict[str, str]) -> None:
+    (one,) = may_be_let_go(imported(**more))
+    (first,) = let_go(imported(**more))
+    assert (one.kind, one.reason) == (ResidueKind.UNKNOWN, f"{first.reason}, if it came to that")
+
+
+def test_a_later_try_says_nothing_of_what_was_only_imported() -> None:
     assert list(may_be_let_go(imported())) == []
-    assert list(may_be_let_go(imported(made_by=RUN))) == [], "the journal tells of that one"

@@ -133,6 +133,10 @@ def configured(*names: str, address: str = "aws_sqs_queue.q") -> dict[str, Any]:
         ({"policy": '{"b":1,"a":2}'}, {"policy": '{"a": 2, "b": 1}'}, {}, []),
         ({"text": "[no json"}, {"text": "[no JSON"}, {}, ["text"]),
         ({"on": True}, {"on": 1}, {}, ["on"]),
+        ({"policy": {"x": "1"}}, {"policy": {"x": "1"}}, {"policy": {"y": True}}, ["policy"]),
+        ({"policy": [{"v": {}}]}, {"policy": [{"v": {}}]}, {"policy": [{"v": {"y": True}}]}, ["policy"]),
+        ({"policy": {"x": "1"}}, {"policy": {"x": "1"}}, {"policy": {"y": False}}, []),
+        ({"tags_all": {"x": "1"}}, {"tags_all": {"x": "1"}}, {"tags_all": {"y": True}}, []),
     ],
 )
 def test_an_update_names_what_it_sets_and_of_what_is_known_later_what_is_configured(
@@ -209,3 +213,11 @@ def test_what_an_earlier_try_had_moved_counts_where_it_was_first() -> None:
     )
     third = Rearrangement(changed=(Changed(address="a.z", attributes=("3",)),))
     assert combined([first, second, third]).changed == (Changed(address="a.x", attributes=("1", "2", "3")),)
+
+
+@pytest.mark.parametrize("depth", [900, 1_500, 5_000, 50_000])
+def test_a_text_of_brackets_is_a_text(depth: int) -> None:
+    text = "[" * depth
+    assert of(updated({"text": text}, {"text": text})).changed == ()
+    nested = text + "]" * depth
+    assert [one.attributes for one in of(updated({"text": nested}, {"text": "x"})).changed] == [("text",)]
