@@ -150,7 +150,7 @@ _ONE_WAY: Final[Mapping[tuple[str, str], tuple[Callable[[Any, Any], bool], str]]
     ("aws_sqs_queue", "message_retention_seconds"): (_shorter, "messages that are older are deleted"),
     # Amazon RDS: ModifyDBInstance: BackupRetentionPeriod 0 deletes the automated backups; DocumentDB and Neptune:
     # ModifyDBCluster; ElastiCache and MemoryDB: SnapshotRetentionLimit; Redshift: AutomatedSnapshotRetentionPeriod:
-    # "if decreased, existing automated snapshots that fall outside of the new retention period will be … deleted".
+    # decreased, automated snapshots that are older are deleted.
     ("aws_db_instance", "backup_retention_period"): _BACKUPS,
     ("aws_rds_cluster", "backup_retention_period"): _BACKUPS,
     ("aws_docdb_cluster", "backup_retention_period"): _BACKUPS,

@@ -185,7 +185,7 @@ _DATA: Final = {
     "aws_securityhub_account": "its findings are lost",
     "aws_macie2_account": "its findings are lost",
     "aws_detective_graph": "its behavior graph is lost",
-    # AWS Audit Manager: DeleteAssessment; Incident Manager: DeleteReplicationSet "deletes all … data".
+    # AWS Audit Manager: DeleteAssessment; Incident Manager: DeleteReplicationSet.
     "aws_auditmanager_assessment": "its evidence is lost",
     "aws_ssmincidents_replication_set": "its incidents are lost",
     # What others make from a template, or by the Cloud Control API, may be anything: DeleteStack, DeleteResource.
