@@ -6,6 +6,8 @@
     reversibility   an entry of a plan -> reversible, with data loss, or irreversible, and why
     stateful        which resource types hold what is lost with them, with their sources
     rebuilt         which hold nothing but what their configuration says
+    guarding        which are not even deleted where the deployment made them, without consent
+    lasting         what making something does that no delete takes back
     letting_go      what was imported and is let go again
     keeping         what was set on something that stays, and stays as well
     one_way         which updates in place nothing turns around

@@ -6,7 +6,8 @@
     forget          of what existed before outside of the state, and was taken in
     create          where something was before
     update          of what the deployment touched
-    delete          of what the deployment made; of a type that holds data only with consent to its address
+    delete          of what the deployment made; of a type that holds data, or of which a delete takes nothing back,
+                    only with consent to its address
     replace         as a delete and a create, both
     provisioner     with what it belongs to
     anything else   never
@@ -26,6 +27,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.rollback.guarding import keeps_data
+from shared.rollback.lasting import STAYS
 from shared.rollback.rebuilt import is_rebuilt
 from shared.rollback.records import (
     MAX_WHY,
@@ -36,7 +39,6 @@ from shared.rollback.records import (
     RollbackPlanItem,
     RollbackVerdict,
 )
-from shared.rollback.stateful import keeps_data
 from shared.safety.entries import Operation
 
 #: Operations by which an object gives way to a new one.
@@ -193,6 +195,8 @@ def _delete(item: RollbackPlanItem, known: _Known) -> str | None:
         return "it existed before the deployment, and is destroyed only with consent to its address"
     if not known.was_touched(item):
         return "the deployment did not make it"
+    if why := STAYS.get(item.type):
+        return f"{why}: a delete does not take that back, and is done only with consent to its address"
     if why := keeps_data(item.type):
         return f"{why}: it is destroyed only with consent to its address"
     return None

@@ -1,7 +1,8 @@
 """How far an operation can be undone, and why. Pure: an entry of a plan in, a label out.
 
     create, update, read, output, import, move, forget
-                     reversible: undone by a delete, by the former values, or by the inverse
+                     reversible: undone by a delete, by the former values, or by the inverse; but by the resource type,
+                     `lasting` says what no delete takes back, of a replacement as well
     delete, replace  by the resource type: `stateful` says what is lost, `rebuilt` what is only made again; of any other
                      type nobody knows, so its data counts as lost
     replace, the old one forgotten
@@ -18,10 +19,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from shared.rollback import lasting
+from shared.rollback.guarding import keeps_data
 from shared.rollback.one_way import one_way
 from shared.rollback.rebuilt import is_rebuilt
 from shared.rollback.records import MAX_WHY, Reversibility, ReversibilityLabel
-from shared.rollback.stateful import LOSSES, Holds, keeps_data
+from shared.rollback.stateful import LOSSES, Holds
 from shared.safety.entries import Entry, Operation
 from shared.safety.making import OPERATIONS
 from shared.safety.plan_document import Change, PlanDocument
@@ -48,6 +51,8 @@ _SIMPLE: Final[Mapping[Operation, tuple[Reversibility, str]]] = {
     Operation.DEFERRED: (Reversibility.IRREVERSIBLE, "what it will be, nobody can say yet"),
     Operation.UNKNOWN: (Reversibility.IRREVERSIBLE, "this version does not know it"),
 }
+#: Operations that make something.
+_MAKES: Final = _DESTROYS.keys() - {Operation.DELETE} | {Operation.CREATE, Operation.REPLACE_FORGET}
 _ORDER: Final = list(Reversibility)
 
 
@@ -70,6 +75,8 @@ def label(entry: Entry, change: Change | None = None, *, one_way_only: bool = Fa
         if entry.operation is Operation.CREATE and (held := keeps_data(entry.type)):
             why = f"a rollback deletes it only with consent to its address, for what it holds by then: {held}"
             found = ReversibilityLabel(reversibility=Reversibility.REVERSIBLE, why=why)
+    if entry.operation in _MAKES:
+        found = _lasting(found, entry.type)
     return found if change is None else _with_context(found, entry, change)
 
 
@@ -88,6 +95,13 @@ def labels(document: PlanDocument) -> dict[Entry, ReversibilityLabel]:
 def stricter(one: ReversibilityLabel, other: ReversibilityLabel) -> ReversibilityLabel:
     """The one of two labels that promises less; the first where they promise the same."""
     return max(one, other, key=lambda label: _ORDER.index(label.reversibility))
+
+
+def _lasting(found: ReversibilityLabel, kind: str) -> ReversibilityLabel:
+    for table, degree in ((lasting.STAYS, Reversibility.IRREVERSIBLE), (lasting.LOSES, Reversibility.DATA_LOSS)):
+        if kind in table:
+            found = stricter(found, ReversibilityLabel(reversibility=degree, why=f"made: {table[kind]}"))
+    return found
 
 
 def _destroyed(kind: str, word: str) -> ReversibilityLabel:

@@ -180,6 +180,41 @@ _DATA: Final = {
     "aws_kinesisanalyticsv2_application": "its state and its snapshots are lost",
     "aws_glue_registry": "its schemas and their versions are lost",
     "aws_glue_schema": "its versions are lost",
+    # Amazon GuardDuty: DeleteDetector, AWS Security Hub: DisableSecurityHub: the findings go with it; Macie, Detective.
+    "aws_guardduty_detector": "its findings are lost",
+    "aws_securityhub_account": "its findings are lost",
+    "aws_macie2_account": "its findings are lost",
+    "aws_detective_graph": "its behavior graph is lost",
+    # AWS Audit Manager: DeleteAssessment; Incident Manager: DeleteReplicationSet.
+    "aws_auditmanager_assessment": "its evidence is lost",
+    "aws_ssmincidents_replication_set": "its incidents are lost",
+    # What others make from a template, or by the Cloud Control API, may be anything: DeleteStack, DeleteResource.
+    "aws_cloudformation_stack": "what its template made is lost, whatever that is",
+    "aws_cloudcontrolapi_resource": "it is lost, whatever it is",
+    "aws_servicecatalog_provisioned_product": "what its product made is lost, whatever that is",
+    "aws_serverlessapplicationrepository_cloudformation_stack": "what its template made is lost, whatever that is",
+    # Amazon CodeCatalyst: DeleteProject, DeleteDevEnvironment; Cloud9: DeleteEnvironment; CodeBuild: DeleteReportGroup.
+    "aws_codecatalyst_project": "its repositories and issues are lost",
+    "aws_codecatalyst_dev_environment": "its disk is lost",
+    "aws_cloud9_environment_ec2": "its disk is lost",
+    "aws_codebuild_report_group": "its reports are lost",
+    # AWS Data Exchange: DeleteDataSet, DeleteRevision; FinSpace: DeleteKxEnvironment; MWAA: DeleteEnvironment.
+    "aws_dataexchange_data_set": "its revisions are lost",
+    "aws_dataexchange_revision": "its assets are lost",
+    "aws_finspace_kx_environment": "its databases are lost",
+    "aws_mwaa_environment": "the history of its runs is lost, with its connections and variables",
+    # Amazon SageMaker: DeleteSpace, DeleteUserProfile, DeleteModelPackageGroup; Bedrock: DeleteCustomModel.
+    "aws_sagemaker_space": "its disk is lost",
+    "aws_sagemaker_user_profile": "the user's home folder is lost",
+    "aws_sagemaker_model_package_group": "its versions are lost",
+    "aws_bedrock_custom_model": "the model is lost",
+    "aws_qbusiness_application": "its indices and conversations are lost",
+    # Customer Profiles: DeleteProfile; Location: DeleteGeofenceCollection; End User Messaging: DeleteOptOutList.
+    "aws_customerprofiles_profile": "the profile is lost",
+    "aws_location_geofence_collection": "its geofences are lost",
+    "aws_pinpointsmsvoicev2_opt_out_list": "its numbers are lost: who opted out gets messages again",
+    # EC2 Image Builder: DeleteImage.
+    "aws_imagebuilder_image": "the image is lost",
 }
 
 _PASSING: Final = {
@@ -211,6 +246,9 @@ _PASSING: Final = {
     "aws_glue_catalog_table": "its partitions are lost",
     "aws_athena_workgroup": "its named queries and its history are lost",
     "aws_iot_thing": "its shadow is lost",
+    # Amazon CloudFront: DeleteKey of a key value store.
+    "aws_cloudfrontkeyvaluestore_key": "the value is lost",
+    "aws_grafana_workspace_service_account": "its tokens are lost",
 }
 
 _GONE: Final = {
@@ -222,6 +260,8 @@ _GONE: Final = {
     "aws_kms_replica_external_key": "the replica is pending deletion; a new one needs the window to end",
     "aws_kms_custom_key_store": "its keys are of no use without it",
     "aws_cloudhsm_v2_cluster": "its keys are lost",
+    # AWS Payment Cryptography: DeleteKey: a waiting period of 3 to 180 days.
+    "aws_paymentcryptography_key": "the key is pending deletion, then what it encrypted is lost",
     # AWS Secrets Manager: DeleteSecret: a recovery window of 7 to 30 days in which the name cannot be used again; with
     # none the value is lost at once.
     "aws_secretsmanager_secret": "its value is lost, and its name cannot be used before the recovery window ends",
@@ -244,6 +284,7 @@ _GONE: Final = {
     "aws_lightsail_static_ip": "its address is given away",
     "aws_ec2_managed_prefix_list": "its id is lost, which other accounts may name",
     "aws_vpc_ipam_pool_cidr": "its addresses may be given to somebody else",
+    "aws_vpc_ipam_pool_cidr_allocation": "its addresses may be given to somebody else",
     "aws_vpc_ipv6_cidr_block_association": "its addresses may be given to somebody else",
     # DeleteKeyPair: the private half is with its owner only.
     "aws_key_pair": "a pair that EC2 made cannot be made again",
@@ -286,6 +327,7 @@ _GONE: Final = {
     "aws_api_gateway_domain_name": "a new one has another target name",
     "aws_apigatewayv2_api": "a new one has another address",
     "aws_apigatewayv2_domain_name": "a new one has another target name",
+    "aws_appsync_domain_name": "a new one has another target name",
     "aws_appsync_graphql_api": "a new one has another address",
     "aws_appsync_api_key": "a new key has another value",
     "aws_cloudfront_distribution": "a new one has another domain name",
@@ -314,6 +356,12 @@ _GONE: Final = {
     "aws_sns_topic_subscription": "who receives may have to confirm again",
     "aws_pinpointsmsvoicev2_phone_number": "the number is given away",
     "aws_connect_phone_number": "the number is given away",
+    # Keys and tokens whose values their services draw: AWS WAF: CreateAPIKey; Grafana; Lightsail.
+    "aws_wafv2_api_key": "a new key has another value",
+    "aws_grafana_workspace_api_key": "a new key has another value",
+    "aws_grafana_workspace_service_account_token": "a new token has another value",
+    "aws_lightsail_bucket_access_key": "the key is lost; a new one is another",
+    "aws_lightsail_key_pair": "a pair that Lightsail made cannot be made again",
     # What draws or makes a value: another one next time (providers random, tls, time).
     "random_password": "another value is drawn",
     "random_string": "another value is drawn",
@@ -335,80 +383,3 @@ LOSSES: Final[Mapping[str, Loss]] = {
     **_table(Holds.PASSING, _PASSING),
     **_table(Holds.GONE, _GONE),
 }
-
-
-def keeps_data(kind: str) -> str | None:
-    """Why a rollback may not even delete what the deployment itself made, without consent; None: it may.
-
-    What was made a moment ago may have taken in data since. For a resource that only has another name or address when
-    it is made anew nothing is lost by that, and what passes through a queue that was not there before had no place.
-
-    Types of other providers than hashicorp/aws are told by what they are called.
-    """
-    loss = LOSSES.get(kind)
-    if loss is None:
-        provider, *words = kind.split("_")
-        told = provider not in _KNOWN_PROVIDERS and not _CALLED.isdisjoint(words) and not kind.endswith(_SETTINGS)
-        return "it is called like something that holds data" if told else None
-    return loss.why if loss.holds is Holds.DATA or kind in _DATA_AS_WELL else None
-
-
-#: How types end that are settings of something else.
-_SETTINGS: Final = ("_binding", "_member", "_policy", "_rule", "_rules", "_template")
-#: Of hashicorp/aws the table knows; the others make nothing outside of the state that could hold anything.
-_KNOWN_PROVIDERS: Final = frozenset(
-    {"aws", "archive", "cloudinit", "external", "http", "local", "null", "random", "terraform", "time", "tls"}
-)
-#: Words in the names of types that hold data, of the providers for the other large clouds and for databases.
-_CALLED: Final = frozenset(
-    {
-        "account",
-        "backup",
-        "bigtable",
-        "bucket",
-        "cluster",
-        "container",
-        "database",
-        "dataset",
-        "datastore",
-        "db",
-        "disk",
-    }
-    | {
-        "domain",
-        "file",
-        "fileshare",
-        "filestore",
-        "filesystem",
-        "index",
-        "instance",
-        "key",
-        "keyring",
-        "lake",
-        "machine",
-    }
-    | {"memorystore", "mongodb", "mysql", "pool", "postgresql", "redis", "registry", "repository", "schema", "secret"}
-    | {"server", "share", "snapshot", "spanner", "sql", "storage", "store", "stream", "table", "tablespace", "vault"}
-    | {"vm", "volume", "warehouse", "workspace"}
-)
-#: Not coming back as they were, and holding data that came in since.
-_DATA_AS_WELL: Final = frozenset(
-    {
-        "aws_kms_key",
-        "aws_kms_external_key",
-        "aws_kms_replica_key",
-        "aws_kms_replica_external_key",
-        "aws_kms_custom_key_store",
-        "aws_cloudhsm_v2_cluster",
-        "aws_secretsmanager_secret",
-        "aws_glacier_vault",
-        "aws_cognito_user_pool",
-        "aws_cognito_user",
-        "aws_cognito_identity_pool",
-        "aws_acmpca_certificate_authority",
-        "aws_organizations_account",
-        "aws_organizations_organization",
-        "aws_elastic_beanstalk_environment",
-        "aws_route53domains_domain",
-    }
-)

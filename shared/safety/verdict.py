@@ -20,8 +20,8 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.record import Record
+from shared.rollback.guarding import keeps_data
 from shared.rollback.reversibility import label
-from shared.rollback.stateful import keeps_data
 from shared.safety.comparison import named, outside
 from shared.safety.entries import MAX_ENTRIES, Entry, Operation, Place, SafetyPlan, in_order
 from shared.safety.rules import Demand, SafetyRules, demand

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.rollback.bounds import verdict
+from shared.rollback.guarding import keeps_data
+from shared.rollback.lasting import LOSES, STAYS
 from shared.rollback.records import FirstResource, Imported, Moved, Rearrangement, RollbackPlanItem, RollbackVerdict
-from shared.rollback.stateful import keeps_data
 from shared.safety.entries import Operation
 from tests.unit.shared.rollback.support import first_state, item, plan_of, was
 
@@ -152,6 +153,20 @@ def test_data_is_not_deleted_even_where_the_deployment_made_it(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", ["aws_sqs_queue", "aws_eip", "aws_lb", "aws_s3_object", "some_other_thing"])
 def test_what_lost_nothing_by_being_made_and_deleted_again_is(kind: str) -> None:
+    assert allowed(item("delete", f"{kind}.new", "new"))
+
+
+@pytest.mark.parametrize("operation", DESTROYS)
+@pytest.mark.parametrize("kind", STAYS)
+def test_a_delete_that_takes_nothing_back_is_done_only_with_consent(kind: str, operation: str) -> None:
+    one = item(operation, f"{kind}.new", "new")
+    assert why(one) == f"{STAYS[kind]}: a delete does not take that back, and is done only with consent to its address"
+    first = [was(f"{kind}.new", "old")]
+    assert allowed(one, first=first, consents={f"{kind}.new"})
+
+
+@pytest.mark.parametrize("kind", LOSES)
+def test_what_goes_on_losing_something_is_ended(kind: str) -> None:
     assert allowed(item("delete", f"{kind}.new", "new"))
 
 

@@ -36,6 +36,8 @@ def test_settings_and_links_are(kind: str) -> None:
         "google_thing_policy",
         "azurerm_role_attachment",
         "policy",
+        "aws_guardduty_detector",
+        "aws_securityhub_account",
     ],
 )
 def test_what_holds_data_or_is_not_known_is_not(kind: str) -> None:

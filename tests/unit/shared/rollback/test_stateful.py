@@ -9,7 +9,7 @@ import pytest
 
 from shared.rollback import rebuilt, stateful
 from shared.rollback.rebuilt import is_rebuilt
-from shared.rollback.stateful import LOSSES, Holds, keeps_data
+from shared.rollback.stateful import LOSSES, Holds
 
 
 def test_a_type_stands_in_the_table_once() -> None:
@@ -48,50 +48,47 @@ def test_nothing_is_both_lost_and_only_made_again() -> None:
         ("aws_acm_certificate", Holds.GONE),
         ("aws_eip", Holds.GONE),
         ("aws_organizations_account", Holds.GONE),
+        ("aws_guardduty_detector", Holds.DATA),
+        ("aws_securityhub_account", Holds.DATA),
+        ("aws_macie2_account", Holds.DATA),
+        ("aws_detective_graph", Holds.DATA),
+        ("aws_auditmanager_assessment", Holds.DATA),
+        ("aws_ssmincidents_replication_set", Holds.DATA),
+        ("aws_cloudformation_stack", Holds.DATA),
+        ("aws_cloudcontrolapi_resource", Holds.DATA),
+        ("aws_servicecatalog_provisioned_product", Holds.DATA),
+        ("aws_serverlessapplicationrepository_cloudformation_stack", Holds.DATA),
+        ("aws_codecatalyst_project", Holds.DATA),
+        ("aws_codecatalyst_dev_environment", Holds.DATA),
+        ("aws_cloud9_environment_ec2", Holds.DATA),
+        ("aws_codebuild_report_group", Holds.DATA),
+        ("aws_dataexchange_data_set", Holds.DATA),
+        ("aws_dataexchange_revision", Holds.DATA),
+        ("aws_finspace_kx_environment", Holds.DATA),
+        ("aws_mwaa_environment", Holds.DATA),
+        ("aws_sagemaker_space", Holds.DATA),
+        ("aws_sagemaker_user_profile", Holds.DATA),
+        ("aws_sagemaker_model_package_group", Holds.DATA),
+        ("aws_bedrock_custom_model", Holds.DATA),
+        ("aws_qbusiness_application", Holds.DATA),
+        ("aws_customerprofiles_profile", Holds.DATA),
+        ("aws_location_geofence_collection", Holds.DATA),
+        ("aws_pinpointsmsvoicev2_opt_out_list", Holds.DATA),
+        ("aws_imagebuilder_image", Holds.DATA),
+        ("aws_cloudfrontkeyvaluestore_key", Holds.PASSING),
+        ("aws_grafana_workspace_service_account", Holds.PASSING),
+        ("aws_paymentcryptography_key", Holds.GONE),
+        ("aws_wafv2_api_key", Holds.GONE),
+        ("aws_grafana_workspace_api_key", Holds.GONE),
+        ("aws_grafana_workspace_service_account_token", Holds.GONE),
+        ("aws_lightsail_bucket_access_key", Holds.GONE),
+        ("aws_lightsail_key_pair", Holds.GONE),
+        ("aws_appsync_domain_name", Holds.GONE),
+        ("aws_vpc_ipam_pool_cidr_allocation", Holds.GONE),
     ],
 )
 def test_what_everybody_would_look_for_is_in_it(kind: str, holds: Holds) -> None:
     assert LOSSES[kind].holds is holds
-
-
-def test_data_of_a_resource_is_kept_whoever_made_it() -> None:
-    assert keeps_data("aws_dynamodb_table") == LOSSES["aws_dynamodb_table"].why
-    assert keeps_data("aws_kms_key")
-    assert keeps_data("aws_cognito_user_pool")
-    for kind in ("aws_sqs_queue", "aws_eip", "aws_route53_zone", "aws_vpc", "some_other_thing", ""):
-        assert keeps_data(kind) is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "keeps"),
-    [
-        ("google_sql_database_instance", True),
-        ("google_storage_bucket", True),
-        ("google_compute_disk", True),
-        ("azurerm_mssql_database", True),
-        ("azurerm_storage_account", True),
-        ("azurerm_key_vault", True),
-        ("kubernetes_persistent_volume_claim", True),
-        ("postgresql_schema", True),
-        ("google_compute_network", False),
-        ("google_storage_bucket_iam_member", False),
-        ("azurerm_key_vault_access_policy", False),
-        ("google_pubsub_topic", False),
-        ("azurerm_subnet", False),
-        ("kubernetes_deployment", False),
-        ("random_password", False),
-        ("tls_private_key", False),
-        ("local_file", False),
-        ("terraform_data", False),
-        ("aws_new_database", False),
-    ],
-)
-def test_a_type_of_another_provider_is_told_by_its_name(kind: str, keeps: bool) -> None:
-    assert (keeps_data(kind) is not None) is keeps
-
-
-def test_what_keeps_data_as_well_is_in_the_table() -> None:
-    assert all(LOSSES[kind].holds is Holds.GONE for kind in stateful._DATA_AS_WELL)
 
 
 def test_no_type_that_holds_data_is_told_by_its_ending_to_hold_none() -> None:
