@@ -47,7 +47,7 @@ def end_overlong_runs(context: SchedulerContext) -> int:
     """Revoke the lease of every run that outlived the hard limit and did not end by itself. Returns how many.
 
     The worker keeps the limit itself, by its boot clock; this is for one that does not. What follows a deployment has a
-    time of its own: its bake time, and as long again to take it back.
+    time of its own: what watching it may take, and as long again to take it back.
     """
     limit_s = context.settings.run_hard_limit_s
     now = context.unstepped_wall()

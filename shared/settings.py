@@ -168,7 +168,7 @@ class Settings(BaseSettings):
     run_hard_limit_s: int = Field(
         default=14_400,
         gt=0,
-        description="longest life of one run; bake time comes on top, and a rollback has as much once more",
+        description="longest life of one run; bake time and slow checks come on top, and a rollback has as much again",
     )
     max_runs_per_flock: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,

@@ -167,7 +167,7 @@ class Deployment:
         """Watch what was applied; why it is taken back, or None."""
         means = self._means
         if settings.bake_s or settings.checks:
-            means.watcher.extend(settings.bake_s * 1000)
+            means.watcher.extend(settings.watched_s * 1000)
             means.progress.baking()
             # Nothing more is to be changed: from here on the proxy holds the run to reads.
             if (mode := self._refreshed()) != "reads":

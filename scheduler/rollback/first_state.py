@@ -94,7 +94,7 @@ def more_time_s(session: Session, run: RunRow, *, limit_s: int) -> int:
         return limit_s
     if session.get(FirstStateRow, run.id) is None or (settings := settings_of(session, run)) is None:
         return 0
-    return settings.bake_s + limit_s
+    return settings.watched_s + limit_s
 
 
 def first_of(row: FirstStateRow) -> FirstState:

@@ -27,6 +27,8 @@ from shared.record import Section
 
 MAX_BAKE_S: Final = 24 * 3600
 MAX_CHECKS: Final = 32
+#: What a look may take beyond its `timeout_s`: a late answer is noticed, a command is killed and gone (10 s at most).
+LOOK_GRACE_S: Final = 12
 #: What a check may refer to (`places` puts it in); `$${` is a `${` that is meant for somebody else.
 REFERENCE: Final = re.compile(
     r"\$\$\{|"
@@ -196,6 +198,8 @@ class CloudwatchCheck(_Check):
 CheckSettings = Annotated[HttpCheck | CommandCheck | PrometheusCheck | CloudwatchCheck, Field(discriminator="type")]
 #: Whose failure is a failed health check; that of the others is an alarm.
 HEALTH_CHECKS: Final = (HttpCheck, CommandCheck)
+#: Whose looks are at work in the sandbox, one after the other; those of the others wait for nobody.
+IN_SANDBOX: Final = (CommandCheck, CloudwatchCheck)
 
 
 def trigger_of(check: HttpCheck | CommandCheck | PrometheusCheck | CloudwatchCheck) -> Trigger:
@@ -236,6 +240,18 @@ class RollbackSettings(Section):
             if cause not in self.on:
                 raise ValueError(f"check {check.name} would change nothing: `on` does not list {cause.value}")
         return self
+
+    @property
+    def watched_s(self) -> int:
+        """Seconds that watching a deployment takes at most: longer than `bake_s` where checks do not answer in time.
+
+        A look may have begun just before the bake time is over; after it each check is looked at once more.
+        """
+        if not self.checks:
+            return self.bake_s
+        longest = max(check.timeout_s for check in self.checks) + LOOK_GRACE_S
+        in_turn = sum(check.timeout_s + LOOK_GRACE_S for check in self.checks if isinstance(check, IN_SANDBOX))
+        return self.bake_s + longest + max(longest, in_turn)
 
     def takes_back(self, trigger: Trigger) -> bool:
         """Whether this flock's deployments are taken back for it. An operator's wish always counts."""

@@ -75,10 +75,6 @@ class Course:
                     return f"check {self._check.name} failed{times}: {evaluation}"
         return None
 
-    def would_fail(self, evaluation: Evaluation) -> bool:
-        """Whether `take` would say that the check failed."""
-        return self._counts_as(evaluation.grade) is Grade.BAD and self._row + 1 >= self._check.failures
-
     def over(self) -> str | None:
         """Why the check has not passed, now that the bake time is over; None: it has."""
         if not self._good:

@@ -1,7 +1,8 @@
 """Begins one evaluation of a check and says what came of it once there is something to say.
 
 What this host asks itself is asked in a thread, so that a server which hangs holds up neither the other checks nor the
-end of the run. What runs in the sandbox runs at once and to its end: one command at a time is started there.
+end of the run. What runs in the sandbox runs at once and to its end, for one command at a time is started there: it
+holds up those that wait for the sandbox, and whoever began it attends to the rest when it is asked for `enough`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Looks:
 
         Args:
             check: with everything it refers to put in.
-            enough: asked while it waits for the sandbox; once true it is given up.
+            enough: asked several times a second while something is at work in the sandbox; once true it is given up.
 
         Returns:
             Says what came of it; None: it was given up.

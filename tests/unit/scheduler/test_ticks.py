@@ -108,8 +108,11 @@ def test_a_clock_that_is_set_ends_no_run(world: World, monkeypatch: pytest.Monke
 
 def test_a_deployment_has_more_time_to_be_watched_and_to_be_taken_back(world: World) -> None:
     limit_s = world.context.settings.run_hard_limit_s
-    run = claimed(world, release(world, "one", rollback=RollbackSettings(bake_s=600)))
-    world.clock.advance((2 * limit_s + 600 + HARD_LIMIT_MARGIN_S) * 1000)
+    slow = {"type": "command", "name": "slow", "command": ["true"], "timeout_s": 300, "missing_data": "ignore"}
+    settings = RollbackSettings.model_validate({"bake_s": 600, "checks": [slow]})
+    assert settings.watched_s > 600
+    run = claimed(world, release(world, "one", rollback=settings))
+    world.clock.advance((2 * limit_s + settings.watched_s + HARD_LIMIT_MARGIN_S) * 1000)
     assert end_overlong_runs(world.context) == 0
     world.clock.advance(1000)
     assert end_overlong_runs(world.context) == 1

@@ -9,43 +9,60 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.errors import PeerError
-from shared.rollback.settings import CheckSettings, MissingData, RollbackSettings, Trigger
+from shared.rollback.settings import IN_SANDBOX, CheckSettings, MissingData, RollbackSettings, Trigger
 from tests.unit.worker.checks.support import cloudwatch, command, http, prometheus
 from worker.bake import Bake, Triggered
 from worker.checks.evaluation import Evaluation, Grade
-from worker.checks.looks import Look
+from worker.checks.looks import MARGIN_MS, Look
+from worker.commands import KILL_LIMIT_MS
 from worker.stop import Cause, StopReason, StopRequested
 
 GOOD, BAD, NO_DATA, ERROR = (Evaluation(grade=grade) for grade in Grade)
 
 
 class Looks:
-    """Says what a script says, each after a while; the last for ever."""
+    """Says what a script says, each after a while; the last for ever. What is in the sandbox is waited for."""
 
-    def __init__(self, clock: ManualClock, after_ms: int = 0, **scripts: list[Evaluation | None]) -> None:
+    def __init__(
+        self, clock: ManualClock, after_ms: int = 0, hangs_ms: int = 0, **scripts: list[Evaluation | None]
+    ) -> None:
         self.clock = clock
         self.after_ms = after_ms
+        self.hangs_ms = hangs_ms
         self.scripts = scripts
         self.begun: dict[str, list[int]] = {}
-        self.given_up: list[bool] = []
+        self.given_up: list[str] = []
 
     def begin(self, check: CheckSettings, enough: Callable[[], bool]) -> Look | None:
         self.begun.setdefault(check.name, []).append(self.clock.boot_ms())
-        self.given_up.append(enough())
         script = self.scripts[check.name]
         found = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(check, IN_SANDBOX):
+            return (lambda: found) if self.hangs(check, enough) else None
         at_ms = self.clock.boot_ms() + self.after_ms
         return lambda: found if self.clock.boot_ms() >= at_ms else None
 
+    def hangs(self, check: CheckSettings, enough: Callable[[], bool]) -> bool:
+        """Whether it came to its end."""
+        for _ in range(self.hangs_ms // 100):
+            self.clock.advance(100)
+            if enough():
+                self.given_up.append(check.name)
+                return False
+        return True
+
 
 class World:
-    def __init__(self, *checks: CheckSettings, bake_s: int = 60, after_ms: int = 0, **scripts: Any) -> None:
+    def __init__(
+        self, *checks: CheckSettings, bake_s: int = 60, after_ms: int = 0, hangs_ms: int = 0, **scripts: Any
+    ) -> None:
         self.clock = ManualClock()
         self.notes: list[str] = []
-        self.looks = Looks(self.clock, after_ms, **scripts)
+        self.looks = Looks(self.clock, after_ms, hangs_ms, **scripts)
         self.began_ms = self.clock.boot_ms()
+        self.settings = RollbackSettings(checks=checks, bake_s=bake_s)
         self.bake = Bake(
-            RollbackSettings(checks=checks, bake_s=bake_s),
+            self.settings,
             looks=self.looks,
             wait=self.wait,
             clock=self.clock,
@@ -186,9 +203,65 @@ def test_an_answer_that_was_asked_for_in_time_counts_after_the_end() -> None:
 
 
 def test_what_waits_for_the_sandbox_is_given_up_for_an_answer_that_is_the_trigger() -> None:
-    world = World(http(), command("smoke"), up=[BAD], smoke=[GOOD])
-    assert world.watch() is not None
-    assert world.looks.given_up == [False, True]
+    world = World(http(), command("smoke"), after_ms=500, hangs_ms=10_000, up=[BAD], smoke=[GOOD])
+    found = world.watch()
+    assert found is not None
+    assert found.trigger is Trigger.HEALTH
+    assert world.looks.given_up == ["smoke"]
+    assert found.at_ms == world.began_ms + 500
+
+
+@pytest.mark.parametrize("slow", [command("slow", name="slow", timeout_s=300), cloudwatch(name="slow", timeout_s=300)])
+def test_what_hangs_in_the_sandbox_hides_no_alarm_that_fires_and_clears_meanwhile(slow: CheckSettings) -> None:
+    script = [GOOD, BAD, GOOD]
+    world = World(prometheus(every_s=10), slow, bake_s=310, hangs_ms=300_000, errors=script, slow=[GOOD])
+    found = world.watch()
+    assert found is not None
+    assert (found.trigger, found.at_ms) == (Trigger.ALARM, world.began_ms + 10_000)
+
+
+def test_bad_ones_in_a_row_are_counted_while_something_hangs_in_the_sandbox() -> None:
+    smoke = command("smoke", timeout_s=300)
+    world = World(http(every_s=1, failures=2), smoke, bake_s=3600, hangs_ms=300_000, up=[BAD], smoke=[GOOD])
+    found = world.watch()
+    assert found is not None
+    assert found.reason == "check up failed, 2 times in a row: bad"
+    assert found.at_ms == world.began_ms + 1_000
+
+
+def test_the_others_are_looked_at_as_often_as_they_say_while_the_sandbox_is_never_free() -> None:
+    smoke = command("smoke", every_s=1, timeout_s=30)
+    world = World(http(every_s=5), smoke, bake_s=60, after_ms=200, hangs_ms=20_000, up=[GOOD], smoke=[GOOD])
+    assert world.watch() is None
+    assert world.begun_at_s("up") == list(range(0, 61, 5))
+
+
+def test_none_that_waits_for_the_sandbox_is_passed_over() -> None:
+    checks = [command(name, name=name, every_s=every_s) for name, every_s in (("a", 1), ("b", 1), ("c", 14))]
+    world = World(*checks, bake_s=60, hangs_ms=10_000, a=[GOOD], b=[GOOD], c=[GOOD])
+    assert world.watch() is None
+    assert world.begun_at_s("c") == [20, 50, 80], "due at 34 and at 60, it waits for each of the others once"
+
+
+def test_what_has_not_passed_by_its_last_look_is_known_before_those_that_are_still_at_work() -> None:
+    slow = [command("slow", name=f"slow{number}", timeout_s=300) for number in range(31)]
+    scripts = {check.name: [GOOD] for check in slow}
+    world = World(http(failures=2), *slow, bake_s=0, after_ms=200, hangs_ms=300_000, up=[BAD], **scripts)
+    found = world.watch()
+    assert found is not None
+    assert found.reason == "check up was never good; last bad"
+    assert world.lasted_ms == 200
+
+
+@pytest.mark.parametrize("bake_s", [0, 30])
+def test_however_slow_the_checks_are_it_takes_no_longer_than_the_settings_say(bake_s: int) -> None:
+    checks = [command("smoke", name=f"smoke{number}", timeout_s=29, missing_data="ignore") for number in range(5)]
+    scripts = {check.name: [GOOD, ERROR] for check in checks}
+    up = http(timeout_s=29, missing_data="ignore")
+    slow = {"after_ms": 29_000 + MARGIN_MS, "hangs_ms": 29_000 + KILL_LIMIT_MS}
+    world = World(up, *checks, bake_s=bake_s, **slow, up=[GOOD, ERROR], **scripts)
+    assert world.watch() is None
+    assert bake_s * 1000 < world.lasted_ms <= world.settings.watched_s * 1000
 
 
 def test_a_check_that_was_given_up_is_begun_again() -> None:

@@ -247,10 +247,12 @@ def test_a_check_that_refers_to_what_is_secret_or_no_text_has_not_passed(world: 
     assert f"output.{name}" in outcome.reason
 
 
-def test_a_run_lives_longer_by_its_bake_time_and_by_its_rollback(world: World) -> None:
+def test_a_run_lives_longer_by_what_watching_may_take_and_by_its_rollback(world: World) -> None:
     world.commands.codes["check"] = [3]
-    world.carry_out(world.order(bake_s=60, checks=(command("smoke"),)))
-    assert world.watcher.extended_ms == [60_000, 100_000]
+    order = world.order(bake_s=60, checks=(command("smoke"),))
+    world.carry_out(order)
+    assert order.settings.watched_s > 60
+    assert world.watcher.extended_ms == [order.settings.watched_s * 1000, 100_000]
 
 
 def wish(world: World) -> None:

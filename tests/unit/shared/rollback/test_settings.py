@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from shared.models import describe
 from shared.rollback.settings import (
+    LOOK_GRACE_S,
     Cause,
     CloudwatchCheck,
     MissingData,
@@ -168,3 +169,24 @@ def test_not_a_number_is_no_value() -> None:
 
 def test_alarms_are_looked_up_where_the_target_is_unless_said_otherwise() -> None:
     assert CloudwatchCheck.model_validate(CLOUDWATCH).region is None
+
+
+def test_without_checks_a_deployment_is_watched_for_its_bake_time_and_no_longer() -> None:
+    assert settings(bake_s=600).watched_s == 600
+
+
+@pytest.mark.parametrize(
+    ("checks", "more_s"),
+    [
+        ([HTTP], 2 * (10 + LOOK_GRACE_S)),
+        ([HTTP, PROMETHEUS], 2 * (10 + LOOK_GRACE_S)),
+        ([{**HTTP, "timeout_s": 300}, COMMAND], 2 * (300 + LOOK_GRACE_S)),
+        ([COMMAND, CLOUDWATCH], 3 * (10 + LOOK_GRACE_S)),
+        ([{**COMMAND, "timeout_s": 300, "name": f"c{number}"} for number in range(32)], 33 * (300 + LOOK_GRACE_S)),
+    ],
+    ids=["one", "side by side", "the longest", "one after the other", "as many as there may be"],
+)
+def test_checks_that_do_not_answer_may_take_as_long_as_they_say_once_the_bake_time_is_over(
+    checks: list[dict[str, Any]], more_s: int
+) -> None:
+    assert settings(bake_s=600, checks=checks).watched_s == 600 + more_s
