@@ -14,6 +14,7 @@ from shared.api_client import ApiClient
 from shared.errors import InterlockError, LeaseRefused
 from shared.models import Assignment, RunKind, RunStatus
 from shared.recovery.orphans import planned_of
+from shared.rollback.lasting import outlasts
 from shared.rollback.one_way import one_way
 from shared.rollback.rearranging import combined, rearrangement
 from shared.rollback.records import Rearrangement
@@ -25,6 +26,7 @@ from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import Terraform
 
 #: Entries that the run's log names.
+_IMPORTED = "it is imported as well, and no state has what it was before"
 _LISTED = 50
 
 
@@ -83,10 +85,11 @@ class SafetyGate:
         self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {record.verdict}")
         for entry in record.verdict.entries[:_LISTED]:
             self._note(f"  {entry}")
+        lasts = outlasts(read_plan)
         for change in read_plan.resource_changes:
             if change.address in plan.one_way:
-                why = one_way(change) or "it is imported as well, and no state has what it was before"
-                self._note(f"  nothing turns the update of {change.address} around: {why}")
+                why = one_way(change) or lasts.get(change.address) or _IMPORTED
+                self._note(f"  nothing turns around what is done to {change.address}: {why}")
         if run.kind is RunKind.PLAN:
             return None
         if record.verdict.decision is not Decision.ACCEPTED:

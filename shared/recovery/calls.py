@@ -30,6 +30,8 @@ _UNMAKING = {
 }
 #: Names in a delete that identify nothing that its create named.
 _OF_THE_DELETE = frozenset({"action", "versionid"})
+#: Ends of names of what something is set on: `RoleName` names what `DeleteRole` deletes.
+_ENDS = re.compile(r"(Name|Id|Url|Arn)$")
 #: Error codes of what was not even begun, some of them with a 503.
 _THROTTLED = frozenset(
     {"BandwidthLimitExceeded", "EC2ThrottledException", "RequestLimitExceeded", "RequestThrottled", "SlowDown"}
@@ -110,6 +112,7 @@ class _Creates:
     def __init__(self) -> None:
         self._kept: dict[int, tuple[JournalRecord, dict[str, str]]] = {}
         self._by_value: dict[tuple[str, str, str, str], dict[int, None]] = {}
+        self._parts: dict[tuple[str, str, str, str], list[int]] = {}
         self._added = 0
 
     @property
@@ -122,10 +125,14 @@ class _Creates:
         self._kept[self._added] = create, made
         for key in self._keys(create, create.operation, made):
             self._by_value.setdefault(key, {})[self._added] = None
+        for rule in rules_of(create):
+            if rule.part and rule.same and (whole := made.get(rule.same[0][0].lower())):
+                key = (create.service, _region(create), _ENDS.sub("", rule.same[0][0]).lower(), whole)
+                self._parts.setdefault(key, []).append(self._added)
         self._added += 1
 
     def unmake(self, delete: JournalRecord) -> None:
-        """Leave out what a delete that succeeded removed: same service, same noun, same identifiers."""
+        """Leave out what a delete that succeeded took: same service, noun and identifiers; and what is set on it."""
         wanted = _UNMAKING.get((delete.service, delete.operation))
         names = {name: value for name, value in delete.resource.items() if leaf(name) not in _OF_THE_DELETE}
         for operation in wanted or (delete.operation,):
@@ -133,15 +140,26 @@ class _Creates:
             for number in min(alike, key=len, default=[]):
                 create, made = self._kept[number]
                 if (wanted is None or create.operation == operation) and _names_same(names, made):
-                    del self._kept[number]
-                    for key in self._keys(create, create.operation, made):
-                        del self._by_value[key][number]
+                    self._leave_out(number)
+        for value in names.values():
+            gone = (delete.service, _region(delete), _noun(delete.operation).lower(), value)
+            for number in self._parts.pop(gone, ()):
+                self._leave_out(number)
+
+    def _leave_out(self, number: int) -> None:
+        if number in self._kept:
+            create, made = self._kept.pop(number)
+            for key in self._keys(create, create.operation, made):
+                del self._by_value[key][number]
 
     @staticmethod
     def _keys(call: JournalRecord, operation: str, names: Mapping[str, str]) -> set[tuple[str, str, str, str]]:
-        # A bucket may be made in one region's name and deleted in another's: its name is one for all of them.
-        region = "" if call.service == "s3" else call.region
-        return {(call.service, region, _noun(operation), value) for value in names.values()}
+        return {(call.service, _region(call), _noun(operation), value) for value in names.values()}
+
+
+def _region(call: JournalRecord) -> str:
+    # A bucket may be made in one region's name and deleted in another's: its name is one for all of them.
+    return "" if call.service == "s3" else call.region
 
 
 def _names_same(deleted: Mapping[str, str], made: Mapping[str, str]) -> bool:

@@ -62,10 +62,10 @@ def label(entry: Entry, change: Change | None = None, *, one_way_only: bool = Fa
     Args:
         entry: of a safety plan.
         change: the same in the plan itself, where that is at hand.
-        one_way_only: whether the safety plan names it among the updates that nothing turns around.
+        one_way_only: whether the safety plan names it among what nothing turns around.
     """
-    if one_way_only and entry.operation is Operation.UPDATE and change is None:
-        why = "an update of this kind cannot be turned around; the run's log says why"
+    if one_way_only and entry.operation in _MAKES | {Operation.UPDATE} and change is None:
+        why = "what it does cannot be turned around; the run's log says why"
         return ReversibilityLabel(reversibility=Reversibility.IRREVERSIBLE, why=why)
     word = _DESTROYS.get(entry.operation)
     if word is not None:
@@ -83,12 +83,16 @@ def label(entry: Entry, change: Change | None = None, *, one_way_only: bool = Fa
 def labels(document: PlanDocument) -> dict[Entry, ReversibilityLabel]:
     """The label of each operation on a resource in a plan, with all that the plan tells."""
     found = {}
+    lasts = lasting.outlasts(document)
     for change in document.resource_changes:
         operation = OPERATIONS.get(change.actions, Operation.UNKNOWN)
         if operation is not None:
             address = f"{change.address} (deposed)" if change.deposed else change.address
             entry = Entry(address=address, type=change.type, operation=operation)
             found[entry] = label(entry, change)
+            if why := lasts.get(change.address):
+                more = ReversibilityLabel(reversibility=Reversibility.IRREVERSIBLE, why=why)
+                found[entry] = stricter(found[entry], more)
     return found
 
 

@@ -110,7 +110,8 @@ class SafetyPlan(Record):
         default=frozenset(), description="one for each operation on each address"
     )
     one_way: Annotated[frozenset[Address], Field(max_length=MAX_ENTRIES)] = Field(
-        default=frozenset(), description="addresses of updates that nothing turns around; no part of the digest"
+        default=frozenset(),
+        description="addresses of updates, and of what is made, that nothing turns around; no part of the digest",
     )
 
     @field_serializer("entries")

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
 from shared.errors import ConfigurationError
+from shared.rollback.lasting import outlasts
 from shared.rollback.one_way import one_way
 from shared.safety.entries import MAX_ENTRIES, Entry, Operation, SafetyPlan
 from shared.safety.plan_document import Change, PlanDocument, without_keys
@@ -53,7 +54,7 @@ def safety_plan(document: PlanDocument, taken_over: Container[str] = ()) -> Safe
         raise ConfigurationError(
             f"the plan does {len(entries)} things; {MAX_ENTRIES} can be approved at once", hint="split the flock"
         )
-    turned = frozenset(
+    turned = frozenset(outlasts(document)) | frozenset(
         change.address
         for change in document.resource_changes
         if one_way(change) is not None

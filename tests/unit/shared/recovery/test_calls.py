@@ -169,3 +169,36 @@ def test_what_is_set_on_a_bucket_is_gone_with_the_delete_that_is_named_after_it(
     made = record("s3", put, {"Bucket": "b"}, {})
     assert unsettled([made, record("s3", delete, {"Bucket": "c"}, {})]) == [made]
     assert unsettled([made, record("s3", delete, {"Bucket": "b"}, {})]) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "delete"),
+    [
+        (record("s3", "PutBucketPolicy", {"Bucket": "b"}), ("s3", "DeleteBucket", {"Bucket": "b"})),
+        (
+            record("iam", "AttachRolePolicy", {"RoleName": "b", "PolicyArn": "arn:p"}),
+            ("iam", "DeleteRole", {"RoleName": "b"}),
+        ),
+        (
+            record("logs", "PutSubscriptionFilter", {"logGroupName": "b", "filterName": "f"}),
+            ("logs", "DeleteLogGroup", {"logGroupName": "b"}),
+        ),
+        (
+            record("ec2", "CreateRoute", {"RouteTableId": "b", "DestinationCidrBlock": "0.0.0.0/0"}),
+            ("ec2", "DeleteRouteTable", {"RouteTableId": "b"}),
+        ),
+        (
+            record("sqs", "SetQueueAttributes", {"QueueUrl": "b", "AttributeName": "Policy"}),
+            ("sqs", "DeleteQueue", {"QueueUrl": "b"}),
+        ),
+    ],
+)
+def test_what_was_set_on_something_is_gone_with_it(part: Any, delete: tuple[str, str, dict[str, str]]) -> None:
+    service, operation, names = delete
+    assert unsettled([part, deleted(service, operation, names)]) == []
+    assert unsettled([part, deleted(service, operation, names, region="us-west-2")]) == (
+        [] if service == "s3" else [part]
+    )
+    assert unsettled([part, deleted(service, operation, dict.fromkeys(names, "other"))]) == [part]
+    assert unsettled([part, deleted(service, f"{operation}Tags", names)]) == [part]
+    assert unsettled([part, deleted(service, operation, names), part]) == [part], "made again, and set again"

@@ -37,10 +37,10 @@ FINE, DATA, NEVER = Reversibility.REVERSIBLE, Reversibility.DATA_LOSS, Reversibi
         ("replace_create_first", "aws_efs_file_system.a", DATA),
         ("replace_delete_first", "aws_ebs_volume.a", DATA),
         ("create", "aws_glacier_vault_lock.a", NEVER),
-        ("create", "aws_s3_bucket_versioning.a", NEVER),
-        ("create", "aws_s3_bucket_lifecycle_configuration.a", DATA),
-        ("create", "aws_ecr_lifecycle_policy.a", DATA),
-        ("replace_delete_first", "aws_s3_bucket_versioning.a", NEVER),
+        ("create", "aws_s3_bucket_versioning.a", FINE),
+        ("create", "aws_s3control_bucket_lifecycle_configuration.a", DATA),
+        ("create", "aws_lambda_invocation.a", NEVER),
+        ("replace_delete_first", "aws_lambda_invocation.a", NEVER),
         ("delete", "aws_s3_bucket_versioning.a", FINE),
         ("delete", "aws_guardduty_detector.a", DATA),
         ("delete", "aws_securityhub_account.a", DATA),
@@ -99,10 +99,10 @@ def test_updates_that_go_one_way_only_are_told_where_the_plan_is_at_hand(
     assert label(key, found).reversibility is (NEVER if one_way else FINE)
 
 
-def test_a_safety_plan_that_names_the_update_is_enough() -> None:
-    assert label(entry("update", "aws_ebs_volume.a"), one_way_only=True).reversibility is NEVER
+def test_a_safety_plan_that_names_the_address_is_enough() -> None:
+    for operation in ("update", "create", "replace_create_first"):
+        assert label(entry(operation, "aws_s3_bucket_versioning.a"), one_way_only=True).reversibility is NEVER
     assert label(entry("update", "aws_ebs_volume.a"), one_way_only=False).reversibility is FINE
-    assert label(entry("create", "aws_ebs_volume.a"), one_way_only=True).reversibility is FINE
     assert label(entry("delete", "aws_ebs_volume.a"), one_way_only=True).reversibility is DATA
 
 
