@@ -358,6 +358,14 @@ def check(url: str, **more: Any) -> dict[str, Any]:
     return {"type": "http", "name": "up", "url": url, "missing_data": "breaching", "every_s": 1, **more}
 
 
+def until_watched(world: World, run_id: str, health: Health) -> None:
+    eventually(
+        lambda: world.stage.api.run(run_id).status is RunStatus.BAKING and health.asked.is_set(),
+        "it bakes",
+        patience_s=400,
+    )
+
+
 def test_a_service_that_gets_ill_while_it_is_watched_has_its_deployment_taken_back(
     world: World, health: Health
 ) -> None:
@@ -365,11 +373,7 @@ def test_a_service_that_gets_ill_while_it_is_watched_has_its_deployment_taken_ba
     world.apply(first)
     before = world.inventory()
     run_id = world.begin(world.publish(SECOND, bake_s=3600, checks=[check(health.url, failures=2)]))
-    eventually(
-        lambda: world.stage.api.run(run_id).status is RunStatus.BAKING and health.asked.is_set(),
-        "it bakes",
-        patience_s=400,
-    )
+    until_watched(world, run_id, health)
     assert world.inventory() != before
     health.status = 503
     run = world.over(run_id)
@@ -399,6 +403,17 @@ def test_a_health_check_that_hangs_holds_nothing_up(world: World) -> None:
         run = world.apply(world.publish(FIRST, checks=[check(url, timeout_s=2)]))
     assert run.status is RunStatus.ROLLED_BACK, world.log(run.id)
     assert "no answer within 2 s" in run.reason
+
+
+def test_a_command_that_hangs_hides_no_service_that_gets_ill(world: World, health: Health) -> None:
+    slow = {"type": "command", "name": "slow", "command": ["sleep", "300"], "timeout_s": 300, "missing_data": "ignore"}
+    checks = [slow, check(health.url, failures=2)]
+    run_id = world.begin(world.publish(FIRST, bake_s=3600, checks=checks))
+    until_watched(world, run_id, health)
+    health.status = 503
+    run = world.over(run_id)
+    assert (run.status, "answered 503" in run.reason) == (RunStatus.ROLLED_BACK, True), world.log(run_id)
+    assert "check slow" not in world.log(run_id), "it was still at work"
 
 
 def alarm(world: World, state: str) -> dict[str, Any]:
