@@ -127,9 +127,10 @@ def test_of_a_first_deployment_what_is_guarded_stays_until_somebody_names_it_and
     back = world.rollback(run.id)
     assert (run.status, back.status) == (RunStatus.ERRORED, RollbackStatus.PARTIAL), world.log(run.id)
     assert back.result is not None
-    ((kind, address, why),) = [(one.kind, one.address, one.reason) for one in back.result.residue]
-    assert (kind, address) == (ResidueKind.LEFT, "aws_s3_bucket.jobs")
-    assert why.startswith(WHY)
+    bucket, output = back.result.residue
+    assert (bucket.kind, bucket.address) == (ResidueKind.LEFT, "aws_s3_bucket.jobs")
+    assert bucket.reason.startswith(WHY)
+    assert output.address == "output.name", "outputs go with the whole only"
     assert back.options == (NextStep.CONTINUE, NextStep.RETRY, NextStep.SKIP)
     there = world.inventory()
     assert {key for key in there if key not in before} == {key for key in there if f"{world.name}-jobs" in str(key)}
