@@ -23,8 +23,8 @@ from shared.clock import Clock
 from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError, Unavailable
 from shared.models import Assignment, JournalRecord, RunStatus
 from shared.recovery.calls import was_answered
-from shared.recovery.reconciling import Half, Unimportable
-from shared.recovery.rules import import_id, names_of, rule_of, rules_of
+from shared.recovery.reconciling import Half
+from shared.recovery.rules import rules_of
 from shared.recovery.views import read_plan
 from shared.rollback.bounds import REPLACES
 from shared.rollback.inverses import inverse
@@ -45,14 +45,16 @@ from shared.rollback.records import (
     RollbackState,
     RollbackVerdict,
 )
-from shared.safety.entries import MAX_ADDRESS, Operation
+from shared.safety.entries import Operation
 from shared.safety.plan_document import read
 from worker.bake import Triggered
+from worker.guards import Unguarded
 from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import PLAN_FILE, Terraform, TerraformFailed
+from worker.rollback_residue import orphans, orphans_without_a_plan
 from worker.rollback_targets import targets
 from worker.stop import Cause, StopRequested
-from worker.take_over import OrphansLeft, TakeOver, unheld
+from worker.take_over import OrphansLeft, TakeOver
 from worker.turning import Turning
 
 #: Plans that are applied: a provider that failed once may not fail again, and each has to get somewhere.
@@ -103,7 +105,7 @@ class Rollback:
         self._ways = ways
         self._run, self._holder = assignment.run, assignment.holder
         self._order = order
-        self._terraform = terraform
+        self._terraform = Unguarded(terraform, ways.note)
         self._options: tuple[str, ...] = ()
         self._turning: Turning | None = None
         self._unsettled: tuple[JournalRecord, ...] = ()
@@ -161,6 +163,8 @@ class Rollback:
             if self._ways.api_was_away():
                 raise Unavailable(f"the rollback stopped: {error}; the scheduler did not answer meanwhile") from error
             state, reason = self._broken_off(), f"{error} (after: {triggered.reason})"
+            if self._plan is None:
+                self._left += orphans_without_a_plan(self._unsettled, self._terraform, self._ways.note)
         result = self._result(triggered, state, reason, start_ms)
         self._deliver(result)
         return result
@@ -211,7 +215,7 @@ class Rollback:
             self._let_go([item.address for item in rearranged.imported], rearranged.imported)
             return
         try:
-            self._terraform = self._ways.first(first.release_digest)
+            self._terraform = Unguarded(self._ways.first(first.release_digest), self._ways.note)
             self._terraform.prepare()
         except (ConfigurationError, ApiError) as error:
             if isinstance(error, ApiError) and error.code == "lease_lost":
@@ -306,7 +310,7 @@ class Rollback:
             if not self._rearrange(taken_out, "what was beside it cannot be planned, and is let go"):
                 raise
             plan = self._make_plan()
-        self._left += map(_orphan, unheld(self._unsettled, self._document))
+        self._left += orphans(self._unsettled, self._document)
         for _ in range(MAX_ROUNDS):
             if plan.empty and self._turn_off():
                 plan = self._make_plan()
@@ -358,7 +362,7 @@ class Rollback:
         if more:
             # Terraform calls every plan with -target incomplete. What it put off on top of that it lists.
             self._document = {**self._document, "complete": True}
-        return rollback_plan(read(self._document))
+        return rollback_plan(read(self._document), self._terraform.guarded)
 
     def _part(self, chosen: Sequence[str]) -> RollbackPlan:
         """Plan these alone, in place of the whole plan; empty where that cannot be planned."""
@@ -486,14 +490,3 @@ def _may_be_lost(own: JournalRecord) -> bool:
 
 def _places(halves: Mapping[str, Half]) -> dict[str, tuple[str, str]]:
     return {half.address: (half.id, half.region) for half in halves.values()}
-
-
-def _orphan(item: Unimportable) -> Residue:
-    record, rule = item.record, rule_of(item.record)
-    return Residue(
-        kind=ResidueKind.LEFT,
-        address=item.call[:MAX_ADDRESS],
-        type=rule.type if rule else "",
-        id=import_id(rule, names_of(record)) if rule else None,
-        reason=f"made by {record.run_id}, held by no state: {item.why}"[:MAX_WHY],
-    )

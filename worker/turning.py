@@ -44,7 +44,7 @@ class Turning:
         if self._inverse.text:
             self._directory.write(FILE_NAME, self._inverse.text)
             self._written.append(("", FILE_NAME))
-        folders = self._module_folders() if self._inverse.modules else {}
+        folders = module_folders(self._directory) if self._inverse.modules else {}
         for key, text in self._inverse.modules.items():
             if (folder := folders.get(key)) is None:
                 self._note(f"module {key} has no folder of its own: its moves are not turned around")
@@ -58,13 +58,21 @@ class Turning:
             self._directory.discard_below(folder, name)
         return bool(self._written)
 
-    def _module_folders(self) -> dict[str, str]:
-        """Folder by the key that Terraform gives a module, as its init wrote it down."""
-        content = self._directory.read_below(_MODULES, "modules.json", _MAX_MODULES_BYTES)
-        try:
-            listed = json.loads(content or b"{}").get("Modules", [])
-            return {str(one["Key"]): str(one["Dir"]) for one in listed if one["Key"]}
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise PeerError(
-                f"{_MODULES}/modules.json cannot be read: {error!r}", hint="something in the sandbox changed it"
-            ) from error
+
+def module_folders(directory: RunDirectory) -> dict[str, str]:
+    """Folder by the key that Terraform gives a module, as its init wrote it down; without the root.
+
+    Args:
+        directory: after an init.
+
+    Raises:
+        PeerError: what init wrote down is no list of modules.
+    """
+    content = directory.read_below(_MODULES, "modules.json", _MAX_MODULES_BYTES)
+    try:
+        listed = json.loads(content or b"{}").get("Modules", [])
+        return {str(one["Key"]): str(one["Dir"]) for one in listed if one["Key"]}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise PeerError(
+            f"{_MODULES}/modules.json cannot be read: {error!r}", hint="something in the sandbox changed it"
+        ) from error

@@ -6,8 +6,8 @@
     forget          of what existed before outside of the state, and was taken in
     create          where something was before
     update          of what the deployment touched
-    delete          of what the deployment made; of a type that holds data, or of which a delete takes nothing back,
-                    only with consent to its address
+    delete          of what the deployment made; of a type that holds data, or of which a delete takes nothing back, or
+                    whose configuration guards it (prevent_destroy), only with consent to its address
     replace         as a delete and a create, both
     provisioner     with what it belongs to
     anything else   never
@@ -191,6 +191,8 @@ def _update(item: RollbackPlanItem, known: _Known) -> str | None:
 def _delete(item: RollbackPlanItem, known: _Known) -> str | None:
     if known.consented(item):
         return None
+    if item.guarded:
+        return "its configuration has prevent_destroy: it is destroyed only with consent to its address"
     if known.existed(item) and not known.was_to_go(item):
         return "it existed before the deployment, and is destroyed only with consent to its address"
     if not known.was_touched(item):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from shared.rollback.importing import import_name
@@ -40,14 +40,20 @@ _LEFT: Final[Mapping[Operation, ResidueKind | None]] = {
 }
 #: What a plan does beside changing resources.
 _BESIDE: Final = frozenset({Operation.OUTPUT, Operation.ACTION, Operation.DEFERRED, Operation.PROVISIONER})
+#: By which what is at an address ceases to be; what a replacement left there Terraform itself does not guard.
+_ENDS: Final = frozenset({Operation.DELETE, Operation.REPLACE_DELETE_FIRST, Operation.REPLACE_CREATE_FIRST})
 
 
-def rollback_plan(document: PlanDocument) -> RollbackPlan:
+def rollback_plan(document: PlanDocument, guarded: Callable[[str], bool] = lambda _: False) -> RollbackPlan:
     """Everything that applying this plan of the first configuration does, with the ids of the objects that are there.
+
+    Args:
+        document: the plan.
+        guarded: whether the configuration of what is at an address has `prevent_destroy`.
 
     Raises ConfigurationError for a plan that ended with an error, or that does more than can be handled at once.
     """
-    items = [item for change in document.resource_changes for item in _of_resource(change)]
+    items = [item for change in document.resource_changes for item in _of_resource(change, guarded)]
     entries = safety_plan(document).entries
     items += [
         RollbackPlanItem(address=entry.address.removesuffix(" (deposed)"), type=entry.type, operation=entry.operation)
@@ -88,7 +94,7 @@ def residue(plan: RollbackPlan, reasons: Mapping[str, str], first: Iterable[Firs
     return tuple(found.values())
 
 
-def _of_resource(change: Change) -> Iterator[RollbackPlanItem]:
+def _of_resource(change: Change, guarded: Callable[[str], bool]) -> Iterator[RollbackPlanItem]:
     operation = OPERATIONS.get(change.actions, Operation.UNKNOWN)
     moved = change.previous_address is not None and change.previous_address != change.address
     wanted = (operation, Operation.IMPORT if change.importing else None, Operation.MOVE if moved else None)
@@ -106,4 +112,5 @@ def _of_resource(change: Change) -> Iterator[RollbackPlanItem]:
                 deposed=change.deposed and change.deposed[:64],
                 previous_address=change.previous_address if moved else None,
                 import_id=taken_by if taken_by is not None and len(taken_by) <= MAX_ID else None,
+                guarded=one in _ENDS and change.deposed is None and guarded(change.address),
             )

@@ -182,6 +182,9 @@ class RollbackPlanItem(Record):
     deposed: str | None = Field(default=None, max_length=64, description="the key of an object left by a replacement")
     previous_address: Address | None = Field(default=None, description="where the object is in the current state")
     import_id: ResourceId | None = Field(default=None, description="what an import of that object would take")
+    guarded: bool = Field(
+        default=False, description="whether its configuration has prevent_destroy, in spite of which it is planned"
+    )
 
     def __str__(self) -> str:
         """`delete aws_sqs_queue.orders`."""
@@ -357,7 +360,7 @@ class RollbackResult(Record):
     residue: tuple[Residue, ...] = Field(
         default=(),
         max_length=MAX_ENTRIES,
-        description="PARTIAL: exactly what is left; FAILED: as far as a plan was made",
+        description="PARTIAL: exactly what is left; FAILED: as far as a plan, the states and the journal tell",
     )
     start_ms: int = Field(default=0, ge=0, description="milliseconds from the trigger to the rollback's first step")
     comparison: StateComparison | None = Field(default=None, description="first and final, attribute by attribute")

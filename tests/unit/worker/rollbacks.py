@@ -26,6 +26,7 @@ from tests.unit.shared.safety.support import change, document
 from tests.unit.worker.support import HOLDER, RUN, TARGET, assignment, run
 from worker import rollback
 from worker.bake import Triggered
+from worker.guards import CAPTURE
 from worker.provisioners.terraform import Terraform, TerraformJob
 from worker.run_directory import RunDirectory
 from worker.take_over import TakeOver
@@ -76,6 +77,22 @@ def order(*, first: str | None = FIRST, **more: Any) -> RollbackOrder:
     return RollbackOrder(**{**values, **more})
 
 
+def refusing(*addresses: str) -> str:
+    """What `terraform plan -json` says of what may not be destroyed."""
+    said = (
+        {
+            "severity": "error",
+            "summary": "Instance cannot be destroyed",
+            "detail": f"Resource {address} has lifecycle.prevent_destroy set, but the plan calls for this resource to "
+            "be destroyed. To avoid this error and continue with the plan, either disable lifecycle.prevent_destroy "
+            "or reduce the scope of the plan using the -target option.",
+        }
+        for address in addresses
+    )
+    lines = (json.dumps({"@level": "error", "type": "diagnostic", "diagnostic": one}) for one in said)
+    return "\n".join(["a provider's own words", '["nothing"]', *lines])
+
+
 class Commands:
     """Terraform by a script: what each plan shows, and what each step's exit codes are, the last for ever."""
 
@@ -90,9 +107,14 @@ class Commands:
         self.work = Path()
         self.during: dict[str, Callable[[], None]] = {}
         self.rollback_file: list[bool] = []
+        self.guarding: list[list[str]] = []
+        """Addresses that a plan which failed names as guarded, each time it is asked for its reasons."""
 
     def run(self, argv: Sequence[str], *, capture: Path | None = None) -> int:
         step = argv[1]
+        if capture is not None and capture.name == CAPTURE:
+            capture.write_text(refusing(*self.guarding.pop(0)) if self.guarding else "")
+            return 1
         self.lines.append(" ".join(argv[1:]))
         if step in self.during:
             self.during[step]()

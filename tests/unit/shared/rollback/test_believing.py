@@ -6,6 +6,7 @@ import pytest
 
 from shared.rollback.believing import believed
 from shared.rollback.records import (
+    AttributeDifference,
     FirstResource,
     Kept,
     Presence,
@@ -87,9 +88,45 @@ def test_without_a_comparison_nothing_is_whole(state: RollbackState, begun: bool
     assert (found.state, [one.kind for one in found.residue]) == (RollbackState.PARTIAL, [ResidueKind.UNKNOWN])
 
 
-@pytest.mark.parametrize("state", [one for one in RollbackState if one not in WHOLE])
-def test_without_a_comparison_less_than_whole_stands_alone(state: RollbackState) -> None:
+def test_without_a_comparison_what_is_partial_stands_alone() -> None:
+    state = RollbackState.PARTIAL
     assert believed(result(state), None) == result(state)
+
+
+def test_one_that_failed_names_what_differs_though_no_plan_was_made() -> None:
+    of_both = ResourceDifference(
+        address="a_t.both",
+        type="a_t",
+        presence=Presence.BOTH,
+        attributes=(AttributeDifference(path="rate"), AttributeDifference(path="tags.a")),
+    )
+    found = compared(("a_t.new", Presence.ONLY_FINAL), ("a_t.old", Presence.ONLY_FIRST), ("a_t.said", Presence.BOTH))
+    said = Residue(kind=ResidueKind.LEFT, address="a_t.said", type="a_t", reason="the journal")
+    failed = result(RollbackState.FAILED).model_copy(update={"residue": (said,)})
+    left = believed(failed, found.model_copy(update={"resources": (*found.resources, of_both)})).residue
+    assert [(one.kind, one.address) for one in left] == [
+        (ResidueKind.LEFT, "a_t.said"),
+        (ResidueKind.LEFT, "a_t.new"),
+        (ResidueKind.MISSING, "a_t.old"),
+        (ResidueKind.CHANGED, "a_t.both"),
+    ]
+    assert "rate, tags.a" in left[-1].reason
+
+
+@pytest.mark.parametrize("comparison", [None, compared(), compared().model_copy(update={"more": 1})])
+def test_one_that_failed_never_names_nothing(comparison: StateComparison | None) -> None:
+    assert [one.kind for one in believed(result(RollbackState.FAILED), comparison).residue] == [ResidueKind.UNKNOWN]
+
+
+def test_what_was_set_is_called_unplannable_only_where_a_plan_was_made() -> None:
+    one = Kept(address="a_t.q", type="a_t", attributes=("rate",))
+    both = StateComparison(same_lineage=True, compared=9, kept=(one,))
+    said = {
+        state: believed(result(state), both).residue[0].reason
+        for state in (RollbackState.FAILED, RollbackState.PARTIAL)
+    }
+    assert said[RollbackState.FAILED] == "the deployment set rate, and it is not as it was"
+    assert "no plan of the first configuration takes that back" in said[RollbackState.PARTIAL]
 
 
 @pytest.mark.parametrize("state", list(RollbackState))

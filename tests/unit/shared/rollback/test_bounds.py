@@ -345,3 +345,12 @@ def test_more_consent_never_allows_less(
     less = verdict(plan_of(*planned), state, consents=consents, touched=touched, new=Rearrangement())
     wide = verdict(plan_of(*planned), state, consents=consents | more, touched=touched, new=Rearrangement())
     assert set(less.allowed) <= set(wide.allowed)
+
+
+@pytest.mark.parametrize("operation", DESTROYS)
+def test_what_its_configuration_guards_is_destroyed_with_consent_only(operation: str) -> None:
+    one = item(operation, "aws_sns_topic.news", "new", guarded=True)
+    old = was("aws_sns_topic.news", "old")
+    assert why(one, first=[old]).startswith("its configuration has prevent_destroy")
+    assert allowed(one, first=[old], consents=["aws_sns_topic.news"])
+    assert allowed(one.model_copy(update={"guarded": False}), first=[old])

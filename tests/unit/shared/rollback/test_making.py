@@ -187,3 +187,19 @@ def test_what_existed_and_is_only_deposed_is_there_and_what_has_its_address_is_t
     ]
     alone = plan_of(item("create", "aws_x.a"), item("delete", "aws_x.a", "old", deposed="1"))
     assert [one.kind for one in residue(alone, {}, first)] == [ResidueKind.MISSING, ResidueKind.CHANGED]
+
+
+def test_what_ends_at_an_address_that_is_guarded_is_marked() -> None:
+    made = rollback_plan(
+        parse(
+            document(
+                change("aws_vpc.a", "delete", **there("vpc-a")),
+                change("aws_vpc.a", "delete", **there("vpc-old"), deposed="00c0ffee"),
+                change("aws_vpc.b", "create", "delete", **there("vpc-b"), previous_address="aws_vpc.z"),
+                change("aws_vpc.c", "update", **there("vpc-c")),
+                change("aws_vpc.free", "delete", **there("vpc-f")),
+            )
+        ),
+        lambda address: address != "aws_vpc.free",
+    )
+    assert [str(one) for one in made.items if one.guarded] == ["delete aws_vpc.a", "replace_create_first aws_vpc.b"]
