@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, invalid
 from scheduler.rollback import rows
-from scheduler.rollback.consents import to_destroy
+from scheduler.rollback.consents import take_over, to_destroy
 from scheduler.rollback.first_state import verify
 from scheduler.rollback.order import (
     made_or_ended,
@@ -79,6 +79,7 @@ def begun(
         row = rows.opened(context, session, run, trigger or Trigger.APPLY_ERROR, reason)
     if row.status == RollbackStatus.QUEUED:
         row.status, row.started_at = RollbackStatus.RUNNING, row.started_at or context.clock.wall()
+        take_over(session, row, run)
         session.flush()
     return row
 
@@ -99,13 +100,7 @@ def deliver_plan(context: SchedulerContext, run_id: str, *, holder: str, plan: R
         verdict = bounds.verdict(
             plan,
             first,
-            consents=to_destroy(
-                session,
-                run.release_digest,
-                run.target,
-                deployments=[one.run_id for one in tries],
-                planned=made_or_ended(session, tries),
-            ),
+            consents=to_destroy(session, row.id, planned=made_or_ended(session, tries)),
             touched=touched(session, tries),
             new=rearranged(tries),
             replaced=replaced(session, tries),

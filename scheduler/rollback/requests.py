@@ -103,7 +103,7 @@ def retry(context: SchedulerContext, rollback_id: str, *, actor: str, consents: 
             _require_idle(session, name, active_run(session, name), deployment, own=row)
             require_possible(context, session, row)
         if consents:
-            consents_module.give(context, session, deployment, consents, actor=actor)
+            consents_module.give(context, session, deployment, consents, actor=actor, rollback=row)
         queued = None
         if not status.at_work:
             rows.asked_again(context, row, actor=actor)

@@ -293,8 +293,7 @@ def test_what_was_refused_is_done_with_consent_by_name(world: World) -> None:
     assert verdict.whole
     with world.context.database.read() as session:
         assert consents_of(session, back.release_digest, TARGET) == frozenset(), "no plan was consented to"
-        agreed = to_destroy(session, back.release_digest, TARGET, deployments=[], planned={QUEUE})
-        assert agreed == frozenset(), "nor another deployment's rollback"
+        assert to_destroy(session, "rollback-0", planned={QUEUE}) == frozenset(), "nor another deployment's rollback"
 
 
 def test_a_consent_needs_a_name_and_something_that_was_refused(world: World) -> None:
