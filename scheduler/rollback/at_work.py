@@ -17,7 +17,7 @@ from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, invalid
 from scheduler.rollback import rows
 from scheduler.rollback.consents import take_over, to_destroy
-from scheduler.rollback.first_state import verify
+from scheduler.rollback.first_state import tries_of, verify
 from scheduler.rollback.order import (
     made_or_ended,
     rearranged,
@@ -25,7 +25,6 @@ from scheduler.rollback.order import (
     require_descent,
     require_possible,
     touched,
-    tries_of,
 )
 from scheduler.rows import lock_run, require_holder
 from scheduler.state_versions import current_body

@@ -6,7 +6,8 @@
     a ROLLBACK run, ended without that            the next one is queued, `max_attempts` times; then it has failed
     a ROLLBACK run, canceled or revoked           it has failed: a person decides
     an apply that began to take back, likewise    the same
-    an apply that was asked to be taken back      a ROLLBACK run is queued, however the apply ended
+    an apply that was asked to be taken back      a ROLLBACK run is queued, however the apply ended; nothing where
+                                                  neither it nor an earlier try, whose first state it has, ever began
     an apply that ended badly after it began      a ROLLBACK run is queued if its flock takes back for that
     an apply that a person canceled or revoked    nothing: the person decides
     any other                                     nothing
@@ -23,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from scheduler.context import SchedulerContext
 from scheduler.rollback import rows
-from scheduler.rollback.first_state import has_begun, settings_of
+from scheduler.rollback.first_state import has_begun, settings_of, tries_of
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow
 from shared import exit_codes
 from shared.models import MAX_REASON, RunKind, RunStatus
@@ -103,7 +104,7 @@ def _given_up(context: SchedulerContext, session: Session, row: RollbackRow, run
         reason = f"{run.id} was {by_hand} while it took {row.run_id} back"
         rows.over(context, session, row, RollbackStatus.FAILED, reason, run=run)
         return Ended(successor=None)
-    if run.kind == RunKind.APPLY and not began and not _began(session, run):
+    if run.kind == RunKind.APPLY and not began and not _anything_began(session, run):
         # Asked for, and there is nothing to take back.
         rows.over(context, session, row, RollbackStatus.NOT_NEEDED, f"{run.id} applied nothing: {run.reason}", run=run)
         return Ended(successor=None)
@@ -132,3 +133,8 @@ def _trigger(session: Session, run: RunRow) -> Trigger | None:
 
 def _began(session: Session, run: RunRow) -> bool:
     return session.scalars(select(RunRow.id).where(RunRow.id == run.id, has_begun())).one_or_none() is not None
+
+
+def _anything_began(session: Session, run: RunRow) -> bool:
+    tries = [one.run_id for one in tries_of(session, run.id)]
+    return session.scalars(select(RunRow.id).where(RunRow.id.in_(tries), has_begun()).limit(1)).first() is not None

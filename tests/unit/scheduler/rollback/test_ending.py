@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from scheduler import journal, runs
+from scheduler.rollback import requests
 from scheduler.settlement import end_run
 from scheduler.tables import NotificationRow, RunRow, TargetRow
 from shared import exit_codes
@@ -15,6 +16,7 @@ from shared.rollback.records import Residue, ResidueKind, RollbackState
 from shared.rollback.settings import RollbackSettings, Trigger
 from shared.rollback.standing import RollbackStatus
 from tests.unit.scheduler.rollback.support import (
+    NOT_FOR_A_LOSS,
     QUEUE,
     TOPIC,
     begun,
@@ -292,3 +294,33 @@ def test_a_try_that_finds_nothing_to_do_says_what_the_one_before_it_did(
     says(world, again, RollbackState.NOT_NEEDED)
     finish(world, again, RunStatus.ROLLED_BACK)
     assert of(world, run).status is status
+
+
+@pytest.mark.parametrize("first_try", ["canceled", "lost"])
+def test_one_that_never_began_is_followed_by_a_rollback_of_what_the_try_before_it_left(
+    world: World, first_try: str
+) -> None:
+    run = second(world, NOT_FOR_A_LOSS)
+    if first_try == "canceled":
+        runs.cancel(world.context, run.run.id)
+        finish(world, run, RunStatus.CANCELED)
+    else:
+        lose(world, run)
+        runs.cancel(world.context, waiting(world)[0].id)
+    follows = claimed(world, release(world, "three"))
+    requests.start(world.context, target=TARGET, run_id=None, actor="anna", reason="")
+    finish(world, follows, RunStatus.ERRORED, exit_code=1)
+    back = of(world, follows)
+    assert (back.status, back.reserved) == (RollbackStatus.QUEUED, True)
+    again = claim_rollback(world)
+    assert again.rollback is not None
+    assert again.rollback.tries == (run.run.id,)
+    assert plans_back(world, again, item("delete", TOPIC)).whole
+
+
+def test_where_no_try_ever_began_there_is_nothing_to_take_back(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    run = claimed(world, release(world, "two"))
+    requests.start(world.context, target=TARGET, run_id=None, actor="anna", reason="")
+    finish(world, run, RunStatus.CANCELED)
+    assert (of(world, run).status, of(world, run).reserved) == (RollbackStatus.NOT_NEEDED, False)
