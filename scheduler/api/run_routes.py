@@ -79,6 +79,9 @@ class FinishRequest(RequestBody):
     exit_code: int | None = Field(description="the provisioner's exit code")
     status: RunStatus = Field(description="applied, planned, succeeded, errored, canceled or lost")
     reason: str = Field(default="", max_length=MAX_REASON, description="one line for people")
+    trigger: Trigger | None = Field(
+        default=None, description="errored: why what it deployed is to be taken back, where it could not say so before"
+    )
 
 
 @router.post("", status_code=201, dependencies=[allow()])
@@ -173,6 +176,7 @@ def finish(context: Context, run_id: str, request: FinishRequest) -> Run:
         exit_code=request.exit_code,
         status=request.status,
         reason=request.reason,
+        trigger=request.trigger,
     )
     if run.status.terminal:
         drive_of_run(context, run_id)

@@ -49,6 +49,13 @@ def keep_rearrangement(session: Session, run: RunRow, given: Rearrangement | Non
         first.rearranged = given.model_dump(mode="json")
 
 
+def watched(session: Session, run: RunRow) -> None:
+    """A deployment is applied, and watched from now on: should it not come to its end, nobody knows that it holds."""
+    first = session.get(FirstStateRow, run.id)
+    if first is not None:
+        first.watched = True
+
+
 def claimed(context: SchedulerContext, session: Session, run: RunRow) -> None:
     """A worker is about to get a ROLLBACK run: it begins. Any other run is no matter of this.
 

@@ -28,6 +28,8 @@ class FirstStateRow(Base):
     rearranged: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     #: The unfinished try of a deployment before it whose first state this is as well.
     inherits: Mapped[str | None] = mapped_column(String(32))
+    #: It is applied, by its holder's word, and watched from then on.
+    watched: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

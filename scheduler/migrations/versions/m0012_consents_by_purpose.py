@@ -1,4 +1,4 @@
-"""What a consent was given for."""
+"""What a consent was given for, and which deployments are watched."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,8 @@ def upgrade() -> None:
     )
     op.add_column("rollback_consents", sa.Column("rollback_id", sa.String(length=32), nullable=True))
     op.create_index("ix_rollback_consents_rollback_id", "rollback_consents", ["rollback_id"], unique=False)
+    op.add_column("first_states", sa.Column("watched", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.execute("UPDATE first_states SET watched = true WHERE run_id IN (SELECT id FROM runs WHERE status = 'baking')")
 
 
 def downgrade() -> None:
