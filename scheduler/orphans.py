@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from scheduler import notifications
@@ -33,7 +34,7 @@ from shared.errors import InterlockError
 from shared.log import log_event
 from shared.models import JournalRecord, RunKind, RunStatus
 from shared.recovery.calls import to_account_for, was_answered
-from shared.recovery.orphans import MAX_ORPHANS, OrphanReport, PlannedResources, find_orphans
+from shared.recovery.orphans import MAX_ORPHANS, Orphan, OrphanReport, PlannedResources, find_orphans
 from shared.recovery.views import Resource, read_state
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ _OVER = tuple(status for status in RunStatus if status.terminal)
 _ANSWERS_ARE_IN = timedelta(seconds=15)
 #: What a run would have made is let go for so many runs in one tick.
 _MAX_FORGOTTEN = 1000
+_MAX_TROUBLE = 1024
 
 
 def look_at_ended(context: SchedulerContext) -> int:
@@ -159,7 +161,7 @@ def look(context: SchedulerContext, run_id: str) -> OrphanReport:
         if row is not None:
             before = OrphanReport.model_validate(row.document)
             kept: dict[str, Any] = {"reported_at": before.reported_at, "recovery_run_id": before.recovery_run_id}
-            if report.trouble:
+            if report.trouble and not report.orphans:
                 # What was named is as far as anybody knows still there.
                 kept |= {"orphans": before.orphans, "more": before.more}
             report = report.model_copy(update=kept)
@@ -208,19 +210,41 @@ def examine(context: SchedulerContext, session: Session, run: RunRow, target: Ta
     if success is not None:
         return report.model_copy(update={"settled_by": f"{success.id} took over and succeeded ({success.kind})"})
     try:
-        found = find_orphans(_creates(session, run), _states(context, session, run), _planned(session, run.id))
+        found, trouble = _left(context, session, run)
     except (InterlockError, ValueError, KeyError, TypeError) as error:
         log_event(log, "run_not_looked_at", level=logging.ERROR, run=run.id, error=repr(error))
-        return report.model_copy(update={"open": True, "trouble": str(error)[:1024]})
+        return report.model_copy(update={"open": True, "trouble": _said(error)})
     settled = "no state lacks anything that it made, and nothing that it made is left" if not found else ""
     return report.model_copy(
         update={
             "orphans": tuple(found[:MAX_ORPHANS]),
             "more": max(0, len(found) - MAX_ORPHANS),
-            "open": bool(found) or any(state.continues for state in kept),
-            "settled_by": settled,
+            "open": bool(found) or bool(trouble) or any(state.continues for state in kept),
+            "trouble": trouble,
+            "settled_by": settled if not trouble else "",
         }
     )
+
+
+def _left(context: SchedulerContext, session: Session, run: RunRow) -> tuple[list[Orphan], str]:
+    """What it made that no state holds, and what stood in the way of looking: a state that cannot be read holds none.
+
+    Whoever has a run's state credentials stores what he likes. That must hide nothing that the journal knows.
+    """
+    creates, planned = _creates(session, run), _planned(session, run.id)
+    try:
+        return find_orphans(creates, _states(context, session, run), planned), ""
+    except SQLAlchemyError:
+        raise  # the database is away: the next tick looks
+    except Exception as error:  # noqa: BLE001 - what is stored may be anything, and a report has to say so
+        log_event(log, "state_not_read", level=logging.ERROR, run=run.id, error=repr(error))
+        why = f"a stored state cannot be read, so none is counted, and what one holds may be named: {_said(error)}"
+        return find_orphans(creates, (), planned), why[:_MAX_TROUBLE]
+
+
+def _said(error: Exception) -> str:
+    """In words; of what is no error of ours with its kind, for its text alone may say nothing."""
+    return (str(error) if isinstance(error, InterlockError | ValueError) else repr(error))[:_MAX_TROUBLE]
 
 
 def _creates(session: Session, run: RunRow) -> list[JournalRecord]:

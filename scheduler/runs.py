@@ -176,6 +176,8 @@ def progress(
             raise conflict("illegal_transition", f"run {run_id} is {run.status} and cannot become {status}")
         if status is RunStatus.ROLLING_BACK:
             at_work.begun(context, session, run, trigger, reason)
+        if status is RunStatus.BAKING:
+            at_work.watched(session, run)
         run.status = status
         run.acquired = True
         return run_record(run)
@@ -190,11 +192,13 @@ def finish(
     exit_code: int | None,
     status: RunStatus,
     reason: str,
+    trigger: Trigger | None = None,
 ) -> Run:
     """The holder's report. The run becomes terminal when Redis says that its lease ended; until then it is `settling`.
 
-    A repeated report answers with the run as it is. Raises `ApiError` 409 `lease_lost` when the run was lost meanwhile,
-    and 400 for a status that this kind of run cannot end with.
+    With a `trigger` what it deployed is to be taken back, and it could not say so before. A repeated report answers
+    with the run as it is. Raises `ApiError` 409 `lease_lost` when the run was lost meanwhile, and 400 for a status that
+    this kind of run cannot end with.
     """
     with context.database.read() as session:
         run = find_run(session, run_id)
@@ -214,6 +218,8 @@ def finish(
                 raise lease_lost(run_id, f"it is {run.status} already: {run.reason}")
             return run_record(run)
         if run.reported_status is None:
+            if status is RunStatus.ERRORED and trigger is not None:
+                ending.owed(context, session, run, trigger, reason)
             run.status = RunStatus.SETTLING
             run.reported_status = effective_report(status, view, epoch) if view is not None else status
             run.exit_code = exit_code

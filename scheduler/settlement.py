@@ -199,7 +199,7 @@ def end_run(context: SchedulerContext, run_id: str, *, epoch: int, reason: str) 
             # Whoever asks for this target without naming a release means what is there.
             target.release_digest = run.release_digest
         session.flush()
-        taken_back = ending.ended(context, session, run)
+        taken_back = ending.ended(context, session, run, tried_again=_is_tried_again(context, run))
         successor = taken_back.successor if taken_back is not None else _follow_up(context, run)
         context.metrics.settled.labels(status=run.status).inc()
         if run.status == RunStatus.HALTED and drift.is_news(session, run):
@@ -232,14 +232,22 @@ def _halt_if_latched(session: Session, run: RunRow) -> None:
     run.status, run.exit_code = RunStatus.HALTED, exit_codes.REFUSED
 
 
+def _is_tried_again(context: SchedulerContext, run: RunRow) -> bool:
+    """Whether a lost apply or destroy has a follow-up.
+
+    In a roll-out its plan is void now: the roll-out makes another, which takes over what this run left, and has it
+    approved.
+    """
+    return run.rollout_id is None and run.attempt < context.settings.max_attempts
+
+
 def _follow_up(context: SchedulerContext, run: RunRow) -> RunRow | None:
     unwanted = run.cancel_requested or run.revoke_requested
     if run.status != RunStatus.LOST or unwanted or run.kind not in _RETRIED:
         return None
-    if run.rollout_id is not None:
-        # Its plan is void now: the roll-out makes another, which takes over what this run left, and has it approved.
-        return None
-    if run.attempt >= context.settings.max_attempts:
+    if not _is_tried_again(context, run):
+        if run.rollout_id is not None:
+            return None
         tries = f" (attempt {run.attempt} of {context.settings.max_attempts}: not tried again)"
         run.reason = run.reason[: MAX_REASON - len(tries)] + tries
         return None

@@ -189,10 +189,20 @@ class ApiClient:
         return self._call(LogChunk, "GET", f"/v1/runs/{part(run_id)}/logs", params={"offset": offset})
 
     def finish(
-        self, run_id: str, *, holder: str, epoch: int, exit_code: int | None, status: RunStatus, reason: str = ""
+        self,
+        run_id: str,
+        *,
+        holder: str,
+        epoch: int,
+        exit_code: int | None,
+        status: RunStatus,
+        reason: str = "",
+        trigger: Trigger | None = None,
     ) -> Run:
         """Report how the run ended. ApiError with code `lease_lost` when it was given up before."""
         body = {"holder": holder, "epoch": epoch, "exit_code": exit_code, "status": str(status), "reason": reason}
+        if trigger is not None:
+            body["trigger"] = trigger.value
         return self._call(Run, "POST", f"/v1/runs/{part(run_id)}/finish", json=body)
 
     # Roll-outs, and plan files on their way from a plan to its apply

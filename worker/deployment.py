@@ -132,7 +132,7 @@ class Deployment:
             outcome = self._apply()
             triggered = self._failed(order.settings, outcome)
             if outcome.status is RunStatus.APPLIED:
-                triggered = self._wish() or self._bake(order.settings) or self._wish()
+                triggered = self._wish() or self._watched(order.settings) or self._wish()
         except StopRequested:
             # Only a wish that came while something was there to take back; any other reason goes on upwards.
             if not means.progress.began or (triggered := self._wish()) is None:
@@ -162,6 +162,14 @@ class Deployment:
         if not settings.takes_back(Trigger.APPLY_ERROR):
             return None
         return self._triggered(Trigger.APPLY_ERROR, outcome.reason)
+
+    def _watched(self, settings: RollbackSettings) -> Triggered | None:
+        """The same as `_bake`; whatever ends it early leaves word that it did not see the end."""
+        if (trigger := settings.unwatched()) is not None:
+            self._means.progress.owed = self._triggered(trigger, "it was to be watched to the end, and was not")
+        triggered = self._bake(settings)
+        self._means.progress.owed = triggered
+        return triggered
 
     def _bake(self, settings: RollbackSettings) -> Triggered | None:
         """Watch what was applied; why it is taken back, or None."""

@@ -10,7 +10,9 @@ from shared.errors import ApiError, InterlockError, Unavailable
 from shared.log import log_event
 from shared.models import Assignment, RunStatus
 from shared.rollback.records import MAX_WHY
+from shared.rollback.settings import Trigger
 from worker.bake import Triggered
+from worker.provisioners.outcome import Outcome
 from worker.stop import Cause, Stop
 
 LIMIT_MS = 60_000
@@ -39,6 +41,8 @@ class Progress:
         self._clock = clock
         self.began = False
         """Whether it began to apply or to roll back, or its command began."""
+        self.owed: Triggered | None = None
+        """Why what it deployed is to be taken back, should the run end before the scheduler has heard so."""
 
     def __call__(self, status: RunStatus) -> None:
         """Say it once. A scheduler that is away ends nothing.
@@ -77,8 +81,19 @@ class Progress:
             ApiError: it says no; the lease may be lost.
             StopRequested: the run has to stop.
         """
-        self.began = True
+        self.began, self.owed = True, triggered
         self._until_heard(RunStatus.ROLLING_BACK, triggered)
+        self.owed = None
+
+    def last_words(self, outcome: Outcome) -> tuple[str, Trigger | None]:
+        """What the report says beside how it ended: why, and the trigger of a rollback that could not be told before.
+
+        Args:
+            outcome: how it ended.
+        """
+        if self.owed is None or outcome.status is not RunStatus.ERRORED:
+            return outcome.reason, None
+        return f"{self.owed.reason}; {outcome.reason}", self.owed.trigger
 
     def _until_heard(self, status: RunStatus, triggered: Triggered | None) -> None:
         give_up_at_ms = self._clock.boot_ms() + LIMIT_MS

@@ -413,6 +413,7 @@ class _Attempt:
         A run that was given up meanwhile is told so, and that is all.
         """
         run, clock = self._claimed.run, self._parts.clock
+        reason, trigger = self._progress.last_words(outcome)
         try:
             _until(
                 lambda: self._parts.api.finish(
@@ -421,7 +422,8 @@ class _Attempt:
                     epoch=self._claimed.epoch,
                     exit_code=outcome.exit_code,
                     status=outcome.status,
-                    reason=outcome.reason[:MAX_REASON],
+                    reason=reason[:MAX_REASON],
+                    trigger=trigger,
                 ),
                 clock.boot_ms() + REPORT_LIMIT_MS,
                 clock,

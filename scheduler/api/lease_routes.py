@@ -5,7 +5,7 @@ from pydantic import Field
 
 from scheduler import leases
 from scheduler.api.access import Context, allow
-from scheduler.api.request_body import RequestBody
+from scheduler.api.request_body import Line, RequestBody
 from shared.lease.view import LeaseView
 
 router = APIRouter(prefix="/v1/leases", tags=["leases"])
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/v1/leases", tags=["leases"])
 class RevokeRequest(RequestBody):
     """Why a lease is taken away."""
 
-    reason: str = Field(default="", max_length=leases.MAX_REASON, description="one line for people")
+    reason: Line = Field(default="", max_length=leases.MAX_REASON, description="one line for people")
 
 
 @router.get("", dependencies=[allow("worker", "proxy")])

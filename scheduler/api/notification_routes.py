@@ -8,7 +8,7 @@ from pydantic import Field
 
 from scheduler import notifications
 from scheduler.api.access import Context, allow
-from scheduler.api.request_body import RequestBody
+from scheduler.api.request_body import Line, RequestBody
 from scheduler.notifications import outbox
 from scheduler.problems import not_found
 from shared.notifications import (
@@ -28,7 +28,7 @@ class TrialRequest(RequestBody):
     """Where a test goes."""
 
     destination: DestinationName = Field(description="a destination of beat's file")
-    actor: str = Field(default="", max_length=256, description="who asks")
+    actor: Line = Field(default="", max_length=256, description="who asks")
 
 
 class RetryRequest(RequestBody):

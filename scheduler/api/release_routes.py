@@ -8,14 +8,14 @@ from pydantic import Field
 from scheduler import releases, retention
 from scheduler.api.access import Context, allow
 from scheduler.api.limits import Body
-from scheduler.api.request_body import RequestBody
+from scheduler.api.request_body import Line, RequestBody
 from shared.models import Digest, Label, Pruned, Release, ReleaseSummary, TargetId
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 
 
 @router.post("", status_code=201, dependencies=[allow()])
-def publish(context: Context, packed: Body, actor: Annotated[str, Query(max_length=256)] = "") -> Release:
+def publish(context: Context, packed: Body, actor: Annotated[Line, Query(max_length=256)] = "") -> Release:
     """Publish a release: a tar.gz of `manifest.json` and `blobs/<digest>`, at most 64 MiB. Repeating it is harmless."""
     return releases.publish(context, packed, actor=actor)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from scheduler.api.access import Context, allow
-from scheduler.api.request_body import Actor, Holder, RequestBody
+from scheduler.api.request_body import Actor, Holder, Line, RequestBody
 from scheduler.rollback import at_work, requests
 from shared.models import RunId, TargetId
 from shared.rollback.records import Address, RollbackPlan, RollbackResult, RollbackVerdict
@@ -23,13 +23,13 @@ class RollbackRequest(RequestBody):
     target: TargetId | None = Field(default=None, description="whose last deployment")
     run_id: RunId | None = Field(default=None, description="the deployment itself; it has to be the target's last")
     actor: Actor
-    reason: str = Field(default="", max_length=1024, description="why, in one line")
+    reason: Line = Field(default="", max_length=1024, description="why, in one line")
 
 
 class RetryRequest(RequestBody):
     """Try one again that is not whole."""
 
-    actor: str = Field(default="", max_length=256, description="who asks; has to be named for a consent")
+    actor: Line = Field(default="", max_length=256, description="who asks; has to be named for a consent")
     consents: tuple[Address, ...] = Field(
         default=(), max_length=MAX_CONSENTS, description="what was refused and may be destroyed this time, by address"
     )
@@ -38,8 +38,8 @@ class RetryRequest(RequestBody):
 class SkipRequest(RequestBody):
     """Leave a target as it is."""
 
-    actor: str = Field(default="", max_length=256, description="who decides")
-    reason: str = Field(default="", max_length=1024, description="why, in one line")
+    actor: Line = Field(default="", max_length=256, description="who decides")
+    reason: Line = Field(default="", max_length=1024, description="why, in one line")
 
 
 class PlanDelivery(RequestBody):

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from scheduler import claims, run_logs, runs
 from scheduler.api.access import Context, allow
-from scheduler.api.request_body import Actor, Holder, RequestBody
+from scheduler.api.request_body import Actor, Holder, RequestBody, Said
 from scheduler.rollout.drive import drive_of_run
 from shared.models import (
     MAX_REASON,
@@ -60,7 +60,7 @@ class ProgressRequest(RequestBody):
     holder: Holder
     status: RunStatus = Field(description="planning, applying, baking or rolling_back")
     trigger: Trigger | None = Field(default=None, description="rolling_back: why")
-    reason: str = Field(default="", max_length=MAX_REASON, description="rolling_back: the same in words")
+    reason: Said = Field(default="", max_length=MAX_REASON, description="rolling_back: the same in words")
 
 
 class LogPiece(RequestBody):
@@ -78,7 +78,10 @@ class FinishRequest(RequestBody):
     epoch: int = Field(ge=1, description="the epoch the holder worked under")
     exit_code: int | None = Field(description="the provisioner's exit code")
     status: RunStatus = Field(description="applied, planned, succeeded, errored, canceled or lost")
-    reason: str = Field(default="", max_length=MAX_REASON, description="one line for people")
+    reason: Said = Field(default="", max_length=MAX_REASON, description="one line for people")
+    trigger: Trigger | None = Field(
+        default=None, description="errored: why what it deployed is to be taken back, where it could not say so before"
+    )
 
 
 @router.post("", status_code=201, dependencies=[allow()])
@@ -173,6 +176,7 @@ def finish(context: Context, run_id: str, request: FinishRequest) -> Run:
         exit_code=request.exit_code,
         status=request.status,
         reason=request.reason,
+        trigger=request.trigger,
     )
     if run.status.terminal:
         drive_of_run(context, run_id)

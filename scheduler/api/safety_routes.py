@@ -5,7 +5,7 @@ from pydantic import Field
 
 from scheduler import safety_plans
 from scheduler.api.access import Context, allow
-from scheduler.api.request_body import Holder, RequestBody
+from scheduler.api.request_body import Holder, Line, RequestBody
 from scheduler.rollout.drive import drive_of_run
 from shared.models import Digest
 from shared.rollback.records import Address, Rearrangement
@@ -30,7 +30,7 @@ class SafetyDecision(RequestBody):
     """A person's approval: what was looked at is what counts."""
 
     digest: Digest = Field(description="of the safety plan that was looked at")
-    actor: str = Field(default="", max_length=256, description="who approves")
+    actor: Line = Field(default="", max_length=256, description="who approves")
     consents: tuple[Address, ...] = Field(
         default=(), max_length=1000, description="what cannot be undone and is agreed to, by address"
     )

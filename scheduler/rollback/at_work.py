@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, invalid
 from scheduler.rollback import rows
-from scheduler.rollback.consents import to_destroy
-from scheduler.rollback.first_state import verify
+from scheduler.rollback.consents import take_over, to_destroy
+from scheduler.rollback.first_state import tries_of, verify
 from scheduler.rollback.order import (
     made_or_ended,
     rearranged,
@@ -25,7 +25,6 @@ from scheduler.rollback.order import (
     require_descent,
     require_possible,
     touched,
-    tries_of,
 )
 from scheduler.rows import lock_run, require_holder
 from scheduler.state_versions import current_body
@@ -48,6 +47,13 @@ def keep_rearrangement(session: Session, run: RunRow, given: Rearrangement | Non
     first = session.get(FirstStateRow, run.id)
     if first is not None and given is not None:
         first.rearranged = given.model_dump(mode="json")
+
+
+def watched(session: Session, run: RunRow) -> None:
+    """A deployment is applied, and watched from now on: should it not come to its end, nobody knows that it holds."""
+    first = session.get(FirstStateRow, run.id)
+    if first is not None:
+        first.watched = True
 
 
 def claimed(context: SchedulerContext, session: Session, run: RunRow) -> None:
@@ -79,6 +85,7 @@ def begun(
         row = rows.opened(context, session, run, trigger or Trigger.APPLY_ERROR, reason)
     if row.status == RollbackStatus.QUEUED:
         row.status, row.started_at = RollbackStatus.RUNNING, row.started_at or context.clock.wall()
+        take_over(session, row, run)
         session.flush()
     return row
 
@@ -99,13 +106,7 @@ def deliver_plan(context: SchedulerContext, run_id: str, *, holder: str, plan: R
         verdict = bounds.verdict(
             plan,
             first,
-            consents=to_destroy(
-                session,
-                run.release_digest,
-                run.target,
-                deployments=[one.run_id for one in tries],
-                planned=made_or_ended(session, tries),
-            ),
+            consents=to_destroy(session, row.id, planned=made_or_ended(session, tries)),
             touched=touched(session, tries),
             new=rearranged(tries),
             replaced=replaced(session, tries),

@@ -102,6 +102,16 @@ def first_of(row: FirstStateRow) -> FirstState:
     return FirstState.model_validate(row.document)
 
 
+def tries_of(session: Session, run_id: str) -> list[FirstStateRow]:
+    """The deployment and the unfinished tries before it whose first state it has, the oldest first."""
+    tries: list[FirstStateRow] = []
+    wanted: str | None = run_id
+    while wanted is not None and (row := session.get(FirstStateRow, wanted)) is not None:
+        tries.insert(0, row)
+        wanted = row.inherits
+    return tries
+
+
 def verify(context: SchedulerContext, session: Session, first: FirstState) -> StoredState | None:
     """Look whether a rollback could lead there now; returns the state as it was.
 

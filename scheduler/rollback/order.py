@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from scheduler.context import SchedulerContext
 from scheduler.problems import conflict
 from scheduler.rollback import rows
-from scheduler.rollback.first_state import first_of, has_begun, settings_of, verify
+from scheduler.rollback.first_state import first_of, has_begun, settings_of, tries_of, verify
 from scheduler.rows import find_run
 from scheduler.state_versions import current_identity
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow, SafetyPlanRow, StateVersionRow
@@ -47,16 +47,6 @@ def order_for(session: Session, run: RunRow) -> RollbackOrder | None:
         # Of the run itself, if it is a deployment, the worker has the plan at hand.
         rearranged=rearranged(tries if row is not None else tries[:-1]),
     )
-
-
-def tries_of(session: Session, run_id: str) -> list[FirstStateRow]:
-    """The deployment and the unfinished tries before it whose first state it has, the oldest first."""
-    tries: list[FirstStateRow] = []
-    wanted: str | None = run_id
-    while wanted is not None and (row := session.get(FirstStateRow, wanted)) is not None:
-        tries.insert(0, row)
-        wanted = row.inherits
-    return tries
 
 
 def rearranged(tries: list[FirstStateRow]) -> Rearrangement:

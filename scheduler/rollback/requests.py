@@ -32,6 +32,8 @@ from shared.rollback.standing import Rollback, RollbackStatus, RollbackSummary, 
 
 MAX_LISTED = 1000
 _NAMED = 5
+#: Kinds of runs beside which nothing is taken back. What only looks is waited for, or gives way.
+_CHANGING = (RunKind.APPLY, RunKind.DESTROY, RunKind.EXEC)
 
 
 def start(context: SchedulerContext, *, target: str | None, run_id: str | None, actor: str, reason: str) -> Rollback:
@@ -103,7 +105,7 @@ def retry(context: SchedulerContext, rollback_id: str, *, actor: str, consents: 
             _require_idle(session, name, active_run(session, name), deployment, own=row)
             require_possible(context, session, row)
         if consents:
-            consents_module.give(context, session, deployment, consents, actor=actor)
+            consents_module.give(context, session, deployment, consents, actor=actor, rollback=row)
         queued = None
         if not status.at_work:
             rows.asked_again(context, row, actor=actor)
@@ -166,7 +168,7 @@ def take_phase_back(
     if (later := superseded_by(session, deployment)) is not None:
         return _refused(rollback_id, f"{later.id} ({later.kind}) came later"), None
     busy = active_run(session, deployment.target)
-    if busy is not None and busy.kind in (RunKind.APPLY, RunKind.DESTROY, RunKind.EXEC):
+    if busy is not None and busy.kind in _CHANGING:
         return _refused(rollback_id, f"{busy.id} ({busy.kind}) is at work on {deployment.target}"), None
     row = rows.opened(context, session, deployment, Trigger.PHASES_DONE, why, rollback_id=rollback_id)
     try:
@@ -231,7 +233,7 @@ def _deployment(session: Session, target: str, run_id: str | None) -> RunRow:
 def _require_idle(
     session: Session, target: str, holder: RunRow | None, deployment: RunRow, *, own: RollbackRow | None = None
 ) -> None:
-    if holder is not None:
+    if holder is not None and holder.kind in _CHANGING:
         raise conflict("target_taken", f"{holder.id} ({holder.kind}) holds {target}", "wait for it, or cancel it")
     other = reserving(session, target)
     if other is not None and (own is None or other.id != own.id):

@@ -5,6 +5,7 @@ Every step is taken under the target's lock, in the transaction of what caused i
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from typing import Final
@@ -17,14 +18,17 @@ from scheduler.context import SchedulerContext
 from scheduler.drift import giving_way
 from scheduler.pending import pending_run
 from scheduler.problems import not_found
-from scheduler.rollback.first_state import first_of
-from scheduler.rows import find_run, told_of
+from scheduler.rollback.first_state import first_of, tries_of
+from scheduler.rows import find_run, take_back, told_of
 from scheduler.tables import FirstStateRow, RollbackRow, RunRow, TargetRow
-from shared.models import MAX_REASON, RunKind
+from shared.log import log_event
+from shared.models import MAX_REASON, RunKind, RunStatus
 from shared.rollback.believing import believed
 from shared.rollback.records import MAX_WHY, FirstState, RollbackResult, RollbackVerdict, StateComparison
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import Rollback, RollbackStatus, RollbackSummary, TargetRollback
+
+log = logging.getLogger(__name__)
 
 #: As `left_over` says it.
 _LEFT: Final = re.compile(r"(?:; )?\d+ resources are not as they were$")
@@ -87,6 +91,7 @@ def opened(
     )
     session.add(row)
     session.flush()
+    _take_retries_back(context, session, row)
     context.metrics.rollbacks_begun.labels(trigger=trigger.value).inc()
     _tell(context, session, row, deployment, key=row.id)
     return row
@@ -115,8 +120,36 @@ def queued(context: SchedulerContext, session: Session, row: RollbackRow, *, aft
     row.current_run_id = run.id
     row.status, row.reserved, row.finished_at = RollbackStatus.QUEUED, True, None
     session.flush()
+    _take_retries_back(context, session, row)
     giving_way.make_room(context, session, row.target)
     return run
+
+
+def _take_retries_back(context: SchedulerContext, session: Session, row: RollbackRow) -> None:
+    """What was queued by itself to try the deployment again would deploy once more what is taken back."""
+    tries = {one.run_id for one in tries_of(session, row.run_id)}
+    pending = select(RunRow).where(
+        RunRow.target == row.target,
+        RunRow.kind == RunKind.APPLY,
+        RunRow.status == RunStatus.PENDING,
+        RunRow.retry_of.is_not(None),
+    )
+    for run in session.scalars(pending):
+        if tries.isdisjoint(_follows(session, run)):
+            continue
+        take_back(run, at=context.clock.wall(), reason=f"{row.run_id}, which it would try again, is taken back")
+        context.metrics.settled.labels(status=run.status).inc()
+        log_event(log, "retry_taken_back", run=run.id, target=row.target, rollback=row.id)
+    session.flush()
+
+
+def _follows(session: Session, run: RunRow) -> list[str]:
+    """The runs that it tries again, the last one first."""
+    found: list[str] = []
+    while run.retry_of is not None:
+        found.append(run.retry_of)
+        run = find_run(session, run.retry_of)
+    return found
 
 
 def asked_again(context: SchedulerContext, row: RollbackRow, *, actor: str) -> None:

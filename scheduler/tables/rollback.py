@@ -28,6 +28,8 @@ class FirstStateRow(Base):
     rearranged: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     #: The unfinished try of a deployment before it whose first state this is as well.
     inherits: Mapped[str | None] = mapped_column(String(32))
+    #: It is applied, by its holder's word, and watched from then on.
+    watched: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -82,7 +84,10 @@ class ConsentRow(Base):
     """A person consents, by name, to an operation that cannot be undone. Counts for one target of one release."""
 
     __tablename__ = "rollback_consents"
-    __table_args__ = (Index("ix_rollback_consents_release_digest", "release_digest", "target"),)
+    __table_args__ = (
+        Index("ix_rollback_consents_release_digest", "release_digest", "target"),
+        Index("ix_rollback_consents_rollback_id", "rollback_id"),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     release_digest: Mapped[str] = mapped_column(String(80))
@@ -91,6 +96,10 @@ class ConsentRow(Base):
     approver: Mapped[str] = mapped_column(String(256))
     #: The run whose plan, or whose rollback, was looked at.
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
+    #: What it was given for: that a rollback ends the object; else what the run's plan does at the address.
+    for_the_end: Mapped[bool] = mapped_column()
+    #: The only rollback that it counts for. None: it counts for plans.
+    rollback_id: Mapped[str | None] = mapped_column(String(32))
     given_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -46,8 +46,8 @@ _NOT_COMPARED = Residue(
     kind=ResidueKind.UNKNOWN,
     address=REST,
     type="",
-    reason="the first and the final state could not be compared, and without that nobody vouches for what the last plan "
-    "said: see the scheduler's log. Compare them by hand, then skip",
+    reason="the first and the final state could not be compared, and without that nobody vouches for what the last "
+    "plan said: see the scheduler's log. Compare them by hand, then skip",
 )
 _NOBODY_KNOWS = Residue(
     kind=ResidueKind.UNKNOWN,

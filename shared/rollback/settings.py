@@ -253,6 +253,15 @@ class RollbackSettings(Section):
         in_turn = sum(check.timeout_s + LOOK_GRACE_S for check in self.checks if isinstance(check, IN_SANDBOX))
         return self.bake_s + longest + max(longest, in_turn)
 
+    def unwatched(self) -> Trigger | None:
+        """Why a deployment is taken back that was applied and was not watched to its end; None: it may stay.
+
+        A check that was not good at the end has not passed, whoever failed to look. A test is taken back anyhow.
+        """
+        if self.checks:
+            return trigger_of(self.checks[0])
+        return Trigger.PREPRODUCTION_TEST if self.preproduction_test else None
+
     def takes_back(self, trigger: Trigger) -> bool:
         """Whether this flock's deployments are taken back for it. An operator's wish always counts."""
         match trigger:

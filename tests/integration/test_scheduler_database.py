@@ -20,7 +20,7 @@ from scheduler.database import Database
 from scheduler.observer_loop import ObserverLoop
 from scheduler.recovery import recovery
 from scheduler.settlement import end_run
-from scheduler.tables import Base, RunRow, TargetRow
+from scheduler.tables import Base, ConsentRow, RunRow, TargetRow
 from scheduler.terraform_state import StateCaller
 from scheduler.ticks import Schedule, take
 from shared.errors import ApiError
@@ -242,4 +242,41 @@ def test_targets_epochs_and_runs_of_the_first_schema_survive_the_way_to_releases
         assert (run.target, run.epoch, run.release_digest) == ("web.north", 7, None)
     with pytest.raises(IntegrityError), old.write() as session:
         session.execute(text("INSERT INTO state_locks VALUES ('web.nowhere', 1, 'x', '{}')"))
+    old.close()
+
+
+def test_a_consent_of_which_nobody_can_tell_what_it_was_given_for_counts_no_more(database_url: str) -> None:
+    old = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(scheduler.__file__).parent / "migrations"))
+    digest, at = "sha256:" + "a" * 64, "2026-01-01 00:00:00+00:00"
+    with old.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0011")
+        connection.execute(text(f"INSERT INTO flocks (name, updated_at) VALUES ('web', '{at}')"))
+        for number, target in ((1, "web.north"), (2, "web.south")):
+            run = f"run-{number:016x}"
+            for statement in (
+                "INSERT INTO targets (id, flock, region, provider_region, epoch) "
+                f"VALUES ('{target}', 'web', 'north', 'eu-1', 1)",
+                "INSERT INTO runs (id, target, region, kind, status, actor, argv, attempt, created_at, reason, "
+                "priority, acquired, cancel_requested, revoke_requested, rollback_requested, publications) VALUES "
+                f"('{run}', '{target}', 'north', 'apply', 'applied', '', '[]', 1, '{at}', '', 1, true, false, false, "
+                "false, 0)",
+                "INSERT INTO rollback_consents (release_digest, target, address, approver, run_id, given_at) VALUES "
+                f"('{digest}', '{target}', 'aws_db_instance.orders', 'anna', '{run}', '{at}')",
+            ):
+                connection.execute(text(statement))
+        connection.execute(
+            text(
+                "INSERT INTO rollbacks (id, run_id, target, flock, status, reserved, current_run_id, trigger, reason, "
+                "actor, attempts, triggered_at) VALUES ('rollback-1', 'run-0000000000000001', 'web.north', 'web', "
+                f"'PARTIAL', true, 'run-0000000000000001', 'operator', '', '', 1, '{at}')"
+            )
+        )
+        connection.commit()
+    old.migrate()
+    with old.read() as session:
+        kept = [(row.target, row.for_the_end, row.rollback_id) for row in session.scalars(select(ConsentRow))]
+    assert kept == [("web.south", False, None)]
     old.close()

@@ -253,16 +253,6 @@ def test_a_plan_that_was_lost_is_not_looked_at(world: World) -> None:
     assert orphans.look_at_ended(world.context) == 0
 
 
-def test_a_state_that_cannot_be_read_is_trouble_and_hides_nothing(world: World) -> None:
-    first = begin(world)
-    make_queue(world, first)
-    write_state(world, first, b'{"version": 4, "serial": 1, "lineage": "a", "resources": [{"mode": "managed"}]}')
-    cut(world, first)
-    report = look(world, first)
-    assert report.open
-    assert report.trouble
-
-
 def test_what_was_named_stays_named_when_it_cannot_be_looked_at_any_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,16 +380,6 @@ def test_people_are_told_of_a_kept_state_that_waits(world: World) -> None:
     assert look(world, first).open
     (event,) = told(world)
     assert event["items"] == ["a state with serial 4 that waits to be taken over"]
-
-
-def test_people_are_told_of_what_could_not_be_looked_at(world: World) -> None:
-    first = begin(world)
-    make_queue(world, first)
-    write_state(world, first, b'{"version": 4, "serial": 1, "lineage": "a", "resources": [{"mode": "managed"}]}')
-    cut(world, first)
-    look(world, first)
-    (event,) = told(world)
-    assert "could not be looked at" in event["items"][0]
 
 
 def test_the_target_is_not_locked_while_the_journal_is_compared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from shared.errors import ApiError, PeerError, Unavailable
 from shared.lease.timing import LeaseTiming
 from shared.models import JournalIntent, JournalOutcome, RunKind, RunStatus
 from shared.recovery.orphans import PlannedResources
+from shared.rollback.settings import Trigger
 
 RUN = {
     "id": "run-0123456789abcdef",
@@ -162,6 +163,14 @@ def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
             lambda c: c.finish(R, holder="h", epoch=1, exit_code=0, status=RunStatus.APPLIED),
             f"POST /v1/runs/{R}/finish",
             {"holder": "h", "epoch": 1, "exit_code": 0, "status": "applied", "reason": ""},
+            RUN,
+        ),
+        (
+            lambda c: c.finish(
+                R, holder="h", epoch=1, exit_code=1, status=RunStatus.ERRORED, reason="x", trigger=Trigger.HEALTH
+            ),
+            f"POST /v1/runs/{R}/finish",
+            {"holder": "h", "epoch": 1, "exit_code": 1, "status": "errored", "reason": "x", "trigger": "health"},
             RUN,
         ),
         (

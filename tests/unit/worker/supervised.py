@@ -16,6 +16,7 @@ from shared.lease.timing import LeaseTiming
 from shared.models import Assignment, Recovery, Run, RunKind, RunStatus
 from shared.release_manifest import canonical
 from shared.release_pack import pack
+from shared.rollback.settings import Trigger
 from shared.settings import Settings
 from shared.testing import FakeLeaseStore, fake_lease_store
 from tests.releases import make_release
@@ -46,6 +47,7 @@ class FakeApi:
         self.raised: list[int] = []
         self.away = 0
         self.finish_away = 0
+        self.trigger: Trigger | None = None
         self.reported_in: list[State | None] = []
 
     def _assignment(self, argv: tuple[str, ...]) -> Assignment:
@@ -90,7 +92,15 @@ class FakeApi:
         self.quarantined.append((epoch, state, self.world.store.view(TARGET).state))
 
     def finish(
-        self, run_id: str, *, holder: str, epoch: int, exit_code: int | None, status: RunStatus, reason: str = ""
+        self,
+        run_id: str,
+        *,
+        holder: str,
+        epoch: int,
+        exit_code: int | None,
+        status: RunStatus,
+        reason: str = "",
+        trigger: Trigger | None = None,
     ) -> Run:
         if self.finish_refusal is not None:
             raise self.finish_refusal
@@ -99,6 +109,7 @@ class FakeApi:
             self.finish_away -= 1
             raise Unavailable("away", hint="")
         self.reported_in.append(self.world.state)
+        self.trigger = trigger
         if (status, exit_code, reason) not in self.reports:
             self.reports.append((status, exit_code, reason))
         return run()

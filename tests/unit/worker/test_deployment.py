@@ -107,6 +107,7 @@ class World:
 
     def carry_out(self, given: RollbackOrder | None = None, kind: RunKind = RunKind.APPLY) -> Outcome:
         made: Assignment = assignment(kind=kind).model_copy(update={"rollback": given})
+        self.progress = progress.Progress(self.api, made, self.stop, self.clock)  # type: ignore[arg-type]  # as below
         means = Means(
             settings=self.settings,
             api=self.api,  # type: ignore[arg-type]  # the part that is used
@@ -121,7 +122,7 @@ class World:
             stop=self.stop,
             watcher=self.watcher,  # type: ignore[arg-type]  # the part that is used
             clock=self.clock,
-            progress=progress.Progress(self.api, made, self.stop, self.clock),  # type: ignore[arg-type]  # the same
+            progress=self.progress,
             note=self.notes.append,
             count=self.counted.append,
         )
@@ -425,3 +426,41 @@ def test_a_bake_that_the_scheduler_does_not_hear_of_is_not_begun(world: World) -
         world.carry_out(world.order(bake_s=60, checks=(command("smoke"),)))
     assert "check smoke" not in world.commands.lines
     assert "baking" not in world.refreshed
+
+
+@pytest.mark.parametrize(
+    ("unheard", "settings", "trigger", "reason"),
+    [
+        (RunStatus.BAKING, {"checks": (command("smoke"),)}, Trigger.HEALTH, "it was to be watched to the end"),
+        (RunStatus.ROLLING_BACK, {"checks": (command("smoke"),)}, Trigger.HEALTH, "check smoke failed"),
+        (RunStatus.ROLLING_BACK, {"preproduction_test": True}, Trigger.PREPRODUCTION_TEST, "the flock is a test"),
+    ],
+)
+def test_what_the_scheduler_does_not_hear_of_is_owed(
+    world: World, unheard: RunStatus, settings: dict[str, Any], trigger: Trigger, reason: str
+) -> None:
+    told = world.api.progress
+
+    def progress(run_id: str, *, holder: str, status: RunStatus, **why: Any) -> None:
+        if status is unheard:
+            raise PeerError("no answer of ours", hint="h")
+        told(run_id, holder=holder, status=status, **why)
+
+    world.api.progress = progress  # type: ignore[method-assign]  # the scheduler's part
+    world.commands.codes["check"] = [3]
+    with pytest.raises(PeerError):
+        world.carry_out(world.order(**settings))
+    assert world.progress.owed is not None
+    assert world.progress.owed.trigger is trigger
+    assert world.progress.owed.reason.startswith(reason)
+
+
+def test_what_held_or_is_taken_back_owes_nothing(world: World) -> None:
+    assert world.carry_out(world.order(checks=(command("smoke"),))).status is RunStatus.APPLIED
+    assert world.progress.owed is None
+
+
+def test_an_apply_that_failed_says_itself_what_it_was(world: World) -> None:
+    world.commands.codes["apply"] = [1]
+    assert world.carry_out(world.order(on=("health",), checks=(command("smoke"),))).status is RunStatus.ERRORED
+    assert world.progress.owed is None

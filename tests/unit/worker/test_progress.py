@@ -14,8 +14,10 @@ from shared.rollback.settings import Trigger
 from tests.unit.worker.support import HOLDER, RUN, assignment
 from worker import progress
 from worker.bake import Triggered
+from worker.provisioners.outcome import Outcome
 from worker.stop import Cause, Stop, StopRequested
 
+ILL = Triggered(trigger=Trigger.HEALTH, reason="smoke failed", at_ms=0)
 TRIGGERED = Triggered(trigger=Trigger.ALARM, reason="x" * 5000, at_ms=0)
 
 
@@ -112,6 +114,23 @@ def test_but_not_for_ever(world: World, step: Step) -> None:
         step(world.progress)
     assert 7 <= len(world.api.refusals) <= 9
     assert world.api.told == []
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_rollback_that_was_not_heard_of_is_told_in_the_report(world: World, heard: bool) -> None:
+    failed = Outcome(status=RunStatus.ERRORED, exit_code=1, reason="it does not answer")
+    assert world.progress.last_words(failed) == ("it does not answer", None)
+    if heard:
+        world.progress.rolling_back(ILL)
+        assert world.progress.last_words(failed) == ("it does not answer", None)
+        return
+    world.api.refusals = [PeerError("no answer of ours", hint="h")]
+    with pytest.raises(PeerError):
+        world.progress.rolling_back(ILL)
+    assert world.progress.last_words(failed) == ("smoke failed; it does not answer", Trigger.HEALTH)
+    # What else a run ends as says itself what becomes of it.
+    for status in (RunStatus.CANCELED, RunStatus.LOST, RunStatus.HALTED, RunStatus.APPLIED):
+        assert world.progress.last_words(Outcome(status=status, exit_code=1, reason="so")) == ("so", None)
 
 
 @STEPS

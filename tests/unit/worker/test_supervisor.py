@@ -15,9 +15,11 @@ from shared.errors import ApiError
 from shared.lease.machine import State
 from shared.models import MAX_REASON, Run, RunKind, RunStatus
 from shared.release_manifest import digest_of
+from shared.rollback.settings import Trigger
 from tests.unit.worker.supervised import World, made
 from tests.unit.worker.support import RUN, TARGET
 from worker import supervisor
+from worker.progress import Progress
 from worker.sandbox import Sandbox, Undead
 
 
@@ -267,3 +269,10 @@ def test_terraform_that_is_missing_is_named(world: World, monkeypatch: pytest.Mo
     world.api.assignment = plain.model_copy(update={"run": plain.run.model_copy(update={"kind": RunKind.APPLY})})
     world.attempt()
     assert "neither tofu nor terraform" in world.api.reports[0][2]
+
+
+def test_a_rollback_that_could_not_be_told_of_is_in_the_report(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Progress, "last_words", lambda _, outcome: (f"ill; {outcome.reason}", Trigger.HEALTH))
+    world.attempt()
+    assert world.api.trigger is Trigger.HEALTH
+    assert world.api.reports[-1][2].startswith("ill")

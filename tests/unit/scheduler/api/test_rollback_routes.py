@@ -20,6 +20,7 @@ from tests.unit.scheduler.rollback.support import (
     item,
     objects,
     release,
+    rows,
     write,
 )
 from tests.unit.scheduler.support import TARGET, World
@@ -80,3 +81,15 @@ def test_what_makes_no_sense_is_refused(client: Clients, raw: AppClient) -> None
     too_many = {"consents": ["a.b"] * 1001}
     path = "/v1/rollbacks/rollback-0000000000000000/retry"
     assert raw.post(path, json=too_many, headers=headers).status_code in (400, 422)
+
+
+@pytest.mark.parametrize("field", ["actor", "reason"])
+def test_who_asks_and_why_is_one_line_of_what_can_be_printed(world: World, raw: AppClient, field: str) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    for path in ("/v1/rollbacks", "/v1/rollbacks/rollback-0/skip"):
+        body = {"target": TARGET, "actor": "anna"} if path == "/v1/rollbacks" else {}
+        headers = {"Authorization": "Bearer admin-token"}
+        answer = raw.post(path, json=body | {field: "a\x00\n\x1b[31m"}, headers=headers)
+        assert answer.status_code == 422
+        assert f"body.{field}: Value error, one line of printable characters" in answer.json()["error"]["message"]
+    assert rows(world) == []

@@ -6,7 +6,9 @@ import pytest
 
 from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
+from shared.rollback.settings import RollbackSettings, Trigger
 from tests.unit.scheduler.api.conftest import Clients
+from tests.unit.scheduler.rollback.support import begun, release, rows
 from tests.unit.scheduler.support import TARGET, World, metric
 
 
@@ -58,3 +60,19 @@ def test_a_pending_run_is_canceled(client: Clients) -> None:
     run = admin.create_run(TARGET, RunKind.APPLY)
     assert admin.cancel_run(run.id).status is RunStatus.CANCELED
     assert admin.logs(run.id).complete
+
+
+def test_a_report_carries_the_trigger_that_could_not_be_told_before(world: World, client: Clients) -> None:
+    checks = [{"type": "command", "name": "smoke", "command": ["true"], "missing_data": "breaching"}]
+    settings = RollbackSettings.model_validate({"on": ["health"], "checks": checks})
+    run = begun(world, release(world, "one", rollback=settings))
+    client("worker").finish(
+        run.run.id,
+        holder=run.holder,
+        epoch=run.epoch,
+        exit_code=1,
+        status=RunStatus.ERRORED,
+        reason="smoke failed",
+        trigger=Trigger.HEALTH,
+    )
+    assert [(row.trigger, row.reason) for row in rows(world)] == [("health", "smoke failed")]

@@ -22,6 +22,8 @@ from tests.unit.scheduler.support import TARGET, World
 from tests.unit.shared.safety.support import entry, plan
 
 SETTINGS = RollbackSettings()
+#: What is lost is tried again.
+NOT_FOR_A_LOSS = RollbackSettings.model_validate({"on": ["error", "halt", "health", "alarm"]})
 QUEUE, TOPIC = "aws_sqs_queue.a", "aws_sns_topic.b"
 #: What the second release adds.
 ADDS = plan(entry("create", TOPIC))

@@ -12,7 +12,7 @@ from scheduler import runs, safety_plans
 from scheduler.rollback import at_work, requests
 from scheduler.tables import FirstStateRow, NotificationRow, RollbackRow, StateVersionRow
 from shared.errors import ApiError
-from shared.models import RunKind, RunStatus
+from shared.models import Assignment, RunKind, RunStatus
 from shared.rollback.records import (
     Moved,
     Presence,
@@ -24,6 +24,8 @@ from shared.rollback.records import (
 )
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import RollbackStatus
+from shared.safety.entries import SafetyPlan
+from shared.safety.verdict import Decision
 from tests.unit.scheduler.rollback.support import (
     ADDS,
     QUEUE,
@@ -46,6 +48,7 @@ from tests.unit.scheduler.rollback.support import (
     write,
 )
 from tests.unit.scheduler.support import World, metric
+from tests.unit.shared.safety.support import entry, plan
 
 
 def mode(world: World, run_id: str) -> tuple[str, list[tuple[str, str]]]:
@@ -252,3 +255,54 @@ def test_a_rollback_run_begins_with_its_claim(world: World) -> None:
     assert (back.status, back.current_run_id) == (RollbackStatus.RUNNING, again.run.id)
     assert again.run.kind is RunKind.ROLLBACK
     finish(world, again, RunStatus.ERRORED)
+
+
+def consented(world: World, digest: str, does: SafetyPlan, address: str) -> Assignment:
+    """A deployment at work whose plan was held, and consented to by name."""
+    held = claimed(world, digest)
+    deliver_safety_plan(world, held, does)
+    finish(world, held, RunStatus.PLANNED)
+    approve(world, held, address)
+    run = claimed(world, digest)
+    deliver_safety_plan(world, run, does)
+    assert safety_plans.get(world.context, run.run.id).verdict.decision is Decision.ACCEPTED
+    runs.progress(world.context, run.run.id, holder=run.holder, status=RunStatus.APPLYING)
+    return run
+
+
+def approve(world: World, run: Assignment, address: str) -> None:
+    digest = safety_plans.get(world.context, run.run.id).digest
+    safety_plans.approve(world.context, run.run.id, digest=digest, actor="bert", consents=[address])
+
+
+@pytest.mark.parametrize("late", ["before its rollback", "during its rollback"])
+def test_consent_to_an_upgrade_at_the_run_that_made_it_is_none_to_the_end_of_the_database(
+    world: World, late: str
+) -> None:
+    database = "aws_db_instance.orders"
+    deployed(world, "one", QUEUE, database, serial=1)
+    upgrade = plan(entry("update", database)).model_copy(update={"one_way": frozenset({database})})
+    run = consented(world, release(world, "two"), upgrade, database)
+    write(world, run, objects(2, QUEUE, database, note="upgraded"))
+    if late == "before its rollback":
+        approve(world, run, database)
+    taking_back(world, run)
+    if late == "during its rollback":
+        approve(world, run, database)
+    verdict = plans_back(world, run, item("replace_delete_first", database))
+    assert [one.item.address for one in verdict.refused] == [database]
+
+
+def test_consent_to_a_deletion_is_used_up_once_the_deletion_is_taken_back(world: World) -> None:
+    table = "aws_dynamodb_table.t"
+    deployed(world, "one", QUEUE, table, serial=1)
+    two, does = release(world, "two"), plan(entry("delete", table))
+    run = consented(world, two, does, table)
+    write(world, run, objects(2, QUEUE))
+    taking_back(world, run)
+    plans_back(world, run, item("create", table))
+    says(world, run, done=(item("create", table),))
+    finish(world, run, RunStatus.ROLLED_BACK, exit_code=1)
+    again = claimed(world, two)
+    deliver_safety_plan(world, again, does)
+    assert safety_plans.get(world.context, again.run.id).verdict.decision is Decision.HELD

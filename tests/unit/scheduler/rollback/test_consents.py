@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from scheduler.rollback import consents
 from scheduler.rows import find_run
-from scheduler.tables import ConsentRow
+from scheduler.tables import ConsentRow, RollbackRow
 from shared.errors import ApiError
-from tests.unit.scheduler.rollback.support import QUEUE, TOPIC, release
+from tests.unit.scheduler.rollback.support import QUEUE, TOPIC, begun, release, taking_back
 from tests.unit.scheduler.support import TARGET, World
 
 
@@ -44,16 +44,39 @@ def test_whoever_discards_the_plan_takes_them_back(world: World) -> None:
 
 
 def test_consent_to_a_change_is_no_consent_to_the_end_of_the_object(world: World) -> None:
-    digest = release(world, "one")
-    looked_at, deployment = world.submit(release_digest=digest), world.submit(release_digest=digest)
+    deployment = begun(world, release(world, "one"))
     with world.context.database.write() as session:
-        consents.give(world.context, session, find_run(session, looked_at.id), [QUEUE, TOPIC], actor="anna")
+        run = find_run(session, deployment.run.id)
+        consents.give(world.context, session, run, [QUEUE, TOPIC], actor="anna")
+    taking_back(world, deployment)
+    with world.context.database.write() as session:
+        run = find_run(session, deployment.run.id)
+        (back,) = session.scalars(select(RollbackRow))
 
         def agreed(*planned: str) -> frozenset[str]:
-            return consents.to_destroy(session, digest, TARGET, deployments=[deployment.id], planned=planned)
+            return consents.to_destroy(session, back.id, planned=planned)
 
         assert agreed() == frozenset()
         assert agreed(TOPIC) == {TOPIC}
+        # Nor is it where it is named at the deployment's own plan, while that is taken back.
+        consents.give(world.context, session, run, [QUEUE], actor="bert")
+        assert agreed() == frozenset()
         # For the rollback itself it was named for that end.
-        consents.give(world.context, session, find_run(session, deployment.id), [QUEUE], actor="bert")
+        consents.give(world.context, session, run, [QUEUE], actor="bert", rollback=back)
         assert agreed() == {QUEUE}
+        assert consents.to_destroy(session, "rollback-0", planned=[QUEUE, TOPIC]) == frozenset()
+
+
+def test_what_a_rollback_took_over_counts_for_no_later_plan(world: World) -> None:
+    digest = release(world, "one", TARGET, "web.south")
+    deployment, elsewhere = begun(world, digest), begun(world, digest, "web.south")
+    with world.context.database.write() as session:
+        for one in (deployment, elsewhere):
+            consents.give(world.context, session, find_run(session, one.run.id), [QUEUE], actor="anna")
+    taking_back(world, deployment)
+    with world.context.database.write() as session:
+        assert consents.consents_of(session, digest, TARGET) == frozenset()
+        assert consents.consents_of(session, digest, "web.south") == {QUEUE}
+        # Named once more it counts again.
+        consents.give(world.context, session, find_run(session, deployment.run.id), [QUEUE], actor="anna")
+        assert consents.consents_of(session, digest, TARGET) == {QUEUE}

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from scheduler import journal, runs
+from scheduler.rollback import requests
 from scheduler.settlement import end_run
 from scheduler.tables import NotificationRow, RunRow, TargetRow
 from shared import exit_codes
@@ -15,11 +16,13 @@ from shared.rollback.records import Residue, ResidueKind, RollbackState
 from shared.rollback.settings import RollbackSettings, Trigger
 from shared.rollback.standing import RollbackStatus
 from tests.unit.scheduler.rollback.support import (
+    NOT_FOR_A_LOSS,
     QUEUE,
     TOPIC,
     begun,
     claim_rollback,
     claimed,
+    deliver_safety_plan,
     deployed,
     finish,
     item,
@@ -292,3 +295,123 @@ def test_a_try_that_finds_nothing_to_do_says_what_the_one_before_it_did(
     says(world, again, RollbackState.NOT_NEEDED)
     finish(world, again, RunStatus.ROLLED_BACK)
     assert of(world, run).status is status
+
+
+@pytest.mark.parametrize("first_try", ["canceled", "lost"])
+def test_one_that_never_began_is_followed_by_a_rollback_of_what_the_try_before_it_left(
+    world: World, first_try: str
+) -> None:
+    run = second(world, NOT_FOR_A_LOSS)
+    if first_try == "canceled":
+        runs.cancel(world.context, run.run.id)
+        finish(world, run, RunStatus.CANCELED)
+    else:
+        lose(world, run)
+        runs.cancel(world.context, waiting(world)[0].id)
+    follows = claimed(world, release(world, "three"))
+    requests.start(world.context, target=TARGET, run_id=None, actor="anna", reason="")
+    finish(world, follows, RunStatus.ERRORED, exit_code=1)
+    back = of(world, follows)
+    assert (back.status, back.reserved) == (RollbackStatus.QUEUED, True)
+    again = claim_rollback(world)
+    assert again.rollback is not None
+    assert again.rollback.tries == (run.run.id,)
+    assert plans_back(world, again, item("delete", TOPIC)).whole
+
+
+def test_where_no_try_ever_began_there_is_nothing_to_take_back(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    run = claimed(world, release(world, "two"))
+    requests.start(world.context, target=TARGET, run_id=None, actor="anna", reason="")
+    finish(world, run, RunStatus.CANCELED)
+    assert (of(world, run).status, of(world, run).reserved) == (RollbackStatus.NOT_NEEDED, False)
+
+
+WATCHED = RollbackSettings.model_validate(
+    {
+        "on": ["health"],
+        "checks": [{"type": "command", "name": "smoke", "command": ["true"], "missing_data": "breaching"}],
+    }
+)
+TEST = RollbackSettings.model_validate({"on": [], "preproduction_test": True})
+
+
+def reports(world: World, run: Assignment, trigger: Trigger | None, status: RunStatus = RunStatus.ERRORED) -> None:
+    """It gives its lease back and reports a failure, with what it could not say before."""
+    view = world.store.view(TARGET)
+    assert view.lease_id is not None
+    world.store.release(TARGET, view.lease_id)
+    runs.finish(
+        world.context,
+        run.run.id,
+        holder=run.holder,
+        epoch=run.epoch,
+        exit_code=1,
+        status=status,
+        reason="smoke failed; the scheduler does not answer",
+        trigger=trigger,
+    )
+
+
+def watched(world: World, run: Assignment) -> None:
+    """It is applied, and watched."""
+    runs.progress(world.context, run.run.id, holder=run.holder, status=RunStatus.BAKING)
+
+
+@pytest.mark.parametrize(
+    ("settings", "trigger"), [(WATCHED, Trigger.HEALTH), (TEST, Trigger.PREPRODUCTION_TEST)], ids=["health", "test"]
+)
+def test_a_trigger_that_could_not_be_told_before_counts_in_the_report(
+    world: World, settings: RollbackSettings, trigger: Trigger
+) -> None:
+    run = second(world, settings)
+    reports(world, run, trigger)
+    back = of(world, run)
+    assert (back.status, back.reserved, back.trigger) == (RollbackStatus.QUEUED, True, trigger)
+    assert back.reason == "smoke failed; the scheduler does not answer"
+    assert rollback_run(world).retry_of == run.run.id
+
+
+def test_it_does_not_where_the_flock_does_not_take_back_for_it_nothing_began_or_a_person_stopped_it(
+    world: World,
+) -> None:
+    reports(world, second(world, TEST), Trigger.HEALTH)
+    reports(world, claimed(world, release(world, "three", rollback=WATCHED)), Trigger.HEALTH)
+    run = begun(world, release(world, "four", rollback=WATCHED))
+    runs.cancel(world.context, run.run.id)
+    reports(world, run, Trigger.HEALTH)
+    run = begun(world, release(world, "five", rollback=WATCHED))
+    reports(world, run, Trigger.HEALTH, RunStatus.APPLIED)
+    assert rows(world) == []
+
+
+@pytest.mark.parametrize("status", [RunStatus.ERRORED, RunStatus.HALTED])
+def test_what_ends_badly_while_it_is_watched_is_taken_back_whoever_says_why(world: World, status: RunStatus) -> None:
+    run = second(world, WATCHED)
+    watched(world, run)
+    reports(world, run, None, status)
+    assert of(world, run).trigger is Trigger.HEALTH
+
+
+def test_what_is_lost_while_it_is_watched_is_watched_again_and_at_last_taken_back(world: World) -> None:
+    run = second(world, WATCHED)
+    for _ in range(world.context.settings.max_attempts - 1):
+        watched(world, run)
+        lose(world, run)
+        assert rows(world) == []
+        run = world.claim(waiting(world)[0], holder=f"after {run.run.id}")
+        world.acquire(run)
+        deliver_safety_plan(world, run)
+        runs.progress(world.context, run.run.id, holder=run.holder, status=RunStatus.APPLYING)
+    watched(world, run)
+    lose(world, run)
+    assert of(world, run).trigger is Trigger.HEALTH
+    assert rollback_run(world).retry_of == run.run.id
+
+
+def test_an_error_of_the_apply_itself_is_none_of_the_watching(world: World) -> None:
+    finish(world, second(world, WATCHED), RunStatus.ERRORED, exit_code=1)
+    run = begun(world, release(world, "three", rollback=RollbackSettings.model_validate({"on": [], "bake_s": 60})))
+    watched(world, run)
+    finish(world, run, RunStatus.ERRORED, exit_code=1)
+    assert rows(world) == [], "nothing was evaluated"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler import runs
-from scheduler.rollback import order, rows
+from scheduler.rollback import first_state, order, rows
 from scheduler.rows import find_run
 from shared.errors import ApiError
 from shared.models import RunKind, RunStatus
@@ -67,7 +67,7 @@ def test_what_the_tries_before_it_did_with_addresses_comes_first(world: World) -
         moved=MOVED.moved, imported=TAKEN.imported, packages=MOVED.packages
     )
     with world.context.database.read() as session:
-        tries = order.tries_of(session, again.run.id)
+        tries = first_state.tries_of(session, again.run.id)
         assert [row.run_id for row in tries] == [cut.run.id, again.run.id]
         # Both are taken back: what the first made is not there by itself.
         assert order.touched(session, tries) == {QUEUE, TOPIC}
@@ -78,12 +78,12 @@ def test_what_an_accepted_plan_replaced_is_known_and_what_was_only_planned_is_no
     does = plan(entry("replace_create_first", TOPIC), entry("delete", "aws_sns_topic.c"), entry("update", QUEUE))
     run = begun(world, release(world, "two", rollback=RollbackSettings()), does=does)
     with world.context.database.read() as session:
-        assert order.replaced(session, order.tries_of(session, run.run.id)) == {TOPIC}
+        assert order.replaced(session, first_state.tries_of(session, run.run.id)) == {TOPIC}
     held = claimed(world, release(world, "three", "web.south", safety=SafetyRules()), "web.south")
     deliver_safety_plan(world, held, does)
     with world.context.database.read() as session:
-        assert order.touched(session, order.tries_of(session, held.run.id)) >= {TOPIC}
-        assert order.replaced(session, order.tries_of(session, held.run.id)) == frozenset()
+        assert order.touched(session, first_state.tries_of(session, held.run.id)) >= {TOPIC}
+        assert order.replaced(session, first_state.tries_of(session, held.run.id)) == frozenset()
 
 
 def test_of_three_tries_none_is_forgotten(world: World) -> None:
@@ -94,7 +94,7 @@ def test_of_three_tries_none_is_forgotten(world: World) -> None:
         runs.cancel(world.context, tries[-1].run.id)
         finish(world, tries[-1], RunStatus.CANCELED)
     with world.context.database.read() as session:
-        found = order.tries_of(session, tries[-1].run.id)
+        found = first_state.tries_of(session, tries[-1].run.id)
         assert [row.run_id for row in found] == [one.run.id for one in tries]
         assert order.touched(session, found) == {"aws_sns_topic.x", "aws_sns_topic.y", "aws_sns_topic.z"}
 
@@ -104,7 +104,7 @@ def test_only_what_a_plan_makes_or_ends_counts_as_made_or_ended(world: World) ->
     does = plan(entry("update", QUEUE), entry("create", TOPIC), entry("provisioner", "aws_sns_topic.x"))
     run = begun(world, release(world, "two", rollback=RollbackSettings()), does=does)
     with world.context.database.read() as session:
-        assert order.made_or_ended(session, order.tries_of(session, run.run.id)) == {TOPIC}
+        assert order.made_or_ended(session, first_state.tries_of(session, run.run.id)) == {TOPIC}
 
 
 def test_a_deployment_that_another_came_after_is_not_taken_back_though_somebody_asked_earlier(world: World) -> None:

@@ -164,7 +164,7 @@ def test_unknown_names_are_a_404_and_none_a_400(world: World) -> None:
         assert refused.value.status == status
 
 
-@pytest.mark.parametrize("kind", [RunKind.PLAN, RunKind.EXEC, RunKind.DESTROY])
+@pytest.mark.parametrize("kind", [RunKind.EXEC, RunKind.DESTROY])
 def test_while_another_run_holds_the_target_it_is_refused(world: World, kind: RunKind) -> None:
     twice(world)
     world.begin(TARGET, kind, holder="another")
@@ -293,8 +293,7 @@ def test_what_was_refused_is_done_with_consent_by_name(world: World) -> None:
     assert verdict.whole
     with world.context.database.read() as session:
         assert consents_of(session, back.release_digest, TARGET) == frozenset(), "no plan was consented to"
-        agreed = to_destroy(session, back.release_digest, TARGET, deployments=[], planned={QUEUE})
-        assert agreed == frozenset(), "nor another deployment's rollback"
+        assert to_destroy(session, "rollback-0", planned={QUEUE}) == frozenset(), "nor another deployment's rollback"
 
 
 def test_a_consent_needs_a_name_and_something_that_was_refused(world: World) -> None:
@@ -383,3 +382,16 @@ def test_the_settings_of_the_deployed_release_go_with_the_order(world: World) ->
     again: Assignment = claim_rollback(world)
     assert again.rollback is not None
     assert again.rollback.settings.bake_s == 7
+
+
+@pytest.mark.parametrize("kind", [RunKind.PLAN, RunKind.DRIFT])
+def test_a_run_that_only_looks_is_waited_for_or_gives_way(world: World, kind: RunKind) -> None:
+    two = twice(world)
+    looking = claimed(world, two, kind=kind)
+    back = start(world)
+    assert (back.status, back.reserved) == (RollbackStatus.QUEUED, True)
+    assert runs.get(world.context, looking.run.id).cancel_requested is (kind is RunKind.DRIFT)
+    with pytest.raises(ApiError, match="is taken by"):
+        world.claim(rollback_run(world))
+    finish(world, looking, RunStatus.CANCELED)
+    says(world, claim_rollback(world))

@@ -6,14 +6,28 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from scheduler.rollback import rows
+from scheduler import runs
+from scheduler.pending import pending_run
+from scheduler.rollback import requests, rows
 from scheduler.rows import find_run
 from scheduler.tables import NotificationRow, RollbackRow, TargetRow
 from shared.errors import ApiError
-from shared.models import RunKind
+from shared.models import RunKind, RunStatus
 from shared.rollback.settings import Trigger
 from shared.rollback.standing import RollbackStatus
-from tests.unit.scheduler.rollback.support import QUEUE, begun, claimed, deployed, finish, of, release
+from tests.unit.scheduler.rollback.support import (
+    NOT_FOR_A_LOSS,
+    QUEUE,
+    begun,
+    claimed,
+    deployed,
+    finish,
+    lose,
+    of,
+    release,
+    taking_back,
+    waiting,
+)
 from tests.unit.scheduler.support import TARGET, World, metric
 
 
@@ -63,6 +77,64 @@ def test_it_makes_a_check_for_drift_give_way(world: World) -> None:
         row = rows.opened(world.context, session, find_run(session, run.run.id), Trigger.OPERATOR, "why")
         rows.queued(world.context, session, row)
         assert find_run(session, check.id).status == "canceled"
+
+
+def test_what_was_queued_to_try_the_deployment_again_is_taken_back_with_it(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    bad = release(world, "two", rollback=NOT_FOR_A_LOSS)
+    run = begun(world, bad)
+    lose(world, run)
+    (again,) = waiting(world)
+    # Asked for by a person, and not by itself: that is the person's matter.
+    wish = world.submit(release_digest=bad)
+    back = requests.start(world.context, target=TARGET, run_id=None, actor="anna", reason="")
+    assert {one.id for one in waiting(world)} == {wish.id, back.current_run_id}
+    taken = runs.get(world.context, again.id)
+    assert (taken.status, taken.reason) == (
+        RunStatus.CANCELED,
+        f"{run.run.id}, which it would try again, is taken back",
+    )
+    assert metric(world, "settled_runs_total", status="canceled") == 1
+
+
+def test_so_is_the_retry_of_a_retry_that_never_began_and_of_a_try_before(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    lose(world, begun(world, release(world, "two", rollback=NOT_FOR_A_LOSS)))
+    never = world.claim(waiting(world)[0], holder="h2")
+    world.acquire(never)
+    lose(world, never)
+    (again,) = waiting(world)
+    assert again.retry_of == never.run.id
+    with world.context.database.write() as session:
+        find_run(session, again.id).priority = 9
+    # Another release is at work when somebody asks: it goes back to where the first try began.
+    begun(world, release(world, "three"))
+    back = requests.start(world.context, target=TARGET, run_id=None, actor="anna", reason="")
+    assert back.trigger is Trigger.OPERATOR
+    assert waiting(world) == []
+
+
+def test_it_is_taken_back_for_a_rollback_that_was_left_and_is_tried_again_as_well(world: World) -> None:
+    deployed(world, "one", QUEUE, serial=1)
+    run = begun(world, release(world, "two", rollback=NOT_FOR_A_LOSS))
+    taking_back(world, run)
+    runs.cancel(world.context, run.run.id)
+    finish(world, run, RunStatus.CANCELED)
+    back = requests.skip(world.context, of(world, run).id, actor="anna", reason="")
+    with world.context.database.write() as session:
+        session.add(
+            pending_run(
+                world.context,
+                RunKind.APPLY,
+                target=TARGET,
+                region="north",
+                actor="",
+                release_digest=run.run.release_digest,
+                retry_of=run.run.id,
+            )
+        )
+    again = requests.retry(world.context, back.id, actor="anna")
+    assert [one.id for one in waiting(world)] == [again.current_run_id]
 
 
 def test_only_one_that_is_not_whole_keeps_its_target(world: World) -> None:

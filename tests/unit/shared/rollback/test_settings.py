@@ -145,6 +145,12 @@ def test_a_trigger_counts_where_the_flock_names_it_and_nowhere_else(trigger: Tri
     assert not settings(on=[]).takes_back(trigger)
 
 
+def test_what_was_not_watched_to_the_end_is_taken_back_for_its_first_check_or_as_a_test() -> None:
+    assert settings().unwatched() is None
+    assert settings(preproduction_test=True).unwatched() is Trigger.PREPRODUCTION_TEST
+    assert settings(checks=[PROMETHEUS], preproduction_test=True).unwatched() is Trigger.ALARM
+
+
 @pytest.mark.parametrize(
     ("bounds", "value", "bad"),
     [
