@@ -13,4 +13,4 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(database: Dat
     with database.connect() as connection:
         migrations = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(migrations, Base.metadata) == []
-        assert migrations.get_current_revision() == "0011"
+        assert migrations.get_current_revision() == "0012"
