@@ -199,7 +199,7 @@ def _labelled(plan: SafetyPlan) -> list[tuple[str, str, str, str, str]]:
 
     rows = []
     for entry in in_order(plan.entries):
-        known = label(entry, one_way_only=entry.address in plan.one_way)
+        known = label(entry, one_way_only=entry.address in plan.one_way, existing=entry.address in plan.taken_over)
         undone = known.reversibility.value.replace("_", " ")
         rows.append(
             (entry.operation.value, entry.type, entry.address, undone, known.why if known.needs_consent else "")

@@ -18,6 +18,7 @@ from scheduler.problems import conflict, invalid
 from scheduler.recovery import run_to_recover
 from scheduler.releases import get_manifest
 from scheduler.rollback import at_work, first_state
+from scheduler.rollback.existing import precedents
 from scheduler.rollback.order import order_for
 from scheduler.rollback.reservation import reserving
 from scheduler.rows import find_run, find_target, lock_run, lock_target, require_holder, run_record, target_record
@@ -273,6 +274,7 @@ def _assignment(context: SchedulerContext, session: Session, run: RunRow, target
         recovers=run.recovers,
         plan=plans.saved_plan(session, run),
         rollback=order_for(session, run),
+        precedents=precedents(session, run),
         keep_plan=run.kind == RunKind.PLAN and run.rollout_id is not None,
     )
 

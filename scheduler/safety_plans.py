@@ -36,7 +36,7 @@ from shared.release_manifest import Manifest
 from shared.rollback.records import Rearrangement
 from shared.safety.allowance import Allowance, AllowedEntry
 from shared.safety.comparison import named, outside
-from shared.safety.entries import Place, SafetyPlan
+from shared.safety.entries import Place, SafetyPlan, in_order
 from shared.safety.records import SafetyApproval, SafetyRecord, Unused
 from shared.safety.unused import unused as unused_entries
 from shared.safety.verdict import Decision, Verdict, consentable, judge
@@ -265,7 +265,7 @@ def _decide(
     if run.plan_run_id is not None:
         approved = session.get(SafetyPlanRow, run.plan_run_id)
         if approved is not None:
-            return _within(plan, _plan_of(approved), approved.run_id)
+            return _within(plan, _plan_of(approved), approved.run_id, _consents(session, run, manifest))
     if given is None:
         given = safety_approvals.given_of(session, run.release_digest or "")
     last = (_retried(session, run) if retried is None else retried).get(run.target)
@@ -293,9 +293,13 @@ def _require_wanted(plan: SafetyPlan, addresses: Collection[str]) -> None:
         )
 
 
-def _within(fresh: SafetyPlan, approved: SafetyPlan, approved_run: str) -> Verdict:
+def _within(fresh: SafetyPlan, approved: SafetyPlan, approved_run: str, consents: Collection[str] | None) -> Verdict:
     """An apply of an approved plan: what the plan made just now would do has to lie within it."""
     extra = outside(fresh, approved)
+    if not extra and consents is not None:
+        # Since then something may have got the name of what it makes.
+        taken = fresh.taken_over - approved.taken_over - frozenset(consents)
+        extra = tuple(in_order(entry for entry in fresh.entries if entry.address in taken))
     if not extra:
         return Verdict(decision=Decision.ACCEPTED, why=f"within the approved plan of {approved_run}")
     return Verdict(

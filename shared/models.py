@@ -19,6 +19,7 @@ from shared.names import Label as Label
 from shared.names import RunId as RunId
 from shared.names import TargetId as TargetId
 from shared.record import Record
+from shared.rollback.precedents import Precedents
 from shared.rollback.records import RollbackOrder
 
 #: Longest reason of a run, in characters.
@@ -271,6 +272,9 @@ class Assignment(Record):
     keep_plan: bool = Field(default=False, description="a plan: whether its plan file is delivered, for a later apply")
     rollback: RollbackOrder | None = Field(
         default=None, description="where to go back to, and when; None: the release has no `rollback`"
+    )
+    precedents: Precedents | None = Field(
+        default=None, description="what is known of what its plan would take over; None: nobody asks for that"
     )
 
 

@@ -16,10 +16,12 @@ A newcomer reads in this order:
 - `commands`        runs one command, with one SIGINT at its end;  `provisioners/` what to run
 - `deployment`      what a run does with Terraform, to its end: plan, apply, `bake` (watch it, by `checks/`), `rollback`
 - `drift_delivery`  a check for drift: what earlier runs left, and the report of what it found
-- `safety_gate`     shows the scheduler what a plan does, before anything is applied; `progress` how far the run is
+- `safety_gate`     shows the scheduler what a plan does, before anything is applied, and what of that is there already
+                    (`existing`); `progress` how far the run is
 - `rollback`        brings back what was there before; `rollback_targets`, `turning` are its parts
 - `leftovers`       what an earlier worker left on this host's disk
-- `take_over`       what an earlier, cut run left; its rules are `shared.recovery`;  `signed_call` asks the cloud inside
+- `take_over`       what an earlier, cut run left; its rules are `shared.recovery`;  `questions` asks the cloud, by
+                    `signed_call` inside
 - `saved_plans`     hands a plan file over to be applied later, and fetches the approved one
 - `blame`           whose doing a failure was: the work's, or that of a part of Interlock which did not answer
 - `run_directory`, `log_shipper`, `metrics`   files, log, counts;  `errored_state` what Terraform could not store

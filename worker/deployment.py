@@ -27,6 +27,7 @@ from worker import drift_delivery, release_files, rollback, saved_plans
 from worker.bake import Bake, Triggered
 from worker.checks.looks import Looks
 from worker.commands import BoundedCommands
+from worker.existing import ExistingThings
 from worker.progress import Progress
 from worker.provisioners.known_shapes import KnownShapes
 from worker.provisioners.outcome import Outcome
@@ -102,6 +103,12 @@ class Deployment:
             refresh=self._refresh,
             note=means.note,
             taken_over=lambda: self._taking_over.taken_over,
+            existing=ExistingThings(
+                means.assignment,
+                means.commands,
+                confined=means.confined,
+                made=lambda: self._taking_over.records,
+            ),
         )
 
     def carry_out(self) -> Outcome:

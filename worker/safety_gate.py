@@ -19,6 +19,7 @@ from shared.rollback.one_way import one_way
 from shared.rollback.rearranging import combined, rearrangement
 from shared.rollback.records import Rearrangement
 from shared.safety.comparison import named
+from shared.safety.entries import Existing
 from shared.safety.making import safety_plan
 from shared.safety.plan_document import read
 from shared.safety.verdict import Decision, Verdict
@@ -41,6 +42,7 @@ class SafetyGate:
         refresh: Callable[[], str],
         note: Callable[[str], None],
         taken_over: Callable[[], Mapping[str, str]] = dict,
+        existing: Callable[[Terraform, Mapping[str, Any]], frozenset[Existing]] = lambda terraform, shown: frozenset(),
     ) -> None:
         """Bind the parts.
 
@@ -50,7 +52,9 @@ class SafetyGate:
             refresh: has the proxy ask what the run may do now; returns the mode that holds.
             note: takes a line for the run's log.
             taken_over: addresses of what earlier runs left and the plan only takes in, with the run that made it.
+            existing: finds out what the plan would make although something of that name is there.
         """
+        self._existing = existing
         self._taken_over = taken_over
         self._api = api
         self._assignment = assignment
@@ -76,6 +80,7 @@ class SafetyGate:
         shown = terraform.show_plan()
         read_plan = read(shown)
         plan = safety_plan(read_plan, taken_over=self._taken_over().keys())
+        plan = plan.model_copy(update={"existing": self._existing(terraform, shown)})
         run, order = self._assignment.run, self._assignment.rollback
         more: dict[str, Rearrangement] = {}
         if order is not None:
@@ -85,6 +90,9 @@ class SafetyGate:
         self._note(f"safety plan {record.digest}: {len(plan.entries)} entries, {record.verdict}")
         for entry in record.verdict.entries[:_LISTED]:
             self._note(f"  {entry}")
+        for one in sorted(plan.existing, key=lambda one: one.address)[:_LISTED]:
+            there = f"exists already: {one.id or one.type}" if one.certain else "may exist already: nobody could tell"
+            self._note(f"  what {one.address} would make {there}")
         lasts = outlasts(read_plan)
         for change in read_plan.resource_changes:
             if change.address in plan.one_way:

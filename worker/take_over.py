@@ -12,34 +12,27 @@ the state, so that a plan of the first configuration deletes it, and what cannot
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from shared.api_client import ApiClient
 from shared.errors import ApiError, InterlockError
-from shared.log import log_event
 from shared.models import Assignment, JournalRecord, RunKind
+from shared.recovery.building import Call
 from shared.recovery.calls import to_account_for
 from shared.recovery.imports import Import, missing_imports, render_imports, vanished_imports
 from shared.recovery.provenance import doubtful
-from shared.recovery.questions import Answer, Call, NotAnswered, query_candidates
+from shared.recovery.questions import Answer, query_candidates
 from shared.recovery.reconciling import Reconciliation, Unimportable, reconcile
 from shared.recovery.views import PlanView, read_plan
-from worker import signed_call
 from worker.commands import Commands
 from worker.provisioners.terraform import Terraform, TerraformFailed
-from worker.sandbox_layout import SIGNED_CALL, WORK, python_runtime
+from worker.questions import MAX_CAPTURE_BYTES, ask
 
 IMPORTS_FILE = "interlock_recovery.tf"
-_CALLS_FILE = ".interlock_calls.json"
 MAX_ROUNDS = 8
-MAX_CAPTURE_BYTES = 64 * 1024**2
 _LISTED = 20
-
-_log = logging.getLogger(__name__)
 
 
 class OrphansLeft(InterlockError):  # noqa: N818  # named after what happened, as in shared.errors
@@ -82,6 +75,8 @@ class TakeOver:
         self._left: list[Unimportable] = []
         self._imports: list[Import] = []
         self._made_by: dict[str, str] = {}
+        self.records: tuple[JournalRecord, ...] = ()
+        """Calls of earlier runs that are accounted for, once it was asked for them."""
         self._others: frozenset[str] = frozenset()
         self._restoring: frozenset[str] = frozenset()
         self._named: frozenset[str] = frozenset()
@@ -161,6 +156,7 @@ class TakeOver:
             self._accept(left.quarantine.epoch, left.quarantine.serial)
         self._others = frozenset(left.others)
         records = to_account_for(left.creates)
+        self.records = tuple(records)
         self._made_by = {record.call_id: record.run_id for record in records}
         return records
 
@@ -310,21 +306,12 @@ class TakeOver:
 
     def _ask(self, terraform: Terraform, calls: Sequence[Call]) -> list[Answer]:
         """Make calls from inside the sandbox, through the proxy, as every client there."""
-        directory = terraform.directory
-        directory.write(_CALLS_FILE, json.dumps([asdict(call) for call in calls]))
-        script = SIGNED_CALL if self._confined else signed_call.__file__
-        work = WORK if self._confined else str(directory.work)
-        capture = directory.captures / "answers.json"
-        argv = [python_runtime().executable, "-I", "-S", "-B", script, f"{work}/{_CALLS_FILE}"]
-        code = self._commands.run(argv, capture=capture)
-        directory.discard(_CALLS_FILE)
-        if code != 0:
-            raise NotAnswered(f"the questions ended with exit code {code}")
-        answers = [Answer(status=int(item["status"]), body=str(item["body"])) for item in json.loads(_read(capture))]
-        for call, answer in zip(calls, answers, strict=True):
-            if answer.status == 0 or answer.status >= 500:
-                log_event(_log, "query_failed", level=logging.WARNING, host=call.host, why=answer.body[:200])
-        return answers
+        return ask(
+            calls,
+            terraform.directory,
+            confined=self._confined,
+            run=lambda argv, capture: self._commands.run(argv, capture=capture),
+        )
 
 
 def unheld(records: Sequence[JournalRecord], plan: Mapping[str, Any]) -> tuple[Unimportable, ...]:

@@ -6,6 +6,7 @@
     reservation     which runs wait because a rollback has their target, in SQL
     rows            rollbacks as rows and records; queueing one, ending one, telling people
     order           what a worker is told: where to go back to, and when
+    existing        what deployments would take over, as their workers found it
     at_work         what the holder says while it takes back: that it began, its plan, its result; what may be signed
     ending          a run is over: does its deployment go back, and who goes on
     requests        what people do with rollbacks: start, retry, skip, look

@@ -17,6 +17,7 @@ from scheduler.context import SchedulerContext
 from scheduler.problems import conflict, invalid
 from scheduler.rollback import rows
 from scheduler.rollback.consents import take_over, to_destroy
+from scheduler.rollback.existing import existing
 from scheduler.rollback.first_state import tries_of, verify
 from scheduler.rollback.order import (
     made_or_ended,
@@ -103,13 +104,18 @@ def deliver_plan(context: SchedulerContext, run_id: str, *, holder: str, plan: R
         first = rows.first_state_of(session, row)
         require_descent(session, row, first)
         tries = tries_of(session, row.run_id)
+        taken_over = existing(session, tries)
         verdict = bounds.verdict(
             plan,
             first,
-            consents=to_destroy(session, row.id, planned=made_or_ended(session, tries)),
+            # Who agreed that it is taken over has not agreed to its end.
+            consents=to_destroy(
+                session, row.id, planned=made_or_ended(session, tries) - {one.address for one in taken_over}
+            ),
             touched=touched(session, tries),
             new=rearranged(tries),
             replaced=replaced(session, tries),
+            existing=taken_over,
         )
         row.plan, row.verdict = plan.model_dump(mode="json"), verdict.model_dump(mode="json")
         row.planned_by = run.id

@@ -222,6 +222,12 @@ def _newest_try(session: Session, target: str) -> str:
     return session.scalars(query).one()
 
 
+def newest_unfinished(session: Session, target: str, *, before_epoch: int) -> str | None:
+    """The last try of a deployment that came to no clean end, and that the next one of the target continues."""
+    since = last_release(session, target, before_epoch=before_epoch).epoch
+    return None if _unfinished(session, target, since=since) is None else _newest_try(session, target)
+
+
 def _document(stored: StoredState | None) -> Mapping[str, Any]:
     if stored is None:
         return {}

@@ -7,6 +7,9 @@
 - `imports`          import blocks
 - `questions`        what is asked of the cloud where the journal does not know enough: by `described` of things that
                      only an id tells apart, by `lookups` of those with a name; `answers` reads what came back
+- `upserts`          creates that take over or overwrite what has that name, and the read that tells; `existing` asks it
+                     of a plan, where `placing` says in which region
+- `building`         calls, in the protocols of the services
 - `references`       which planned resource refers to which
 - `ownership`        whether a call can have made a thing: by its time, and by what it lies in
 - `provenance`       whether what has a name is the run's own

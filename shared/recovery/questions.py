@@ -6,16 +6,16 @@ not knowing is not the same as knowing that there is nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 from shared.models import JournalRecord
 from shared.recovery.answers import attributes_at, described, items_of, looked_up, root_of, text_at
+from shared.recovery.building import Call, CallBuilder
 from shared.recovery.calls import was_answered
 from shared.recovery.described import ASSOCIATION_ATTRIBUTES, EC2, RULE_ATTRIBUTES, RULE_DIRECTIONS
 from shared.recovery.lookups import LOOKUPS, Lookup, instant
@@ -25,21 +25,7 @@ from shared.recovery.views import Candidate, PlanView, tags_of
 MAX_KEYS = 200
 MAX_FILTER_VALUES = 200
 #: Services that answer for all regions, or refuse a question that belongs into another one.
-_EVERYWHERE = frozenset({"iam", "route53", "s3"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One signed call; the names are those of `signed_call.sign`."""
-
-    service: str
-    region: str
-    host: str
-    method: str = "POST"
-    path: str = "/"
-    query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
+EVERYWHERE = frozenset({"iam", "route53", "s3"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +68,7 @@ def query_candidates(
     found: dict[str, tuple[Candidate, ...]] = {}
     for kind, made in by_type.items():
         lost = any(not was_answered(record) for record in made)
-        if any(record.service not in _EVERYWHERE and record.region != region for record in made):
+        if any(record.service not in EVERYWHERE and record.region != region for record in made):
             continue  # asked here, what is in another region would seem to be gone
         try:
             if kind in EC2:
@@ -104,13 +90,12 @@ def query_candidates(
     return found
 
 
-class _Asker:
+class _Asker(CallBuilder):
     """Builds questions and reads answers."""
 
     def __init__(self, view: PlanView, region: str, transport: Transport) -> None:
+        super().__init__(region)
         self._view = view
-        self._region = region
-        self._suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         self._transport = transport
 
     def ec2(self, kind: str, made: Sequence[JournalRecord]) -> list[Candidate]:
@@ -129,7 +114,7 @@ class _Asker:
             by_tags = [_filters({f"tag:{key}": [value] for key, value in tags.items()}) for tags in tagged]
             wanted += [filters for number, filters in enumerate(by_tags) if filters not in by_tags[:number]]
         found: dict[str, Candidate] = {}
-        calls = [self._query("ec2", spec.action, "2016-11-15", item) for item in wanted]
+        calls = [self.query("ec2", spec.action, "2016-11-15", item) for item in wanted]
         for answer in self._transport(calls):
             if spec.id_parameter and answer.status == 400 and ".NotFound" in answer.body:
                 continue  # a filter finds nothing; a parameter says so
@@ -152,7 +137,7 @@ class _Asker:
     def group_rules(self, kind: str, made: Sequence[JournalRecord]) -> list[Candidate]:
         """Every rule of the groups that the journal names; ours by their place, so tags are not asked for."""
         groups = _few(_ids(made, "groupid"), "security groups")
-        call = self._query("ec2", "DescribeSecurityGroupRules", "2016-11-15", _filters({"group-id": groups}))
+        call = self.query("ec2", "DescribeSecurityGroupRules", "2016-11-15", _filters({"group-id": groups}))
         found = []
         for item in items_of(self._ask([call])[0], "securityGroupRuleSet"):
             if text_at(item, "isEgress") == RULE_DIRECTIONS[kind]:
@@ -166,7 +151,7 @@ class _Asker:
     def associations(self, made: Sequence[JournalRecord]) -> list[Candidate]:
         """Every association of the route tables that the journal names; those of a table that is gone are gone."""
         tables = _few(_ids(made, "routetableid"), "route tables")
-        call = self._query("ec2", "DescribeRouteTables", "2016-11-15", _filters({"route-table-id": tables}))
+        call = self.query("ec2", "DescribeRouteTables", "2016-11-15", _filters({"route-table-id": tables}))
         found = []
         for item in items_of(self._ask([call])[0], "routeTableSet/item/associationSet"):
             # What it is not an association of is said as well: a subnet's is no gateway's.
@@ -180,7 +165,7 @@ class _Asker:
         """Keys that are not about to be deleted, with description and tags."""
         ids = _ids(made, "keyid")
         if any(not _ids([record], "keyid") for record in made):
-            listed = json.loads(self._ask([self._json("kms", "TrentService.ListKeys", {"Limit": 1000})])[0])
+            listed = json.loads(self._ask([self.json("kms", "TrentService.ListKeys", {"Limit": 1000})])[0])
             ids |= {str(key["KeyId"]) for key in listed["Keys"]}
             if listed.get("Truncated") or len(ids) > MAX_KEYS:
                 raise NotAnswered(f"more than {MAX_KEYS} keys to look through")
@@ -188,8 +173,8 @@ class _Asker:
         for key in sorted(ids):
             described, tags = self._transport(
                 [
-                    self._json("kms", "TrentService.DescribeKey", {"KeyId": key}),
-                    self._json("kms", "TrentService.ListResourceTags", {"KeyId": key}),
+                    self.json("kms", "TrentService.DescribeKey", {"KeyId": key}),
+                    self.json("kms", "TrentService.ListResourceTags", {"KeyId": key}),
                 ]
             )
             if described.status in (400, 404) and "NotFound" in described.body:
@@ -214,7 +199,7 @@ class _Asker:
         if not names:
             raise NotAnswered("the journal names no zone")
         calls = [
-            self._rest("route53", "/2013-04-01/hostedzonesbyname", f"dnsname={quote(name, safe='')}&maxitems=100")
+            self.rest("route53", "/2013-04-01/hostedzonesbyname", f"dnsname={quote(name, safe='')}&maxitems=100")
             for name in names
         ]
         found: dict[str, Candidate] = {}
@@ -223,7 +208,7 @@ class _Asker:
                 if text_at(zone, "Name").rstrip(".") != name:
                     continue
                 identifier = text_at(zone, "Id").rpartition("/")[2]
-                (tags,) = self._ask([self._rest("route53", f"/2013-04-01/tags/hostedzone/{identifier}", "")])
+                (tags,) = self._ask([self.rest("route53", f"/2013-04-01/tags/hostedzone/{identifier}", "")])
                 found[identifier] = Candidate(
                     id=identifier,
                     attributes={"name": name, "comment": text_at(zone, "Config/Comment")},
@@ -236,7 +221,7 @@ class _Asker:
 
     def policies(self, made: Sequence[JournalRecord]) -> list[Candidate]:
         """Managed policies of the journal's names, in this account."""
-        (identity,) = self._ask([self._query("sts", "GetCallerIdentity", "2011-06-15", {})])
+        (identity,) = self._ask([self.query("sts", "GetCallerIdentity", "2011-06-15", {})])
         root = root_of(identity)
         account = text_at(root, "GetCallerIdentityResult/Account")
         partition = text_at(root, "GetCallerIdentityResult/Arn").split(":")[1]
@@ -245,7 +230,7 @@ class _Asker:
             planned = [item for item in self._planned_or_held("aws_iam_policy") if item.values.get("name") == name]
             path = str(planned[0].values.get("path") or "/") if planned else "/"
             arn = f"arn:{partition}:iam::{account}:policy{path}{name}"
-            (answer,) = self._transport([self._query("iam", "GetPolicy", "2010-05-08", {"PolicyArn": arn})])
+            (answer,) = self._transport([self.query("iam", "GetPolicy", "2010-05-08", {"PolicyArn": arn})])
             if answer.status == 200:
                 created = instant(text_at(root_of(answer.body), "GetPolicyResult/Policy/CreateDate"))
                 found.append(Candidate(id=arn, attributes={"name": name}, created_at=created))
@@ -262,36 +247,11 @@ class _Asker:
     def _lookup_call(self, lookup: Lookup, name: str) -> Call:
         operation, _, version = lookup.operation.partition(" ")
         if operation == "GET":
-            return self._rest(lookup.service, version, "", region=self._region)
+            return self.rest(lookup.service, version, "", region=self._region)
         if version:
             named = {lookup.parameter: name} if lookup.parameter else {}
-            return self._query(lookup.service, operation, version, named)
-        return self._json(lookup.service, operation, lookup.body(name))
-
-    def _query(self, service: str, action: str, version: str, parameters: Mapping[str, str]) -> Call:
-        host = f"{service}.{self._suffix}" if service == "iam" else f"{service}.{self._region}.{self._suffix}"
-        return Call(
-            service=service,
-            region="us-east-1" if service == "iam" else self._region,
-            host=host,
-            headers={"content-type": "application/x-www-form-urlencoded; charset=utf-8"},
-            body=urlencode({"Action": action, "Version": version, **parameters}),
-        )
-
-    def _json(self, service: str, target: str, body: Mapping[str, Any]) -> Call:
-        return Call(
-            service=service,
-            region=self._region,
-            host=f"{service}.{self._region}.{self._suffix}",
-            headers={"content-type": "application/x-amz-json-1.1", "x-amz-target": target},
-            body=json.dumps(body),
-        )
-
-    def _rest(self, service: str, path: str, query: str, *, region: str = "us-east-1") -> Call:
-        host = f"{service}.{self._suffix}" if service == "route53" else f"{service}.{region}.{self._suffix}"
-        # S3 wants the body's hash as a header, too.
-        headers = {"x-amz-content-sha256": hashlib.sha256(b"").hexdigest()} if service == "s3" else {}
-        return Call(service=service, region=region, host=host, method="GET", path=path, query=query, headers=headers)
+            return self.query(lookup.service, operation, version, named)
+        return self.json(lookup.service, operation, lookup.body(name))
 
 
 def _whole(answer: Answer) -> str:

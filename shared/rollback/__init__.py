@@ -11,6 +11,7 @@
     letting_go      what was imported and is let go again
     keeping         what was set on something that stays, and stays as well
     one_way         which updates in place nothing turns around
+    precedents      what earlier tries of a deployment found and made, as its worker is told
     states          a state document, read as far as all of this needs it
     importing       by which name an object is taken in again
     rearranging     a plan's moves, forgets and imports -> what has to be turned around

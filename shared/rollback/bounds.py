@@ -16,6 +16,8 @@ So nothing that existed before is destroyed, unless somebody consented to it by 
 the first state, not by addresses: a resource may have been replaced at its address. Where an object has no id, or one
 that another object had before (a role that was made anew under its old name), it counts as one that existed.
 
+What a create of the deployment took over, since something of its name was there outside of every state, existed too.
+
 With one exception: the deployment's own accepted plan replaced it, and its type holds nothing but settings. Then what
 is there under the old name is the new one, or the old one is left behind (deposed) and was to go anyway. Of a type that
 loses something this takes consent by name, as the deployment did.
@@ -39,7 +41,7 @@ from shared.rollback.records import (
     RollbackPlanItem,
     RollbackVerdict,
 )
-from shared.safety.entries import Operation
+from shared.safety.entries import Existing, Operation
 
 #: Operations by which an object gives way to a new one.
 REPLACES: Final = frozenset({Operation.REPLACE_DELETE_FIRST, Operation.REPLACE_CREATE_FIRST})
@@ -60,6 +62,8 @@ class _Known:
     forgotten: frozenset[str]
     taken_in: frozenset[str]
     taken_ids: frozenset[tuple[str, str]]
+    adopted: frozenset[str]
+    adopted_ids: frozenset[tuple[str, str]]
     consents: frozenset[str]
 
     def existed(self, item: RollbackPlanItem) -> bool:
@@ -75,6 +79,10 @@ class _Known:
         # Some ids are unique only within something else; what an import takes is unique everywhere.
         others = self.ids.get(named, frozenset())
         return bool(others) and (item.import_id is None or None in others or item.import_id in others)
+
+    def was_adopted(self, item: RollbackPlanItem) -> bool:
+        """Whether the deployment's create took over what was there outside of every state, or may have."""
+        return bool({*_names(item)} & self.adopted) or (item.type, item.id) in self.adopted_ids
 
     def was_to_go(self, item: RollbackPlanItem) -> bool:
         """Whether the deployment itself destroyed what existed here, and nothing but settings was lost by it."""
@@ -99,6 +107,7 @@ def verdict(
     touched: Collection[str],
     new: Rearrangement,
     replaced: Collection[str] = (),
+    existing: Collection[Existing] = (),
 ) -> RollbackVerdict:
     """Decide about each item of a plan of the first configuration, made against the current state.
 
@@ -109,6 +118,7 @@ def verdict(
         touched: addresses for which the deployment planned anything; they may end with `(deposed)`.
         new: what the deployment did with addresses.
         replaced: addresses whose objects its accepted plan replaced.
+        existing: what it made although something of that name was there, or may have been.
     """
     before = {move.after: move.before for move in new.moved}
     ids: dict[tuple[str, str], frozenset[str | None]] = {}
@@ -132,6 +142,8 @@ def verdict(
         # What the same plan replaced is another object by now, if it got there: its id tells.
         taken_in=frozenset(one.address for one in new.imported if one.also != "replace" or one.object_id is None),
         taken_ids=frozenset((one.type, name) for one in new.imported for name in (one.id, one.object_id) if name),
+        adopted=both([one.address for one in existing]),
+        adopted_ids=frozenset((one.type, one.id) for one in existing if one.id is not None),
         consents=frozenset(consents),
     )
     reasons = {item: _refusal(item, known) for item in plan.items if item.operation is not Operation.PROVISIONER}
@@ -193,6 +205,8 @@ def _delete(item: RollbackPlanItem, known: _Known) -> str | None:
         return None
     if item.guarded:
         return "its configuration has prevent_destroy: it is destroyed only with consent to its address"
+    if known.was_adopted(item):
+        return "something of its name was there, or may have been: it is destroyed only with consent for this rollback"
     if known.existed(item) and not known.was_to_go(item):
         return "it existed before the deployment, and is destroyed only with consent to its address"
     if not known.was_touched(item):

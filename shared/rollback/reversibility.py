@@ -9,6 +9,8 @@
                      data loss: the old one stays behind, outside of every state
     provisioner, action, deferred, unknown
                      irreversible: nobody knows what it does
+    create, replace, where something of that name exists already
+                     irreversible: what it was, no state has
 
 A plan tells more than its entries do (`Change`): what forces a replacement, why something is deleted, and updates that
 nothing turns around (`one_way`). A safety plan names those. What is told makes the label stricter, never milder.
@@ -34,6 +36,11 @@ _DESTROYS: Final[Mapping[Operation, str]] = {
     Operation.REPLACE_DELETE_FIRST: "replaced",
     Operation.REPLACE_CREATE_FIRST: "replaced",
 }
+_MAKES: Final = frozenset({Operation.CREATE, Operation.REPLACE_FORGET, *(_DESTROYS.keys() - {Operation.DELETE})})
+_TAKES_OVER: Final = (
+    "something of that name exists already, or may: making it takes that over or overwrites it, and a rollback cannot "
+    "give it back"
+)
 _SIMPLE: Final[Mapping[Operation, tuple[Reversibility, str]]] = {
     Operation.CREATE: (Reversibility.REVERSIBLE, "a rollback deletes it"),
     Operation.UPDATE: (Reversibility.REVERSIBLE, "a rollback sets the former values"),
@@ -51,19 +58,22 @@ _SIMPLE: Final[Mapping[Operation, tuple[Reversibility, str]]] = {
     Operation.DEFERRED: (Reversibility.IRREVERSIBLE, "what it will be, nobody can say yet"),
     Operation.UNKNOWN: (Reversibility.IRREVERSIBLE, "this version does not know it"),
 }
-#: Operations that make something.
-_MAKES: Final = _DESTROYS.keys() - {Operation.DELETE} | {Operation.CREATE, Operation.REPLACE_FORGET}
 _ORDER: Final = list(Reversibility)
 
 
-def label(entry: Entry, change: Change | None = None, *, one_way_only: bool = False) -> ReversibilityLabel:
+def label(
+    entry: Entry, change: Change | None = None, *, one_way_only: bool = False, existing: bool = False
+) -> ReversibilityLabel:
     """How far an entry can be undone.
 
     Args:
         entry: of a safety plan.
         change: the same in the plan itself, where that is at hand.
         one_way_only: whether the safety plan names it among what nothing turns around.
+        existing: whether the safety plan names it among what something of that name may be already.
     """
+    if existing and entry.operation in _MAKES:
+        return ReversibilityLabel(reversibility=Reversibility.IRREVERSIBLE, why=_TAKES_OVER)
     if one_way_only and entry.operation in _MAKES | {Operation.UPDATE} and change is None:
         why = "what it does cannot be turned around; the run's log says why"
         return ReversibilityLabel(reversibility=Reversibility.IRREVERSIBLE, why=why)

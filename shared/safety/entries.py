@@ -103,6 +103,17 @@ class Place(Record):
         return f'["{text}"]'
 
 
+class Existing(Record):
+    """What a plan would make, and whose name something has already, or may have, outside of the state."""
+
+    address: Address = Field(description="of the instance that would be made")
+    type: Annotated[str, StringConstraints(max_length=256)] = Field(description="its type")
+    id: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = Field(
+        default=None, description="of what is there, where it is known"
+    )
+    certain: bool = Field(default=False, description="whether it was seen; else nobody could tell")
+
+
 class SafetyPlan(Record):
     """Everything that a plan does."""
 
@@ -113,6 +124,9 @@ class SafetyPlan(Record):
         default=frozenset(),
         description="addresses of updates, and of what is made, that nothing turns around; no part of the digest",
     )
+    existing: Annotated[frozenset[Existing], Field(max_length=MAX_ENTRIES)] = Field(
+        default=frozenset(), description="what it takes over or overwrites by making it; no part of the digest"
+    )
 
     @field_serializer("entries")
     def _sorted(self, entries: frozenset[Entry]) -> list[dict[str, str]]:
@@ -121,9 +135,17 @@ class SafetyPlan(Record):
     @model_serializer(mode="wrap")
     def _plain(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         shown: dict[str, Any] = dump(self)
-        if not self.one_way:
-            return {name: value for name, value in shown.items() if name != "one_way"}
-        return {**shown, "one_way": sorted(self.one_way)}
+        if self.one_way:
+            shown["one_way"] = sorted(self.one_way)
+        if self.existing:
+            by_address = sorted(self.existing, key=lambda one: one.address)
+            shown["existing"] = [one.model_dump(mode="json") for one in by_address]
+        return {name: value for name, value in shown.items() if value or name == "entries"}
+
+    @property
+    def taken_over(self) -> frozenset[str]:
+        """The addresses at which it makes what something of that name may be already."""
+        return frozenset(one.address for one in self.existing)
 
     @property
     def digest(self) -> str:

@@ -156,12 +156,12 @@ def _by_rules(plan: SafetyPlan, place: Place, rules: SafetyRules | None, approva
 
 def unconsented(plan: SafetyPlan, consents: Collection[str]) -> list[Entry]:
     """What a plan does that cannot be undone, or only with data lost, and that nobody has named, in order."""
-    named_already = frozenset(consents)
+    named_already, taken_over = frozenset(consents), plan.taken_over
     return [
         entry
         for entry in in_order(plan.entries)
         if entry.address.removesuffix(_DEPOSED) not in named_already
-        and label(entry, one_way_only=entry.address in plan.one_way).needs_consent
+        and label(entry, one_way_only=entry.address in plan.one_way, existing=entry.address in taken_over).needs_consent
     ]
 
 

@@ -17,11 +17,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared.models import JournalRecord
+from shared.recovery.building import Call
 from shared.recovery.calls import to_account_for
 from shared.recovery.imports import Import, render_imports
 from shared.recovery.orphans import Orphan, find_orphans, planned_of
 from shared.recovery.provenance import doubtful
-from shared.recovery.questions import Answer, Call, query_candidates
+from shared.recovery.questions import Answer, query_candidates
 from shared.recovery.reconciling import reconcile
 from shared.recovery.rules import rule_of
 from shared.recovery.views import read_plan, read_state

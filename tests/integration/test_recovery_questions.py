@@ -11,7 +11,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from shared.recovery.questions import Answer, Call, query_candidates
+from shared.recovery.building import Call
+from shared.recovery.questions import Answer, query_candidates
 from shared.recovery.reconciling import reconcile
 from shared.recovery.views import PlanView, Resource
 from tests.unit.worker.support import record

@@ -15,9 +15,10 @@ from shared.errors import ApiError, LeaseRefused, PeerError, Unavailable
 from shared.models import Assignment, RunKind, RunStatus
 from shared.release_manifest import canonical
 from shared.release_pack import pack
+from shared.rollback.precedents import Precedents
 from shared.rollback.records import RollbackOrder, RollbackState
 from shared.rollback.settings import RollbackSettings, Trigger
-from shared.safety.entries import SafetyPlan
+from shared.safety.entries import Existing, SafetyPlan
 from shared.safety.records import SafetyRecord
 from shared.safety.verdict import Decision, Verdict
 from shared.settings import Settings
@@ -26,7 +27,7 @@ from tests.unit.shared.safety.support import change, document
 from tests.unit.worker import rollbacks
 from tests.unit.worker.checks.support import command
 from tests.unit.worker.rollbacks import EMPTY, NEW, left, order
-from tests.unit.worker.support import AT, HOLDER, RUN, TARGET, assignment
+from tests.unit.worker.support import AT, HOLDER, RUN, TARGET, assignment, record
 from worker import deployment, progress
 from worker.deployment import Deployment, Means
 from worker.provisioners.known_shapes import KnownShapes
@@ -47,6 +48,7 @@ class Api(rollbacks.Api):
         self.manifest, self.blobs = make_release(TARGET, generic={"first.tf": b"# first"}, provider_region="eu-west-1")
         self.told: list[tuple[str, Any]] = []
         self.rearranged: list[Any] = []
+        self.existing: list[frozenset[Existing]] = []
         self.decision = Decision.ACCEPTED
 
     def progress(self, run_id: str, *, holder: str, status: RunStatus, **why: Any) -> None:
@@ -55,6 +57,7 @@ class Api(rollbacks.Api):
 
     def deliver_safety_plan(self, run_id: str, *, holder: str, plan: SafetyPlan, **more: Any) -> SafetyRecord:
         self.rearranged.append(more.get("rearranged"))
+        self.existing.append(plan.existing)
         verdict = Verdict(decision=self.decision)
         return SafetyRecord(
             run_id=RUN, target=TARGET, release_digest=NEW, digest=NEW, plan=plan, verdict=verdict, created_at=AT
@@ -105,8 +108,14 @@ class World:
     def order(self, **settings: Any) -> RollbackOrder:
         return order(first=self.api.manifest.digest, settings=RollbackSettings(**settings))
 
-    def carry_out(self, given: RollbackOrder | None = None, kind: RunKind = RunKind.APPLY) -> Outcome:
-        made: Assignment = assignment(kind=kind).model_copy(update={"rollback": given})
+    def carry_out(
+        self,
+        given: RollbackOrder | None = None,
+        kind: RunKind = RunKind.APPLY,
+        precedents: Precedents | None = None,
+    ) -> Outcome:
+        told = {"rollback": given, "precedents": precedents}
+        made: Assignment = assignment(kind=kind).model_copy(update=told)
         self.progress = progress.Progress(self.api, made, self.stop, self.clock)  # type: ignore[arg-type]  # as below
         means = Means(
             settings=self.settings,
@@ -168,6 +177,20 @@ def test_what_it_does_with_addresses_is_told_before_anything_is_applied(world: W
     assert world.carry_out(world.order()).status is RunStatus.APPLIED
     (told,) = world.api.rearranged
     assert [(one.before, one.after) for one in told.moved] == [("aws_x.old", "aws_x.new")]
+
+
+def test_what_it_may_take_over_is_told_before_anything_is_applied_but_what_an_earlier_try_made(world: World) -> None:
+    name = {"name": "nightly", "event_bus_name": "default"}
+    makes = document(change("aws_cloudwatch_event_rule.a", "create", change_after=name))
+    world.commands.plans = [makes]
+    world.commands.codes["check"] = [1]  # nobody answers
+    world.carry_out(world.order(), precedents=Precedents())
+    may_be = Existing(address="aws_cloudwatch_event_rule.a", type="aws_cloudwatch_event_rule")
+    assert world.api.existing == [{may_be}]
+
+    world.api.creates = (record("events", "PutRule", {"Name": "nightly"}, {}),)
+    world.carry_out(world.order(), precedents=Precedents(tries=(RUN,)))
+    assert world.api.existing[1:] == [frozenset()]
 
 
 def test_an_apply_that_fails_is_taken_back_under_the_same_lease(world: World) -> None:

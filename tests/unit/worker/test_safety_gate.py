@@ -13,7 +13,7 @@ from shared.errors import ApiError, ConfigurationError, LeaseRefused, PeerError,
 from shared.models import RunKind, RunStatus
 from shared.recovery.orphans import PlannedResources
 from shared.rollback.records import Imported, Rearrangement
-from shared.safety.entries import SafetyPlan
+from shared.safety.entries import Existing, SafetyPlan
 from shared.safety.records import SafetyRecord
 from shared.safety.verdict import Decision, Verdict
 from tests.unit.shared.safety.support import change, document, entry
@@ -64,6 +64,7 @@ class Asked:
         kind: RunKind = RunKind.APPLY,
         mode: str = "entries",
         shown: bytes | None = None,
+        existing: frozenset[Existing] = frozenset(),
         **verdict: Any,
     ) -> None:
         self.api = Api(Verdict(decision=decision, **verdict))
@@ -78,6 +79,7 @@ class Asked:
             assignment(kind=kind),
             refresh=self._refresh,
             note=self.notes.append,
+            existing=lambda terraform, shown: existing,
         )
 
     def _refresh(self) -> str:
@@ -214,3 +216,15 @@ def test_whatever_fails_on_the_way_is_no_permission(
     with pytest.raises(type(failure)):
         asked.ask()
     assert asked.order == []
+
+
+def test_what_the_plan_would_take_over_is_delivered_with_it_and_noted(tmp_path: Path) -> None:
+    seen = Existing(address="aws_sns_topic.a", type="aws_sns_topic", id="arn", certain=True)
+    open_ = Existing(address="aws_sns_topic.b", type="aws_sns_topic")
+    asked = Asked(tmp_path, existing=frozenset({seen, open_}))
+    asked.ask()
+    assert asked.api.delivered[0].existing == {seen, open_}
+    assert asked.notes[1:] == [
+        "  what aws_sns_topic.a would make exists already: arn",
+        "  what aws_sns_topic.b would make may exist already: nobody could tell",
+    ]

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from shared.models import JournalRecord
-from shared.recovery.questions import Answer, Call, NotAnswered, query_candidates
+from shared.recovery.building import Call
+from shared.recovery.questions import Answer, NotAnswered, query_candidates
 from shared.recovery.views import Candidate, PlanView, Resource
 from tests.unit.worker.support import record
 

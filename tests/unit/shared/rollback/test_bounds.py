@@ -13,7 +13,7 @@ from shared.rollback.bounds import verdict
 from shared.rollback.guarding import keeps_data
 from shared.rollback.lasting import LOSES, STAYS
 from shared.rollback.records import FirstResource, Imported, Moved, Rearrangement, RollbackPlanItem, RollbackVerdict
-from shared.safety.entries import Operation
+from shared.safety.entries import Existing, Operation
 from tests.unit.shared.rollback.support import first_state, item, plan_of, was
 
 DESTROYS = ("delete", "replace_delete_first", "replace_create_first")
@@ -26,6 +26,7 @@ def judged(
     consents: Collection[str] = (),
     new: Rearrangement | None = None,
     replaced: Collection[str] = (),
+    existing: Collection[Existing] = (),
 ) -> RollbackVerdict:
     """The verdict; unless said otherwise the deployment touched everything."""
     everything = {one.address for one in items} if touched is None else touched
@@ -36,6 +37,7 @@ def judged(
         touched=everything,
         new=new or Rearrangement(),
         replaced=replaced,
+        existing=existing,
     )
 
 
@@ -354,3 +356,30 @@ def test_what_its_configuration_guards_is_destroyed_with_consent_only(operation:
     assert why(one, first=[old]).startswith("its configuration has prevent_destroy")
     assert allowed(one, first=[old], consents=["aws_sns_topic.news"])
     assert allowed(one.model_copy(update={"guarded": False}), first=[old])
+
+
+TAKEN_OVER = Existing(address="aws_sns_topic.a", type="aws_sns_topic", id="arn", certain=True)
+
+
+@pytest.mark.parametrize("operation", DESTROYS)
+def test_what_a_create_took_over_is_never_destroyed_wherever_it_is_now(operation: str) -> None:
+    by_id = item(operation, "aws_sns_topic.elsewhere", "arn")
+    by_address = item(operation, "aws_sns_topic.a", "another")
+    first = [was("aws_sns_topic.elsewhere", "old"), was("aws_sns_topic.a", "older")]
+    for one in (by_id, by_address):
+        assert "its name was there" in why(one, first=first, existing=[TAKEN_OVER])
+        # Not though the deployment's own plan replaced it, and its type is nothing but settings.
+        assert not allowed(one, first=first, existing=[TAKEN_OVER], replaced={one.address})
+        assert allowed(one, first=first, existing=[TAKEN_OVER], consents={one.address})
+
+
+def test_what_may_have_been_there_is_not_destroyed_either() -> None:
+    may_be = Existing(address="aws_sns_topic.a", type="aws_sns_topic")
+    assert "may have been" in why(item("delete", "aws_sns_topic.a", "new"), existing=[may_be])
+    assert allowed(item("delete", "aws_sns_topic.b", "new"), existing=[may_be])
+
+
+def test_what_was_taken_over_and_moved_since_is_known_by_both_addresses() -> None:
+    moved = Rearrangement(moved=(Moved(before="aws_sns_topic.a", after="aws_sns_topic.b"),))
+    new = Existing(address="aws_sns_topic.b", type="aws_sns_topic")
+    assert not allowed(item("delete", "aws_sns_topic.a", "x"), new=moved, existing=[new])

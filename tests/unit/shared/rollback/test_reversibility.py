@@ -167,3 +167,16 @@ def test_the_stricter_of_two_is_the_one_that_promises_less() -> None:
     for at, one in enumerate(every):
         for other in every[at:]:
             assert stricter(one, other) == stricter(other, one) == other
+
+
+@pytest.mark.parametrize("operation", ["create", "replace_delete_first", "replace_create_first", "replace_forget"])
+def test_making_what_exists_already_is_never_undone(operation: str) -> None:
+    found = label(entry(operation, "aws_sns_topic.a"), existing=True)
+    assert found.reversibility is NEVER
+    assert "exists already" in found.why
+
+
+def test_what_makes_nothing_takes_nothing_over() -> None:
+    for operation in ("update", "delete", "import", "read"):
+        one = entry(operation, "aws_sns_topic.a")
+        assert label(one, existing=True) == label(one)

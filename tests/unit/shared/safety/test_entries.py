@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.safety.entries import Entry, Operation, Place, SafetyPlan, in_order
+from shared.safety.entries import Entry, Existing, Operation, Place, SafetyPlan, in_order
 from tests.unit.shared.safety.support import AMERICA, EUROPE, entry, plan
 
 entries = st.builds(
@@ -116,3 +116,14 @@ def test_which_updates_go_one_way_is_kept_and_is_no_part_of_the_digest() -> None
     assert SafetyPlan.model_validate(told.model_dump(mode="json")) == told != bare
     assert "one_way" not in bare.model_dump()
     assert told.normalised(EUROPE) == bare
+
+
+def test_what_it_takes_over_travels_with_a_plan_and_is_no_part_of_what_is_approved() -> None:
+    plain = plan(entry("create", "aws_sns_topic.a"))
+    there = Existing(address="aws_sns_topic.a", type="aws_sns_topic", id="arn", certain=True)
+    taking = plain.model_copy(update={"existing": frozenset({there})})
+    assert SafetyPlan.model_validate_json(taking.model_dump_json()) == taking
+    assert taking.taken_over == {"aws_sns_topic.a"}
+    assert taking.digest == plain.digest
+    # Who has never heard of it can still read a plan without.
+    assert "existing" not in plain.model_dump(mode="json")

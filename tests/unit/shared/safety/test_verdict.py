@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.safety.entries import SafetyPlan
+from shared.safety.entries import Existing, SafetyPlan
 from shared.safety.rules import Demand, SafetyRules
 from shared.safety.verdict import Approval, Decision, consentable, judge, unconsented
 from tests.unit.shared.safety.support import AMERICA, EUROPE, entry, plan
@@ -246,3 +246,13 @@ def test_less_than_an_approved_plan_is_always_approved(one: SafetyPlan, left_out
     approval = Approval(plan=one.normalised(EUROPE), approvers=("anna", "bert"))
     verdict = judge(SafetyPlan(entries=kept), EUROPE, RULES, [approval])
     assert verdict.decision in (Decision.ACCEPTED, Decision.FORBIDDEN)
+
+
+def test_what_takes_something_over_is_held_until_somebody_names_it() -> None:
+    there = Existing(address="aws_sns_topic.a", type="aws_sns_topic")
+    one = SafetyPlan(entries=frozenset({entry("create", "aws_sns_topic.a"), CREATE}), existing=frozenset({there}))
+    held = judge(one, EUROPE, None, [], consents=())
+    assert (held.decision, held.unconsented) == (Decision.HELD, (entry("create", "aws_sns_topic.a"),))
+    assert consentable(one) == {"aws_sns_topic.a"}
+    assert judge(one, EUROPE, None, [], consents={"aws_sns_topic.a"}).decision is Decision.ACCEPTED
+    assert judge(one, EUROPE, None, [], consents=None).decision is Decision.ACCEPTED
