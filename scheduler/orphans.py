@@ -25,7 +25,7 @@ from scheduler.context import SchedulerContext
 from scheduler.database import insert_into
 from scheduler.journal import journal_record
 from scheduler.quarantine import kept_states
-from scheduler.recovery import MAX_RECORDS, TAKING_OVER, UNCLEAN, first_success, taking_over
+from scheduler.recovery import MAX_RECORDS, TAKING_OVER, UNCLEAN, accounts_for_parts, first_success, taking_over
 from scheduler.rows import find_run, lock_run, told_of
 from scheduler.state_versions import current_identity, stored_version, version_ids
 from scheduler.tables import JournalRow, OrphanReportRow, PlannedResourcesRow, QuarantineRow, RunRow, TargetRow
@@ -35,6 +35,7 @@ from shared.log import log_event
 from shared.models import JournalRecord, RunKind, RunStatus
 from shared.recovery.calls import to_account_for, was_answered
 from shared.recovery.orphans import MAX_ORPHANS, Orphan, OrphanReport, PlannedResources, find_orphans
+from shared.recovery.rules import is_part
 from shared.recovery.views import Resource, read_state
 
 log = logging.getLogger(__name__)
@@ -207,13 +208,24 @@ def examine(context: SchedulerContext, session: Session, run: RunRow, target: Ta
         open=False,
     )
     success = first_success(session, run)
-    if success is not None:
-        return report.model_copy(update={"settled_by": f"{success.id} took over and succeeded ({success.kind})"})
+    by_success = f"{success.id} took over and succeeded ({success.kind})" if success is not None else ""
+    if success is not None and accounts_for_parts(session, run):
+        return report.model_copy(update={"settled_by": by_success})
     try:
         found, trouble = _left(context, session, run)
     except (InterlockError, ValueError, KeyError, TypeError) as error:
         log_event(log, "run_not_looked_at", level=logging.ERROR, run=run.id, error=repr(error))
         return report.model_copy(update={"open": True, "trouble": _said(error)})
+    if success is not None:
+        parts = tuple(orphan for orphan in found if is_part(orphan.service, orphan.operation))
+        return report.model_copy(
+            update={
+                "orphans": parts[:MAX_ORPHANS],
+                "more": len(parts[MAX_ORPHANS:]),
+                "open": bool(parts),
+                "settled_by": by_success if not parts else "",
+            }
+        )
     settled = "no state lacks anything that it made, and nothing that it made is left" if not found else ""
     return report.model_copy(
         update={
@@ -281,6 +293,7 @@ def _basis(session: Session, run: RunRow) -> str:
     """What a report depends on, in short."""
     epoch = run.epoch or 0
     success = first_success(session, run)
+    parts_too = success is not None and accounts_for_parts(session, run)
     answered = select(func.count()).where(
         JournalRow.target == run.target,
         JournalRow.epoch >= epoch,
@@ -291,8 +304,12 @@ def _basis(session: Session, run: RunRow) -> str:
         QuarantineRow.target == run.target, QuarantineRow.epoch == epoch, QuarantineRow.accepted_by.is_(None)
     )
     newest = version_ids(session, run.target, limit=1)
-    parts = (newest[0] if newest else 0, success.id if success else "-", session.scalar(answered), session.scalar(kept))
+    parts = (newest[0] if newest else 0, _by(success, whole=parts_too), session.scalar(answered), session.scalar(kept))
     return ":".join(str(part) for part in parts)
+
+
+def _by(success: RunRow | None, *, whole: bool) -> str:
+    return "-" if success is None else success.id + "+" * whole
 
 
 def _tell(session: Session, run: RunRow, target: TargetRow, report: OrphanReport) -> None:

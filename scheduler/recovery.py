@@ -84,6 +84,17 @@ def first_success(session: Session, run: RunRow) -> RunRow | None:
     return session.scalars(query).one_or_none()
 
 
+def accounts_for_parts(session: Session, run: RunRow) -> bool:
+    """Whether a run that succeeded since has looked for what `run` had set on something else.
+
+    That goes with what it was set on, as a rule, so another configuration that has no place for it takes no notice. A
+    rollback names it, and a run of the kind `recover` plans the configuration that has the place.
+    """
+    asked = (RunRow.kind == RunKind.RECOVER) | (RunRow.status == RunStatus.ROLLED_BACK)
+    query = _successes(run.target).where(RunRow.epoch > (run.epoch or 0), asked).limit(1)
+    return session.scalars(query).one_or_none() is not None
+
+
 def taking_over(session: Session, target: str, *, kinds: tuple[RunKind, ...] = TAKING_OVER) -> RunRow | None:
     """A run that waits for the target, or has it, and will take over what was left."""
     query = select(RunRow).where(
@@ -117,8 +128,9 @@ def _unsettled_creates(session: Session, run: RunRow, *, before_epoch: int, own:
         # A rollback that succeeded deleted what it had made, unless a report says that something is left.
         or_(RunRow.status.in_(UNCLEAN), reported_open),
     )
-    # What a run that ended well may have left beside what it deployed stops no other deployment.
-    beside = and_(reported_open, well) if run.kind == RunKind.RECOVER else false()
+    # What a run that ended well may have left beside what it deployed stops no other deployment, nor does what one that
+    # was cut had set on something else and nobody has taken over since.
+    beside = and_(reported_open, or_(well, RunRow.status.in_(UNCLEAN))) if run.kind == RunKind.RECOVER else false()
     query = (
         select(JournalRow, well)
         .join(RunRow, RunRow.id == JournalRow.run_id)

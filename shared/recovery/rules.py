@@ -82,6 +82,17 @@ def rule_of(call: JournalRecord) -> Rule | None:
     return next(iter(rules_of(call)), None)
 
 
+def is_part(service: str, operation: str) -> bool:
+    """Whether all that an operation makes is set on something else.
+
+    Args:
+        service: signing name.
+        operation: of the service.
+    """
+    rules = BY_CALL.get((service, operation), ())
+    return bool(rules) and all(rule.part for rule in rules)
+
+
 def makes_something(call: JournalRecord) -> bool:
     """Whether a call has to be accounted for after a cut. One whose operation is not known has to.
 

@@ -12,6 +12,7 @@ from shared.recovery.rules import (
     IMPORTABLE,
     differs,
     import_id,
+    is_part,
     leaf,
     makes_something,
     names_of,
@@ -102,3 +103,17 @@ def test_setting_a_property_makes_nothing(operation: str) -> None:
 @pytest.mark.parametrize("operation", ["RunThings", "AllocateThing", "CreateFunction", "Unknown", ""])
 def test_what_has_no_rule_counts_all_the_same(operation: str) -> None:
     assert makes_something(record("any", operation))
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "part"),
+    [
+        ("s3", "PutBucketPolicy", True),
+        ("sqs", "SetQueueAttributes", True),
+        ("s3", "CreateBucket", False),
+        ("ec2", "AuthorizeSecurityGroupIngress", False),
+        ("s3", "NobodyKnowsThis", False),
+    ],
+)
+def test_a_part_is_what_is_always_set_on_something_else(service: str, operation: str, part: bool) -> None:
+    assert is_part(service, operation) is part
