@@ -53,6 +53,7 @@ def test_a_failover_embargoes_the_new_incarnation_and_the_lease_lives_on_in_it(s
 
         wait_for("a renewal in the new incarnation", lambda: len(first.incarnations) == 2)
         (after,) = first.incarnations - {before}
+        wait_for("the observer to see it as well", lambda: after in world.observer.first_seen_ms)
         promoted_ms = world.observer.first_seen_ms[after]
         wait_for("the gate to be open by it", lambda: proxy.open and proxy.gate.deadline_ms == proxy.opened[-1])
         assert second.lease_id is None
