@@ -121,7 +121,6 @@ class World:
         self.digests = dict.fromkeys(releases, "")
         self.switch: FaultSwitch
         self._workers: dict[str, str] = {}
-        self._consented: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -189,11 +188,10 @@ class World:
         return canonical(reader.items(prefix=name_of(target)), own)
 
     def apply(self, target: str, release: str) -> Run:
-        """Queue a run of a release, by its name. What it cannot undo, a person consents to, once for each target."""
+        """Queue a run of a release, by its name. What it cannot undo, a person consents to, each time."""
         # The first one only creates.
-        if release != "first" and (target, release) not in self._consented:
-            self._consent(target, release)
-            self._consented.add((target, release))
+        if release != "first":
+            self._consent(target, release)  # a rollback uses consent up
         return self._queue(target, release, RunKind.APPLY)
 
     def ended(self, run: Run, limit_s: float = RUN_LIMIT_S) -> Run:
