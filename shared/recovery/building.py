@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 #: Services whose host is not called like their signatures.
 _HOSTS: Final = {"ecr": "api.ecr", "ses": "email"}
+#: Services that speak another version of JSON than 1.1 (`jsonVersion` in botocore's models).
+_JSON: Final = {"sqs": "1.0", "states": "1.0", "dynamodb": "1.0"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ class CallBuilder:
             service=service,
             region=self._region,
             host=f"{_HOSTS.get(service, service)}.{self._region}.{self._suffix}",
-            headers={"content-type": "application/x-amz-json-1.1", "x-amz-target": target},
+            headers={"content-type": f"application/x-amz-json-{_JSON.get(service, '1.1')}", "x-amz-target": target},
             body=json.dumps(body),
         )
 

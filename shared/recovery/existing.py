@@ -35,6 +35,8 @@ MAX_CALLS: Final = 500
 _NAME: Final = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 _CUT_SHORT: Final = re.compile(r'<NextToken>|<nextToken>|<IsTruncated>true|"[nN]extToken": ?"')
 _STS: Final = "2011-06-15"
+#: Services without regions.
+_GLOBAL: Final = EVERYWHERE - {"s3"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ class _Named:
 class _Facts:
     """What names are made of and no resource says; empty: nobody knows."""
 
+    region: str = ""
+    """The target's."""
     account: str = ""
     partition: str = ""
     zones: Mapping[str, str] = field(default_factory=dict)
@@ -93,8 +97,8 @@ def find_existing(
     if not wanted:
         return frozenset()
     facts = _facts(wanted, region, transport)
-    held = {call for one in _held(plan, placing) for call in _calls(one, facts)}
-    asked = [(one, call) for one in wanted for call in _calls(one, facts) if call is None or call not in held]
+    held = {key for one in _held(plan, placing) for key in _keys(one, facts)}
+    asked = [(one, key[0]) for one in wanted for key in _keys(one, facts) if key[0] is None or key not in held]
     calls = list(dict.fromkeys(call for _, call in asked if call is not None))[:MAX_CALLS]
     answers = dict(zip(calls, _answers(calls, transport), strict=True))
     ours = [record for record in made if record.run_id in precedents.tries]
@@ -167,7 +171,7 @@ def _facts(wanted: Sequence[_Named], region: str, transport: Transport) -> _Fact
             partition = text_at(root, "GetCallerIdentityResult/Arn").partition(":")[2].partition(":")[0]
         elif name := text_at(root, "HostedZone/Name").rstrip("."):
             zones[call.path.rpartition("/")[2]] = name
-    return _Facts(account=account, partition=partition, zones=zones)
+    return _Facts(region=region, account=account, partition=partition, zones=zones)
 
 
 def _answers(calls: Sequence[Call], transport: Transport) -> Sequence[Answer]:
@@ -183,22 +187,35 @@ def _text(one: _Named) -> str:
     return " ".join((question.operation, *(value for _, value in question.parameters)))
 
 
-def _calls(one: _Named, facts: _Facts) -> tuple[Call | None, ...]:
-    """The call that asks for it; None: nobody can ask; no call: the plan does not say yet what it will be called."""
-    question = one.question
+type _Key = tuple[Call | None, tuple[str | None, ...]]
+
+
+def _keys(one: _Named, facts: _Facts) -> tuple[_Key, ...]:
+    """The call that asks for it, and by what it is told in the answer; no call: nobody can ask.
+
+    Empty: the plan does not say yet what it will be called.
+    """
     try:
-        filled = {name: _filled(value, one, facts) for name, value in question.parameters}
-        word, _, rest = question.operation.partition(" ")
-        path, _, query = (_filled(part, one, facts, quoted=True) for part in rest.partition("?"))
+        match = tuple(_filled(value, one, facts) for _, value in one.question.match)
+        return tuple((call, match) for call in _calls(one, facts))
     except _NotKnownYet:
         return ()
-    if one.region is None or path is None or query is None or None in filled.values():
+
+
+def _calls(one: _Named, facts: _Facts) -> tuple[Call | None, ...]:
+    """The call that asks for it; None: nobody can ask. Raises `_NotKnownYet`."""
+    question = one.question
+    region = one.region or (facts.region if question.service in _GLOBAL else None)
+    filled = {name: _filled(value, one, facts) for name, value in question.parameters}
+    word, _, rest = question.operation.partition(" ")
+    path, _, query = (_filled(part, one, facts, quoted=True) for part in rest.partition("?"))
+    if region is None or path is None or query is None or None in filled.values():
         return (None,)
     known = {name: value for name, value in filled.items() if value is not None}
-    builder = CallBuilder(one.region)
+    builder = CallBuilder(region)
     if word in ("GET", "HEAD"):
-        region = "us-east-1" if question.service in EVERYWHERE - {"s3"} else one.region
-        return (builder.rest(question.service, path, query, region=region, method=word),)
+        at = "us-east-1" if question.service in _GLOBAL else region
+        return (builder.rest(question.service, path, query, region=at, method=word),)
     if rest:
         return (builder.query(question.service, word, rest, known),)
     body = {name.removesuffix("[]"): [value] if name.endswith("[]") else value for name, value in known.items()}
@@ -261,7 +278,7 @@ def _there(one: _Named, answer: Answer | None, facts: _Facts) -> Existing | None
     try:
         wanted = [(path, _filled(value, one, facts) or "") for path, value in question.match]
         items = _items(question, answer.body)
-    except (ElementTree.ParseError, ValueError, _NotKnownYet):
+    except (ElementTree.ParseError, ValueError):
         return may_be
     matching = [item for item in items if all(_is(item.get(path, ""), value) for path, value in wanted)]
     if not matching:

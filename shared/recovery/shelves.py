@@ -11,6 +11,8 @@ from shared.recovery.table import TABLE, Rule
 from shared.recovery.views import Resource
 
 _IDS = ("id", "arn")
+#: Types whose `arn` is not their own.
+_ANOTHERS = frozenset({"aws_cloudwatch_event_target"})
 _TELLING: dict[str, set[str]] = defaultdict(set)
 for _rule in TABLE:
     _TELLING[_rule.type] |= {attribute for _, attribute in _rule.same}
@@ -109,7 +111,7 @@ def _texts(value: Any) -> Iterable[str | None]:
 
 def _elsewhere(item: Resource, region: str) -> bool:
     """Whether its ARN names another region. Those of global things, and of buckets, name none."""
-    parts = text_of(item.values.get("arn")).split(":")
+    parts = text_of(None if item.type in _ANOTHERS else item.values.get("arn")).split(":")
     return bool(region) and len(parts) > 5 and parts[3] not in ("", region)
 
 

@@ -88,17 +88,24 @@ ON: Final[Mapping[str, SetOn]] = {
 }
 
 
+#: Data sources that name nothing that is there.
+_NAMELESS: Final = frozenset(
+    {"archive_file", "aws_availability_zones", "aws_caller_identity", "aws_iam_policy_document", "aws_partition"}
+    | {"aws_region", "template_file", "tls_certificate"}
+)
+
+
 def outlasts(document: PlanDocument) -> dict[str, str]:
     """What a plan sets on things that are there already, and no delete takes back: why, by address.
 
-    What is not known before the apply names something that the apply makes, unless a data source is read in it.
+    What is not known before the apply names something that the apply makes, unless it may be read in it.
 
     Args:
         document: the plan.
     """
     makes = [change for change in document.resource_changes if change.mode == "managed" and "create" in change.actions]
     new = {(one.type, name, value) for one in makes for name, value in _mapping(one.after).items() if _is_name(value)}
-    read_later = any(change.actions == ("read",) for change in document.resource_changes)
+    read_later = any(one.actions == ("read",) and one.type not in _NAMELESS for one in document.resource_changes)
     found = {}
     for change in makes:
         on = ON.get(change.type)

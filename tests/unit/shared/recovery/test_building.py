@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from shared.recovery.building import CallBuilder
 
 HERE = CallBuilder("eu-west-1")
@@ -26,3 +28,9 @@ def test_in_china_hosts_are_called_otherwise() -> None:
 
 def test_two_calls_that_ask_the_same_are_one() -> None:
     assert len({HERE.json("sqs", "AmazonSQS.GetQueueUrl", {"QueueName": "q"}) for _ in range(2)}) == 1
+
+
+@pytest.mark.parametrize(("service", "version"), [("sqs", "1.0"), ("states", "1.0"), ("events", "1.1"), ("ecs", "1.1")])
+def test_json_is_sent_in_the_version_that_the_service_speaks(service: str, version: str) -> None:
+    call = CallBuilder("eu-west-1").json(service, "X.Y", {})
+    assert call.headers["content-type"] == f"application/x-amz-json-{version}"

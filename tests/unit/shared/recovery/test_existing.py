@@ -172,6 +172,49 @@ def test_what_the_state_holds_is_no_find() -> None:
     assert find(cloud, again, prior_state=held("aws_sns_topic", {"name": "older"})) == {THEIR_TOPIC}
 
 
+ATTACHED = "aws_iam_role_policy_attachment"
+LIST = "<R><ListAttachedRolePoliciesResult><AttachedPolicies>{}</AttachedPolicies></ListAttachedRolePoliciesResult></R>"
+MEMBER = "<member><PolicyArn>arn:theirs</PolicyArn></member>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "unknown", "body"),
+    [
+        (ATTACHED, {"role": "app"}, "policy_arn", LIST.format("")),
+        ("aws_sns_topic_subscription", {"topic_arn": TOPIC, "protocol": "sqs"}, "endpoint", "<R/>"),
+        ("aws_cloudwatch_event_target", {"rule": "nightly"}, "target_id", '{"Targets": []}'),
+    ],
+)
+def test_what_has_no_name_yet_on_something_that_is_there_is_not_asked_for(
+    kind: str, values: dict[str, Any], unknown: str, body: str
+) -> None:
+    cloud = Cloud(Answer(status=200, body=body))
+    assert find(cloud, planned(kind, values, unknown={unknown: True})) == frozenset()
+    assert cloud.calls == []
+
+
+def test_what_the_state_holds_beside_it_does_not_stand_for_it() -> None:
+    theirs = planned(ATTACHED, {"role": "app", "policy_arn": "arn:theirs"})
+    beside = {"prior_state": held(ATTACHED, {"role": "app", "policy_arn": "arn:own"})}
+    cloud = Cloud(Answer(status=200, body=LIST.format(MEMBER)))
+    assert {(one.address, one.certain) for one in find(cloud, theirs, **beside)} == {(f"{ATTACHED}.a", True)}
+    own = planned(ATTACHED, {"role": "app", "policy_arn": "arn:own"})
+    assert find(Cloud(), own, **beside) == frozenset()
+
+
+def test_what_has_no_region_is_asked_for_whatever_region_its_provider_has() -> None:
+    aliased = {"alias": "us", "expressions": {"region": {"references": ["var.second"]}}}
+    kinds = (ATTACHED, "aws_sns_topic")
+    resources = [{"address": f"{kind}.a", "provider_config_key": "aws.us"} for kind in kinds]
+    configuration = {"provider_config": {"aws.us": aliased}, "root_module": {"resources": resources}}
+    elsewhere = {"configuration": configuration}
+    attached = planned(ATTACHED, {"role": "app", "policy_arn": "arn:own"})
+    cloud = Cloud(Answer(status=200, body=LIST.format("")))
+    assert find(cloud, attached, **elsewhere) == frozenset()
+    assert [call.service for call in cloud.calls] == ["iam"]
+    assert {one.certain for one in find(Cloud(), ALERTS, **elsewhere)} == {False}
+
+
 def test_what_the_create_would_be_refused_for_is_not_asked_for() -> None:
     parameter = planned("aws_ssm_parameter", {"name": "/p", "overwrite": None})
     assert find(Cloud(), parameter) == frozenset()

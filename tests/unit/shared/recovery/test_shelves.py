@@ -98,6 +98,13 @@ def test_what_is_known_to_be_in_another_region_is_another_one(arn: str | None, f
     assert Shelves([group]).like(rule, {"loggroupname": "/app"}) is group
 
 
+def test_the_arn_that_an_event_target_has_is_not_its_own() -> None:
+    bus = "arn:aws:events:us-east-1:1:event-bus/central"
+    target = resource("aws_cloudwatch_event_target.t", rule="r", target_id="t", arn=bus)
+    rule = BY_CALL["events", "PutTargets"][0]
+    assert Shelves([target]).like(rule, {"rule": "r", "id": "t"}, "eu-central-1") is target
+
+
 @pytest.mark.parametrize(
     ("call", "held", "names"),
     [

@@ -75,6 +75,7 @@ LATER = {"change_after": {}, "change_after_unknown": {"bucket": True}}
         ((NEW,), LATER, False),
         ((), LATER, False),
         ((READ,), LATER, True),
+        ((change("data.aws_iam_policy_document.p", "read"),), LATER, False),
         ((), {"change_after": {"bucket": "new"}}, True),
         ((NEW,), {"change_after": {"bucket": "old"}}, True),
         ((OTHER,), {"change_after": {"bucket": "new"}}, True),
