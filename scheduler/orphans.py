@@ -223,6 +223,7 @@ def examine(context: SchedulerContext, session: Session, run: RunRow, target: Ta
                 "orphans": parts[:MAX_ORPHANS],
                 "more": len(parts[MAX_ORPHANS:]),
                 "open": bool(parts),
+                "trouble": trouble if parts else "",
                 "settled_by": by_success if not parts else "",
             }
         )

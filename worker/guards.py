@@ -6,19 +6,17 @@ configuration, and the plan is made again. Nothing is decided here: the schedule
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from shared.rollback.guards import FILE_NAME, guarded, lifting, place_of
-from worker.provisioners.terraform import Terraform
+from worker.provisioners.terraform import Terraform, diagnostics_in
 from worker.turning import module_folders
 
 #: Guarded resources that depend on one another are named one layer at a time.
 MAX_LAYERS: Final = 32
 CAPTURE: Final = "guards.json"
-_MAX_CAPTURE_BYTES: Final = 64 * 1024**2
 _PLANNED: Final = (0, 2)
 
 
@@ -61,7 +59,7 @@ class Unguarded(Terraform):
         lifted = False
         for _ in range(MAX_LAYERS):
             code = super().try_plan(*words, capture=capture)
-            named = [] if code in _PLANNED else guarded(_diagnostics(capture))
+            named = [] if code in _PLANNED else guarded(diagnostics_in(capture))
             capture.unlink(missing_ok=True)
             if not self._lift(named):
                 break
@@ -92,17 +90,3 @@ class Unguarded(Terraform):
 def _is_inside(folder: str) -> bool:
     path = PurePosixPath(folder)
     return not path.is_absolute() and ".." not in path.parts
-
-
-def _diagnostics(capture: Path) -> list[dict[str, Any]]:
-    found = []
-    with capture.open("rb") as file:
-        said = file.read(_MAX_CAPTURE_BYTES).decode(errors="replace")
-    for line in said.splitlines():
-        try:
-            message = json.loads(line)
-        except ValueError:
-            continue  # a provider's own output
-        if isinstance(message, dict) and isinstance(message.get("diagnostic"), dict):
-            found.append(message["diagnostic"])
-    return found

@@ -27,8 +27,8 @@ from worker.provisioners.outcome import Outcome
 from worker.provisioners.terraform import Terraform
 
 #: Entries that the run's log names.
-_IMPORTED = "it is imported as well, and no state has what it was before"
 _LISTED = 50
+_IMPORTED = "it is imported as well, and no state has what it was before"
 
 
 class SafetyGate:

@@ -11,9 +11,7 @@ the state, so that a plan of the first configuration deletes it, and what cannot
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from shared.api_client import ApiClient
@@ -27,8 +25,8 @@ from shared.recovery.questions import Answer, query_candidates
 from shared.recovery.reconciling import Reconciliation, Unimportable, reconcile
 from shared.recovery.views import PlanView, read_plan
 from worker.commands import Commands
-from worker.provisioners.terraform import Terraform, TerraformFailed
-from worker.questions import MAX_CAPTURE_BYTES, ask
+from worker.provisioners.terraform import Terraform, TerraformFailed, diagnostics_in
+from worker.questions import ask
 
 IMPORTS_FILE = "interlock_recovery.tf"
 MAX_ROUNDS = 8
@@ -238,18 +236,10 @@ class TakeOver:
                 self._note(f"{len(gone)} things that were made do not exist any more, as two plans found")
             terraform.directory.write(IMPORTS_FILE, render_imports(self._imports))
 
-    def _plan_as_json(self, terraform: Terraform) -> tuple[int, list[dict[str, Any]]]:
+    def _plan_as_json(self, terraform: Terraform) -> tuple[int, list[Mapping[str, Any]]]:
         capture = terraform.directory.captures / "plan-messages.json"
         code = terraform.try_plan("-json", capture=capture)
-        diagnostics = []
-        for line in _read(capture).splitlines():
-            try:
-                message = json.loads(line)
-            except ValueError:
-                continue  # a provider's own output
-            if isinstance(message, dict) and message.get("type") == "diagnostic":
-                diagnostics.append(message.get("diagnostic", {}))
-        return code, diagnostics
+        return code, diagnostics_in(capture)
 
     def _gave_up_doubtful(self, terraform: Terraform, plan: dict[str, Any], records: Sequence[JournalRecord]) -> bool:
         """Whether an import was withdrawn: what has that name may be somebody else's."""
@@ -323,8 +313,3 @@ def unheld(records: Sequence[JournalRecord], plan: Mapping[str, Any]) -> tuple[U
     """
     found = reconcile(records, PlanView(creates=(), held=read_plan(plan).held), {}, destroying=True, parts=True)
     return (*found.unimportable, *found.deferred)
-
-
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(MAX_CAPTURE_BYTES).decode(errors="replace")

@@ -13,6 +13,7 @@ from scheduler.rollback.first_state import newest_unfinished, settings_of, tries
 from scheduler.tables import FirstStateRow, RunRow, SafetyPlanRow
 from shared.models import RunKind
 from shared.rollback.precedents import Precedents
+from shared.rollback.records import MAX_TRIES
 from shared.safety.entries import Existing, SafetyPlan
 
 
@@ -33,4 +34,4 @@ def precedents(session: Session, run: RunRow) -> Precedents | None:
     else:
         return None
     tries = [] if last is None else tries_of(session, last)
-    return Precedents(tries=tuple(row.run_id for row in tries), existing=existing(session, tries))
+    return Precedents(tries=tuple(row.run_id for row in tries[-MAX_TRIES:]), existing=existing(session, tries))

@@ -17,7 +17,7 @@ from scheduler.tables import FirstStateRow, RollbackRow, RunRow, SafetyPlanRow, 
 from shared.models import RunKind
 from shared.rollback.bounds import REPLACES
 from shared.rollback.rearranging import combined
-from shared.rollback.records import MAX_WHY, FirstState, Rearrangement, RollbackOrder
+from shared.rollback.records import MAX_TRIES, MAX_WHY, FirstState, Rearrangement, RollbackOrder
 from shared.rollback.settings import Trigger
 from shared.safety.entries import Entry, Operation, SafetyPlan
 from shared.safety.verdict import Decision
@@ -40,7 +40,7 @@ def order_for(session: Session, run: RunRow) -> RollbackOrder | None:
         first=first_of(first).model_copy(update={"epoch": deployment.epoch or 1}),
         undoes=first.run_id,
         release_digest=deployment.release_digest,
-        tries=tuple(one.run_id for one in tries[:-1]),
+        tries=tuple(one.run_id for one in tries[:-1][-MAX_TRIES:]),
         rollback_only=row is not None,
         trigger=Trigger(row.trigger) if row is not None else None,
         reason=row.reason[:MAX_WHY] if row is not None else "",

@@ -18,6 +18,8 @@ MAX_WHY: Final = 1024
 MAX_DIFFERENCES: Final = 1000
 MAX_ATTRIBUTES: Final = 200
 MAX_PREVIEW: Final = 256
+#: Unfinished tries that one deployment continues; what an older one made counts as somebody else's.
+MAX_TRIES: Final = 1000
 
 Address = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ADDRESS)]
 TypeName = Annotated[str, StringConstraints(max_length=256)]
@@ -159,7 +161,7 @@ class RollbackOrder(Record):
     undoes: RunId = Field(description="the deployment to take back: the run itself, or the one that it follows")
     release_digest: Digest = Field(description="the release which that deployment applies")
     tries: tuple[RunId, ...] = Field(
-        default=(), max_length=1000, description="unfinished tries before it: what they made was not there before"
+        default=(), max_length=MAX_TRIES, description="unfinished tries before it: what they made was not there before"
     )
     rollback_only: bool = Field(
         default=False, description="a ROLLBACK run: nothing is deployed, the deployment is taken back at once"

@@ -15,9 +15,8 @@ from shared.rollback.making import rollback_plan
 from shared.rollback.records import NextStep, ResidueKind
 from shared.rollback.standing import Rollback, RollbackStatus
 from shared.safety.plan_document import read
-from tests.integration.demo_stage import Somebody, staged, write_flock
+from tests.integration.rollback_world import FIRST, REPLACED, SECOND, TAKEN, World, rollback_stage, world_of
 from tests.integration.system import eventually
-from tests.integration.test_rollback_system import FIRST, FLOCK, HEAD, REPLACED, SECOND, TAKEN, RollbackStage, World
 from worker.guards import Unguarded
 from worker.provisioners.terraform import PLAN_FILE, Terraform, TerraformJob
 from worker.run_directory import RunDirectory
@@ -92,20 +91,13 @@ def test_terraform_plans_and_destroys_what_is_guarded_in_every_module(tmp_path: 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A cloud, the scheduler, one host with its proxy and its worker."""
-    folder = tmp_path_factory.mktemp("flock")
-    write_flock(folder, terraform=HEAD, flock=FLOCK.format(name="empty", rollback="{}"))
-    with staged(tmp_path_factory.mktemp("guards"), folder, concurrency=2, kind=RollbackStage) as (_, made):
-        iam = made.inventory_of(Somebody, ["eu-west-1"]).client("iam")
-        iam.create_role(RoleName="somebody-elses", AssumeRolePolicyDocument="{}")
+    with rollback_stage(tmp_path_factory, "guards") as made:
         yield made
 
 
 @pytest.fixture
 def world(stage: Stage, tmp_path: Path, request: pytest.FixtureRequest) -> World:
-    folder = tmp_path / f"guard{list(request.session.items).index(request.node)}"
-    folder.mkdir()
-    return World(stage, folder)
+    return world_of(stage, tmp_path, request, "guard")
 
 
 def consented(world: World, back: Rollback, address: str) -> Rollback:

@@ -5,10 +5,9 @@ Every call of a rollback, with the worker killed at each: tests/rollback_faults.
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,205 +18,25 @@ import pytest
 from deploy.demo.arrivals import read_calls
 from deploy.demo.stage import Stage
 from shared import exit_codes
-from shared.models import Run, RunKind, RunStatus
+from shared.models import RunStatus
 from shared.rollback.records import Presence, ResidueKind, RollbackState
 from shared.rollback.settings import Trigger
-from shared.rollback.standing import Rollback, RollbackStatus
-from tests.integration.demo_stage import Somebody, StageWorld, staged, write_flock
+from shared.rollback.standing import RollbackStatus
+from tests.integration.rollback_world import FIRST, POLICED, REPLACED, SECOND, TAKEN, World, rollback_stage, world_of
 from tests.integration.system import eventually
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 
-HEAD = """
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "~> 5.100"
-    }
-  }
-}
-variable "name" { type = string }
-variable "provider_region" { type = string }
-provider "aws" {
-  region = var.provider_region
-}
-locals {
-  trust = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [{ Effect = "Allow", Principal = { Service = "ec2.amazonaws.com" }, Action = "sts:AssumeRole" }]
-  })
-}
-output "name" { value = var.name }
-"""
-FIRST = """
-resource "aws_sns_topic" "news" { name = "${var.name}-news" }
-resource "aws_cloudwatch_event_rule" "daily" {
-  name                = "${var.name}-daily"
-  schedule_expression = "rate(1 day)"
-}
-"""
-#: One thing is changed, one is new, and one has another address.
-SECOND = """
-moved {
-  from = aws_sns_topic.news
-  to   = aws_sns_topic.letters
-}
-resource "aws_sns_topic" "letters" { name = "${var.name}-news" }
-resource "aws_cloudwatch_event_rule" "daily" {
-  name                = "${var.name}-daily"
-  schedule_expression = "rate(2 days)"
-}
-resource "aws_sns_topic" "alerts" {
-  name       = "${var.name}-alerts"
-  depends_on = [aws_cloudwatch_event_rule.daily]
-}
-"""
-#: Only here the topic has a policy. A configuration without one leaves it as it is.
-POLICED = FIRST.replace(
-    """{ name = "${var.name}-news" }""",
-    """{
-  name = "${var.name}-news"
-  policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [{ Effect = "Allow", Principal = { AWS = "*" }, Action = "sns:Publish", Resource = "*" }]
-  })
-}""",
-)
-#: The topic gets a successor before it goes.
-REPLACED = """
-resource "aws_sns_topic" "news" {
-  name = "${var.name}-newer"
-  lifecycle {
-    create_before_destroy = true
-  }
-}
-resource "aws_cloudwatch_event_rule" "daily" {
-  name                = "${var.name}-daily"
-  schedule_expression = "rate(1 day)"
-}
-resource "aws_iam_role" "taken" {
-  name               = "somebody-elses"
-  assume_role_policy = local.trust
-  depends_on         = [aws_sns_topic.news]
-}
-"""
-#: The cloud refuses this one when everything else is done.
-TAKEN = """
-resource "aws_iam_role" "taken" {
-  name               = "somebody-elses"
-  assume_role_policy = local.trust
-  depends_on         = [aws_sns_topic.alerts]
-}
-"""
-FLOCK = """
-name: {name}
-configuration: terraform
-rollback: {rollback}
-targets:
-  - {{region: eu, provider_region: eu-west-1, variables: {{name: {name}}}}}
-"""
-
-
-class RollbackStage(Stage):
-    """The demo's stage with workers that may ask this host."""
-
-    def _environment(self, host: str, **more: str) -> dict[str, str]:
-        return super()._environment(host, **{"INTERLOCK_CHECK_HOSTS": "127.0.0.1", **more})
-
-
-class Cloud(Somebody):
-    """What is there, and how it is."""
-
-    def everything(self) -> dict[str, Any]:
-        """Identity -> what it is; for rules also what they say."""
-        rules = self._pages("events", "eu-west-1", "list_rules", "Rules")
-        said = {rule["Name"]: (rule.get("Description"), rule.get("ScheduleExpression")) for rule in rules}
-        return {**self.read(), **said}
-
-
-class World(StageWorld):
-    """Everything on one machine, and the flock of one test."""
-
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        super().__init__(stage, folder)
-        self.name = folder.name
-        self.target = f"{self.name}.eu"
-        self.cloud = stage.inventory_of(Cloud, ["eu-west-1"])
-
-    def publish(self, *parts: str, **rollback: Any) -> str:
-        """Publish the flock with this configuration; returns the release's digest."""
-        text = FLOCK.format(name=self.name, rollback=json.dumps(rollback))
-        write_flock(self.folder, terraform=HEAD + "".join(parts), flock=text)
-        return str(self.interlock("release", "publish", str(self.folder))["digest"])
-
-    def apply(self, release: str) -> Run:
-        """Deploy a release and wait for the end."""
-        self.stage.api.put_flock(self.name, release)
-        return self.over(self.begin(release))
-
-    def begin(self, release: str) -> str:
-        """Ask for a deployment; returns the run's id."""
-        self.stage.api.put_flock(self.name, release)
-        run = self.stage.api.create_run(target=self.target, kind=RunKind.APPLY, release_digest=release)
-        return run.id
-
-    def over(self, run_id: str) -> Run:
-        found = eventually(
-            lambda: run if (run := self.stage.api.run(run_id)).status.terminal else None,
-            f"{run_id} ends",
-            patience_s=400,
-        )
-        assert found is not None
-        return found
-
-    def log(self, run_id: str) -> str:
-        return self.stage.api.logs(run_id).text[-6000:]
-
-    def rollback(self, run_id: str) -> Rollback:
-        return self.stage.api.rollback(run_id)
-
-    def inventory(self) -> Mapping[str, Any]:
-        """What is there, and how it is."""
-        return self.cloud.everything()
-
-    def topic_policy(self) -> str:
-        """That of the flock's topic."""
-        return str(self.cloud.client("sns").get_topic_attributes(TopicArn=self._topic())["Attributes"]["Policy"])
-
-    def set_topic_policy(self, policy: str) -> None:
-        """As a person would."""
-        self.cloud.client("sns").set_topic_attributes(
-            TopicArn=self._topic(), AttributeName="Policy", AttributeValue=policy
-        )
-
-    def _topic(self) -> str:
-        listed = self.cloud.client("sns").list_topics()["Topics"]
-        return str(next(one["TopicArn"] for one in listed if one["TopicArn"].endswith(f":{self.name}-news")))
-
-    def plan_of_first(self, release: str) -> Run:
-        """A plan of the first release, as anybody may make it."""
-        run = self.stage.api.create_run(target=self.target, kind=RunKind.PLAN, release_digest=release)
-        return self.over(run.id)
-
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A cloud, the scheduler, one host with its proxy and its worker."""
-    folder = tmp_path_factory.mktemp("flock")
-    write_flock(folder, terraform=HEAD, flock=FLOCK.format(name="empty", rollback="{}"))
-    with staged(tmp_path_factory.mktemp("rollbacks"), folder, concurrency=2, kind=RollbackStage) as (_, made):
-        iam = made.inventory_of(Somebody, ["eu-west-1"]).client("iam")
-        iam.create_role(RoleName="somebody-elses", AssumeRolePolicyDocument="{}")
+    with rollback_stage(tmp_path_factory, "rollbacks") as made:
         yield made
 
 
 @pytest.fixture
 def world(stage: Stage, tmp_path: Path, request: pytest.FixtureRequest) -> World:
-    number = list(request.session.items).index(request.node)
-    folder = tmp_path / f"flock{number}"
-    folder.mkdir()
-    return World(stage, folder)
+    return world_of(stage, tmp_path, request, "flock")
 
 
 def test_a_deployment_that_fails_half_way_is_taken_back_by_its_own_run(world: World) -> None:
@@ -299,44 +118,6 @@ def test_where_nothing_was_before_nothing_is_afterwards(world: World) -> None:
     assert run.status is RunStatus.ROLLED_BACK, f"{run.reason}\n{world.log(run.id)}"
     assert world.inventory() == before
     assert world.stage.state(world.target).get("resources") == []
-
-
-#: What another team has, too.
-NIGHTLY = """
-resource "aws_cloudwatch_event_rule" "nightly" {
-  name                = "${var.name}-nightly"
-  schedule_expression = "rate(9 days)"
-}
-"""
-
-
-def test_what_another_team_had_under_a_name_is_taken_over_with_consent_only_and_never_destroyed(world: World) -> None:
-    assert world.apply(world.publish(FIRST)).status is RunStatus.APPLIED
-    arn = world.cloud.client("sns").create_topic(Name=f"{world.name}-alerts")["TopicArn"]
-    world.cloud.client("events").put_rule(Name=f"{world.name}-nightly", ScheduleExpression="rate(7 days)")
-    theirs = world.inventory()
-    both = {"aws_sns_topic.alerts", "aws_cloudwatch_event_rule.nightly"}
-    second = world.publish(SECOND, NIGHTLY, TAKEN.replace("aws_sns_topic.alerts", ", ".join(sorted(both))))
-
-    held = world.apply(second)
-
-    assert held.status is RunStatus.PLANNED, f"{held.reason}\n{world.log(held.id)}"
-    assert world.inventory() == theirs, "nothing was applied"
-    consents = [word for address in sorted(both) for word in ("--consent", address)]
-    world.interlock("plan", "approve", held.id, *consents, "--yes")
-    run = world.apply(second)
-    assert run.status is RunStatus.ERRORED, f"{run.reason}\n{world.log(run.id)}"
-    back = world.rollback(run.id)
-    assert back.status is RollbackStatus.PARTIAL
-    assert back.result is not None
-    assert {one.item.address for one in back.result.refused} == both
-    assert {(one.kind, one.address) for one in back.result.residue} == {(ResidueKind.LEFT, one) for one in both}
-    assert set(world.inventory()) == set(theirs), "all of it is still there"
-
-    world.interlock("rollback", "retry", back.id, "--consent", "aws_sns_topic.alerts", "--yes")
-    eventually(lambda: not world.rollback(run.id).status.at_work, "it is tried again", patience_s=400)
-    assert arn not in {one["TopicArn"] for one in world.cloud.client("sns").list_topics()["Topics"]}
-    assert world.rollback(run.id).status is RollbackStatus.PARTIAL, "the rule was not named"
 
 
 def test_what_holds_data_is_left_and_named_until_somebody_consents(world: World) -> None:

@@ -8,10 +8,10 @@ Ours are the imports of a take-over. The state password is in none of them, it c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from shared import exit_codes
 from shared.constants import MAX_PLAN_BYTES
@@ -25,6 +25,7 @@ from worker.run_directory import RunDirectory
 
 PLAN_FILE = "interlock.tfplan"
 MAX_VERSION_BYTES = 1024**2
+_MAX_MESSAGES_BYTES: Final = 64 * 1024**2
 #: A command that signal n ended has exit code 128 + n.
 _KILLED = 128
 
@@ -259,6 +260,25 @@ class Terraform:
         code = self._run(step, *options)
         if code != 0:
             raise TerraformFailed(step, code)
+
+
+def diagnostics_in(capture: Path) -> list[Mapping[str, Any]]:
+    """What Terraform had to say with `-json`, as far as it is read; a provider's own output is passed over.
+
+    Args:
+        capture: its output.
+    """
+    with capture.open("rb") as file:
+        said = file.read(_MAX_MESSAGES_BYTES).decode(errors="replace")
+    found = []
+    for line in said.splitlines():
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(message, dict) and isinstance(message.get("diagnostic"), dict):
+            found.append(message["diagnostic"])
+    return found
 
 
 def run_terraform(

@@ -69,3 +69,13 @@ def test_it_is_settled_where_what_it_was_set_on_is_deleted(world: World) -> None
     answered(world, world.journal(second, "DeleteQueue", QueueUrl=OLD))
     succeed(world, second, "h2")
     assert not look(world, first).open
+
+
+def test_that_a_state_cannot_be_read_is_said_beside_it(world: World) -> None:
+    first = cut_with_a_policy(world)
+    second = another(world)
+    write_state(world, second, json.dumps(json.loads(state(1)) | {"resources": [None]}).encode(), holder="h2")
+    succeed(world, second, "h2")
+    report = look(world, first)
+    assert [orphan.operation for orphan in report.orphans] == ["SetQueueAttributes"]
+    assert "cannot be read" in report.trouble

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import update
 
 from scheduler import runs, safety_plans
@@ -15,6 +16,7 @@ from shared.safety.verdict import Decision
 from tests.unit.scheduler.rollback.support import (
     ADDS,
     QUEUE,
+    SETTINGS,
     TOPIC,
     begun,
     claim_rollback,
@@ -129,3 +131,21 @@ def test_what_got_the_name_after_the_approval_is_outside_of_the_approved_plan(wo
         deliver_safety_plan(world, run, TAKES_OVER)
         assert safety_plans.get(world.context, run.run.id).verdict.decision is decision
         finish(world, run, RunStatus.HALTED)
+
+
+def test_a_deployment_that_never_comes_to_an_end_is_handed_out_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.rollback.existing.MAX_TRIES", 2)
+    monkeypatch.setattr("scheduler.rollback.order.MAX_TRIES", 2)
+    deployed(world, "one", QUEUE, serial=1)
+    two = release(world, "two", rollback=SETTINGS.model_copy(update={"on": ()}))
+    runs = []
+    for _ in range(4):
+        runs.append(begun(world, two))
+        finish(world, runs[-1], RunStatus.ERRORED)
+    again = claimed(world, two)
+    newest = tuple(one.run.id for one in runs[-2:])
+    assert again.precedents is not None
+    assert again.rollback is not None
+    assert (again.precedents.tries, again.rollback.tries) == (newest, newest)

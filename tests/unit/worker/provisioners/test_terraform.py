@@ -15,6 +15,7 @@ from worker.provisioners.terraform import (
     Terraform,
     TerraformFailed,
     TerraformJob,
+    diagnostics_in,
     run_terraform,
 )
 from worker.run_directory import RunDirectory
@@ -254,3 +255,18 @@ def test_a_plan_to_be_applied_later_is_handed_over_with_whether_it_has_changes(
 def test_a_plan_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"left no interlock\.tfplan"):
         terraform(tmp_path, Commands()).plan_file()
+
+
+def test_what_terraform_says_is_read_between_a_providers_own_words(tmp_path: Path) -> None:
+    capture = tmp_path / "messages.json"
+    error = {"severity": "error", "summary": "no", "detail": "why"}
+    lines = [
+        b"panic: of a provider \xff",
+        b'{"type": "version"}',
+        json.dumps({"type": "diagnostic", "diagnostic": error}).encode(),
+        b'{"type": "diagnostic", "diagnostic": "none"}',
+        b"[1]",
+        b"[" * 100_000,
+    ]
+    capture.write_bytes(b"\n".join(lines))
+    assert diagnostics_in(capture) == [error]
